@@ -1,0 +1,159 @@
+//! Everything the user can do, by name. Keys, help, hints, palette and config speak of these.
+
+use serde::{Deserialize, Serialize};
+
+/// Which part of the help an action stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Settings,
+    Run,
+    Look,
+    Program,
+}
+
+impl Group {
+    pub const ALL: [Self; 4] = [Self::Settings, Self::Run, Self::Look, Self::Program];
+
+    /// The heading in the help.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Settings => "Settings, effective at the next chunk",
+            Self::Run => "The run",
+            Self::Look => "Looking around",
+            Self::Program => "The program",
+        }
+    }
+}
+
+macro_rules! actions {
+    ($( $group:ident { $( $name:ident = $help:literal, )* } )*) => {
+        /// What a key, a menu line or the palette asks for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Action { $( $( #[doc = $help] $name, )* )* }
+
+        impl Action {
+            pub const ALL: &[Self] = &[ $( $( Self::$name, )* )* ];
+
+            /// One line: what it does.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $( $( Self::$name => $help, )* )* }
+            }
+
+            /// The name in the configuration file, as serde has it.
+            #[must_use]
+            pub fn name(self) -> String {
+                let name = match self { $( $( Self::$name => stringify!($name), )* )* };
+                snake_case(name)
+            }
+
+            /// Where the help lists it.
+            #[must_use]
+            pub const fn group(self) -> Group {
+                match self { $( $( Self::$name => Group::$group, )* )* }
+            }
+        }
+    };
+}
+
+actions! {
+    Settings {
+        NarrowerBeam = "lower W: keep fewer hypotheses after a round",
+        WiderBeam = "raise W: keep more hypotheses after a round",
+        FewerSuccessors = "lower K: sample fewer successors after each hypothesis",
+        MoreSuccessors = "raise K: sample more successors after each hypothesis",
+        ShorterChunk = "lower L: fewer tokens between two cuts",
+        LongerChunk = "raise L: more tokens between two cuts",
+        Cooler = "lower the temperature: likelier tokens",
+        Hotter = "raise the temperature: more varied tokens",
+        FewerTokens = "lower n: a shorter response",
+        MoreTokens = "raise n: a longer response",
+        LowerTopK = "lower top-k: sample among fewer tokens",
+        RaiseTopK = "raise top-k: sample among more tokens, 0 is all",
+        LowerTopP = "lower top-p: leave out unlikely tokens",
+        RaiseTopP = "raise top-p, 1 is all",
+        NextRanking = "what decides the cut: sum, per token, this chunk only",
+        LowerWeight = "lower the weight of the pair: 0 ignores it, -1 turns it round",
+        RaiseWeight = "raise the weight of the pair",
+        NextPair = "the next weak pair: another taste decides the cut",
+        PreviousPair = "the weak pair before",
+        SlowerPace = "slower: more time to watch each round",
+        FasterPace = "faster: less time for each round",
+        FullSpeed = "as fast as the machine can",
+    }
+    Run {
+        TogglePause = "pause, or go on",
+        Step = "one round, then pause",
+        Restart = "search anew with these settings",
+        NewSeed = "search anew with other random numbers",
+        EditPrompt = "edit the prompt",
+        SamplePrompts = "choose a sample prompt",
+        Presets = "choose a preset: a method with its settings",
+        PickStrong = "choose or load a strong model, and search anew",
+        PickPair = "choose or load a weak pair, for the next chunk on",
+        Pin = "keep this candidate at its cut, whatever its score",
+        Kill = "prune this candidate at its cut, whatever its score",
+        Boost = "add a nat to this candidate at its cut",
+        Spend = "one successor more of this hypothesis in the next round",
+        WriteChunk = "write a chunk of your own beside this candidate's",
+        Take = "go on from this candidate instead: later rounds are undone",
+        Rewind = "undo all rounds after the one on the board, and go on from there",
+        UndoTurn = "take back the last of these two",
+        ToggleRules = "switch between the rules `fixed` and `reference`, and search anew",
+    }
+    Look {
+        SelectPrevious = "select the line above",
+        SelectNext = "select the line below",
+        SelectFirst = "select the first line",
+        SelectLast = "select the last line",
+        PageUp = "select a page up",
+        PageDown = "select a page down",
+        Compare = "compare others with this candidate, token by token, or stop it",
+        EarlierRound = "look at the round before",
+        LaterRound = "look at the round after",
+        ToggleTwin = "the response without guidance, or the guided one",
+        ToggleSort = "sort by beam, or by score with the cut line",
+        NextPane = "go to the next pane",
+        PreviousPane = "go to the pane before",
+        ShowBoard = "the board: all candidates of a round",
+        ShowEvidence = "the evidence: a score token by token",
+        ShowCharts = "the charts: scores by round, spread, distribution",
+        ShowTree = "the tree: every hypothesis of every round",
+        ShowRuns = "the runs so far, with settings and outcome",
+        Zoom = "this pane alone on the screen, or back",
+        Back = "close what is open, let go of the selection",
+    }
+    Program {
+        Palette = "find an action by typing",
+        Help = "all keys",
+        Tour = "the three cards of the first start",
+        CopyResponse = "copy the selected text to the clipboard",
+        CopyTable = "copy its token table to the clipboard",
+        ToggleLight = "colours for a light or a dark background",
+        Quit = "leave",
+        Accept = "take what is selected",
+        NewLine = "a line break in the prompt",
+        Undo = "take back an edit of the prompt",
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+impl Action {
+    /// Whether it means something only while a text or a menu is open.
+    #[must_use]
+    pub const fn is_modal(self) -> bool {
+        matches!(self, Self::Accept | Self::NewLine | Self::Undo)
+    }
+}

@@ -1,0 +1,182 @@
+//! What is possible now: hints, help and palette are built from it, so that they cannot lie.
+
+use super::menu::{self, Choice, Item, Menu, MenuKind};
+use super::{Action, App, Context, Overlay, Phase};
+
+/// A hint of the bottom bar: keys and what they do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub keys: String,
+    pub label: &'static str,
+}
+
+/// Hints of the playground, most useful first, what the selection allows before what is always
+/// possible; those that do not fit are left out.
+const MAIN: &[(&[Action], &str)] = &[
+    (&[Action::TogglePause], "pause"),
+    (&[Action::Step], "step"),
+    (&[Action::Help], "help"),
+    (&[Action::Spend], "more successors"),
+    (&[Action::Take], "go on from this"),
+    (&[Action::Rewind], "go on from this round"),
+    (&[Action::UndoTurn], "take it back"),
+    (&[Action::Pin], "pin"),
+    (&[Action::Kill], "kill"),
+    (&[Action::Boost], "boost"),
+    (&[Action::WriteChunk], "own chunk"),
+    (&[Action::Restart], "restart"),
+    (&[Action::EditPrompt], "prompt"),
+    (&[Action::NewSeed], "seed"),
+    (&[Action::Quit], "quit"),
+    (&[Action::SelectPrevious, Action::SelectNext], "select"),
+    (&[Action::EarlierRound, Action::LaterRound], "rounds"),
+    (&[Action::ToggleTwin], "unguided"),
+    (&[Action::ToggleSort], "sort"),
+    (&[Action::Compare], "compare"),
+    (&[Action::NextPane], "pane"),
+    (&[Action::Zoom], "zoom"),
+    (&[Action::Presets], "presets"),
+    (&[Action::SamplePrompts], "samples"),
+    (&[Action::Palette], "all actions"),
+    (&[Action::PickPair], "pairs"),
+    (&[Action::PickStrong], "strong model"),
+];
+
+const TEXT: &[(&[Action], &str)] = &[
+    (&[Action::Accept], "search with this prompt"),
+    (&[Action::NewLine], "new line"),
+    (&[Action::Undo], "undo"),
+    (&[Action::Back], "leave as it was"),
+];
+
+const MENU: &[(&[Action], &str)] = &[
+    (&[Action::Accept], "choose"),
+    (&[Action::SelectPrevious, Action::SelectNext], "move"),
+    (&[Action::Back], "close"),
+];
+
+const PAGE: &[(&[Action], &str)] = &[
+    (&[Action::SelectPrevious, Action::SelectNext], "scroll"),
+    (&[Action::Back], "close"),
+];
+
+impl App {
+    /// What the keyboard is for at the moment.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        match self.overlay {
+            Overlay::None | Overlay::Tour(_) => Context::Main,
+            Overlay::Prompt(_) | Overlay::Chunk(..) => Context::Text,
+            Overlay::Menu(_) => Context::Menu,
+            Overlay::Help(_) => Context::Page,
+        }
+    }
+
+    /// Whether the action would do something now.
+    #[must_use]
+    pub fn is_available(&self, action: Action) -> bool {
+        use Action as A;
+        let loaded = self.models.is_some();
+        match action {
+            A::TogglePause => self.is_searching(),
+            A::Step => self.is_searching() && self.phase != Phase::Stepping,
+            A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
+            A::PickStrong | A::PickPair => loaded,
+            A::NextPair | A::PreviousPair => {
+                self.models.as_ref().is_some_and(|m| m.pairs.len() > 1)
+            }
+            A::Pin | A::Kill | A::Boost => self.markable().is_some(),
+            A::Spend => self.spendable().is_some(),
+            A::WriteChunk => self.writable().is_some(),
+            A::ToggleTwin => self.unguided.is_some(),
+            A::Take => self.takeable().is_some(),
+            A::Rewind => self.look.round.is_some() && self.has_run(),
+            A::UndoTurn => self.turns > 0 && self.has_run(),
+            A::EarlierRound => self.shown_round().is_some_and(|round| round.number > 1),
+            A::LaterRound => self.look.round.is_some(),
+            A::CopyResponse | A::Compare => self.subject().is_some(),
+            A::CopyTable => self.subject().is_some_and(|c| c.hypothesis.is_some()),
+            A::SelectPrevious
+            | A::SelectNext
+            | A::SelectFirst
+            | A::SelectLast
+            | A::PageUp
+            | A::PageDown => self.context() != Context::Main || self.shown_round().is_some(),
+            A::ToggleSort => self.shown_round().is_some(),
+            A::Accept | A::NewLine | A::Undo => self.context() != Context::Main,
+            _ => true,
+        }
+    }
+
+    /// Every action of the playground that would do something now.
+    pub fn available(&self) -> impl Iterator<Item = Action> {
+        let actions = Action::ALL.iter().copied();
+        actions.filter(|action| !action.is_modal() && self.is_available(*action))
+    }
+
+    /// The hints of the bottom bar.
+    #[must_use]
+    pub fn hints(&self) -> Vec<Hint> {
+        let context = self.context();
+        let table = match context {
+            Context::Main => MAIN,
+            Context::Text => TEXT,
+            Context::Menu => MENU,
+            Context::Page => PAGE,
+        };
+        let hints = table.iter().map(|(actions, label)| Hint {
+            keys: self.hint_keys(context, actions),
+            label: self.hint_label(actions, label),
+        });
+        hints.filter(|hint| !hint.keys.is_empty()).collect()
+    }
+
+    fn hint_keys(&self, context: Context, actions: &[Action]) -> String {
+        let possible = |action: &&Action| context != Context::Main || self.is_available(**action);
+        let keys = actions.iter().filter(possible);
+        keys.map(|action| self.keymap.label(context, *action))
+            .collect::<Vec<_>>()
+            .join("")
+    }
+
+    /// Pause and go on share a key; the hint names the one that would happen.
+    fn hint_label(&self, actions: &[Action], label: &'static str) -> &'static str {
+        match (actions, &self.phase) {
+            ([Action::Accept], _) if matches!(self.overlay, Overlay::Chunk(..)) => "score it",
+            ([Action::TogglePause], Phase::Paused | Phase::Pausing | Phase::Stepping) => "go on",
+            _ => label,
+        }
+    }
+
+    /// The lines of an open menu that match its filter.
+    #[must_use]
+    pub fn menu_items(&self, menu: &Menu) -> Vec<Item> {
+        let items = match menu.kind {
+            MenuKind::Strong => return self.strong_items(&menu.filter),
+            MenuKind::Pairs => return self.pair_items(&menu.filter),
+            MenuKind::Palette => self.palette(),
+            MenuKind::Samples => self.sample_items(),
+            MenuKind::Presets => menu::presets(),
+        };
+        menu::filtered(items, &menu.filter)
+    }
+
+    fn palette(&self) -> Vec<Item> {
+        let item = |action: Action| Item {
+            title: action.help().to_owned(),
+            note: self.keymap.label(Context::Main, action),
+            choice: Choice::Act(action),
+        };
+        let useful = |action: &Action| *action != Action::Palette;
+        self.available().filter(useful).map(item).collect()
+    }
+
+    fn sample_items(&self) -> Vec<Item> {
+        let item = |(i, prompt): (usize, &String)| Item {
+            title: prompt.clone(),
+            note: String::new(),
+            choice: Choice::Prompt(i),
+        };
+        self.samples.iter().enumerate().map(item).collect()
+    }
+}

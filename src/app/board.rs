@@ -1,0 +1,264 @@
+//! The board: the candidates of one round as lines, in the order in which they are shown.
+
+use super::trace::{Candidate, Round, Trace};
+use crate::search::{HypothesisId, Mark, SearchParams};
+
+/// How the lines of the board are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// By parent, successors in order.
+    #[default]
+    Beam,
+    /// Best first, with the cut line between kept and pruned.
+    Score,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its chunk still grows.
+    Growing,
+    /// Complete and scored; the cut is still to come.
+    Scored,
+    Kept,
+    Pruned,
+}
+
+/// A candidate as the board shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row<'a> {
+    pub id: HypothesisId,
+    /// The rank of its parent in the beam, from 1; 0 when it follows the bare prompt.
+    pub beam: usize,
+    /// Its own number among the parent's successors, from 1; `None` when it stands unchanged.
+    pub successor: Option<usize>,
+    pub fate: Fate,
+    pub finished: bool,
+    /// The user's hand on it.
+    pub mark: Option<Mark>,
+    /// The text before its chunk.
+    pub before: &'a str,
+    /// Its chunk.
+    pub chunk: &'a str,
+    /// Log-ratio of the response.
+    pub score: Option<f64>,
+    /// Log-ratio of the chunk alone.
+    pub gain: Option<f64>,
+    /// Place among the round's scores, from 1, once all are scored.
+    pub rank: Option<usize>,
+    /// Score minus the best pruned one's.
+    pub margin: Option<f64>,
+    pub judge: Option<f64>,
+}
+
+impl Row<'_> {
+    /// `beam.successor`, e.g. `2.3`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.successor {
+            // Successor numbers beyond any K are those of the user's own chunks.
+            Some(n) if n > SearchParams::MAX_CANDIDATES => format!("{}.own", self.beam),
+            Some(n) => format!("{}.{n}", self.beam),
+            None => format!("{}.=", self.beam),
+        }
+    }
+}
+
+/// A line of the board.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line<'a> {
+    /// A hypothesis of the beam, above its successors.
+    Head(Head<'a>),
+    Candidate(Row<'a>),
+    /// Between the kept and the pruned.
+    Cut(f64),
+}
+
+/// A hypothesis of the beam that candidates continue; the bare prompt when `id` is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head<'a> {
+    pub id: Option<HypothesisId>,
+    pub beam: usize,
+    pub text: &'a str,
+    pub score: Option<f64>,
+    /// Its score under the pair before, while the change is fresh.
+    pub before: Option<f64>,
+}
+
+/// The candidates of `round` as lines.
+#[must_use]
+pub fn lines<'a>(trace: &'a Trace, round: &'a Round, sort: Sort) -> Vec<Line<'a>> {
+    let mut rows = rows(trace, round);
+    match sort {
+        Sort::Score if !round.scores.is_empty() => by_score(&mut rows, round),
+        _ => by_beam(trace, rows),
+    }
+}
+
+/// The candidates of `round`, by beam and successor.
+#[must_use]
+pub fn rows<'a>(trace: &'a Trace, round: &'a Round) -> Vec<Row<'a>> {
+    let beam = Beam::of(trace, round);
+    let ranks = ranking(round);
+    let mut rows: Vec<Row<'a>> = round
+        .ids()
+        .filter_map(|id| trace.candidate(id))
+        .map(|candidate| row(trace, round, &beam, &ranks, candidate))
+        .collect();
+    rows.sort_by_key(|row| (row.beam, row.successor));
+    rows
+}
+
+/// Everything of a round in the order of its scores, best first.
+fn ranking(round: &Round) -> Vec<HypothesisId> {
+    match &round.cut {
+        Some(cut) => cut.kept.iter().chain(&cut.pruned).copied().collect(),
+        None => {
+            let mut ids: Vec<_> = round.scores.keys().copied().collect();
+            // Equal scores keep the order of creation, as the selection does.
+            ids.sort_by(|a, b| round.scores[b].total_cmp(&round.scores[a]).then(a.cmp(b)));
+            ids
+        }
+    }
+}
+
+/// The parents of a round, numbered.
+struct Beam(Vec<HypothesisId>);
+
+impl Beam {
+    /// The order of the cut before; parents it does not know follow in the order of the slots.
+    fn of(trace: &Trace, round: &Round) -> Self {
+        let mut ids = trace.beam_before(round.number).to_vec();
+        let parents = round.slots.iter().filter_map(|slot| slot.parent);
+        for id in parents.chain(round.standing.iter().copied()) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Self(ids)
+    }
+
+    fn number(&self, id: Option<HypothesisId>) -> usize {
+        id.and_then(|id| self.0.iter().position(|other| *other == id))
+            .map_or(0, |place| place + 1)
+    }
+}
+
+fn row<'a>(
+    trace: &'a Trace,
+    round: &'a Round,
+    beam: &Beam,
+    ranks: &[HypothesisId],
+    candidate: &'a Candidate,
+) -> Row<'a> {
+    let id = candidate.slot.id;
+    let stands = round.standing.contains(&id);
+    let parent = candidate.slot.parent.and_then(|id| trace.candidate(id));
+    let (before, chunk) = match stands {
+        true => (candidate.text.as_str(), ""),
+        false => split(parent.map_or("", |parent| &parent.text), &candidate.text),
+    };
+    let score = round.scores.get(&id).copied().or(candidate.score);
+    let base = parent.map_or(Some(0.0), |parent| parent.score);
+    let line = round.cut.as_ref().and_then(|cut| cut.line);
+    Row {
+        id,
+        beam: beam.number(if stands {
+            Some(id)
+        } else {
+            candidate.slot.parent
+        }),
+        successor: (!stands).then_some(candidate.slot.successor + 1),
+        fate: fate(round, id),
+        finished: candidate.is_finished(),
+        mark: trace.mark_of(id),
+        before,
+        chunk,
+        score,
+        gain: if stands {
+            None
+        } else {
+            difference(score, base)
+        },
+        rank: ranks.iter().position(|other| *other == id).map(|i| i + 1),
+        margin: difference(score, line),
+        judge: candidate.judge,
+    }
+}
+
+fn difference(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    Some(a? - b?)
+}
+
+/// What became of a candidate in `round`.
+#[must_use]
+pub fn fate(round: &Round, id: HypothesisId) -> Fate {
+    match &round.cut {
+        Some(cut) if cut.kept.contains(&id) => Fate::Kept,
+        Some(_) => Fate::Pruned,
+        None if round.scores.is_empty() => Fate::Growing,
+        None => Fate::Scored,
+    }
+}
+
+/// Splits a response where it leaves its parent's text.
+#[must_use]
+pub fn split<'a>(parent: &str, text: &'a str) -> (&'a str, &'a str) {
+    let shared = parent
+        .char_indices()
+        .zip(text.chars())
+        .find(|((_, a), b)| a != b)
+        .map_or(parent.len().min(text.len()), |((at, _), _)| at);
+    text.split_at_checked(shared).unwrap_or((text, ""))
+}
+
+fn by_beam<'a>(trace: &'a Trace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
+    let mut lines = Vec::with_capacity(rows.len() + 4);
+    let mut beam = None;
+    for row in rows {
+        if beam != Some(row.beam) {
+            beam = Some(row.beam);
+            lines.push(Line::Head(head(trace, &row)));
+        }
+        lines.push(Line::Candidate(row));
+    }
+    lines
+}
+
+fn head<'a>(trace: &'a Trace, first: &Row<'a>) -> Head<'a> {
+    let id = match first.successor {
+        Some(_) => trace.candidate(first.id).and_then(|c| c.slot.parent),
+        None => Some(first.id),
+    };
+    let candidate = id.and_then(|id| trace.candidate(id));
+    Head {
+        id,
+        beam: first.beam,
+        text: candidate.map_or("", |candidate| &candidate.text),
+        score: candidate.and_then(|candidate| candidate.score),
+        before: id.and_then(|id| trace.score_before(id)),
+    }
+}
+
+fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &Round) -> Vec<Line<'a>> {
+    rows.sort_by_key(|row| row.rank);
+    let kept = round.cut.as_ref().map(|cut| (cut.kept.len(), cut.line));
+    let mut lines: Vec<Line<'a>> = rows.drain(..).map(Line::Candidate).collect();
+    if let Some((n, Some(line))) = kept {
+        lines.insert(n.min(lines.len()), Line::Cut(line));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_finds_the_chunk_inside_characters_too() {
+        assert_eq!(split("good", "good film"), ("good", " film"));
+        assert_eq!(split("", "a"), ("", "a"));
+        assert_eq!(split("caf\u{fffd}", "café au"), ("caf", "é au"));
+        assert_eq!(split("longer", "long"), ("long", ""));
+    }
+}

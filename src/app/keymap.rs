@@ -1,0 +1,243 @@
+//! Which key means which action, by context.
+
+use super::action::Action;
+use super::input::{Key, KeyCode};
+
+/// What the keyboard is for at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// The playground itself.
+    Main,
+    /// Text is being typed: characters are text.
+    Text,
+    /// A list with a filter is open: characters are the filter.
+    Menu,
+    /// A page to read is open.
+    Page,
+}
+
+/// Keys and their actions; several keys may mean the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keymap {
+    main: Vec<(Key, Action)>,
+}
+
+/// Keys of the other contexts: the same in every program, so they are not configured.
+const TEXT: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Enter), Action::Accept),
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::ctrl('j'), Action::NewLine),
+    (
+        Key {
+            code: KeyCode::Enter,
+            ctrl: false,
+            alt: true,
+        },
+        Action::NewLine,
+    ),
+    (Key::ctrl('z'), Action::Undo),
+];
+
+const MENU: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Enter), Action::Accept),
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::plain(KeyCode::Up), Action::SelectPrevious),
+    (Key::plain(KeyCode::Down), Action::SelectNext),
+    (Key::ctrl('p'), Action::SelectPrevious),
+    (Key::ctrl('n'), Action::SelectNext),
+    (Key::plain(KeyCode::PageUp), Action::PageUp),
+    (Key::plain(KeyCode::PageDown), Action::PageDown),
+    (Key::plain(KeyCode::Home), Action::SelectFirst),
+    (Key::plain(KeyCode::End), Action::SelectLast),
+];
+
+const PAGE: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Enter), Action::Accept),
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::char('?'), Action::Back),
+    (Key::char('q'), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::plain(KeyCode::Up), Action::SelectPrevious),
+    (Key::plain(KeyCode::Down), Action::SelectNext),
+    (Key::plain(KeyCode::PageUp), Action::PageUp),
+    (Key::plain(KeyCode::PageDown), Action::PageDown),
+    (Key::char(' '), Action::PageDown),
+    (Key::plain(KeyCode::Home), Action::SelectFirst),
+    (Key::plain(KeyCode::End), Action::SelectLast),
+];
+
+impl Keymap {
+    /// The action of `key`, if it has one.
+    #[must_use]
+    pub fn action(&self, context: Context, key: Key) -> Option<Action> {
+        self.table(context)
+            .iter()
+            .find(|(bound, _)| *bound == key)
+            .map(|(_, action)| *action)
+    }
+
+    /// The keys of an action in the playground, best known first.
+    pub fn keys(&self, action: Action) -> impl Iterator<Item = Key> {
+        self.main
+            .iter()
+            .filter(move |(_, bound)| *bound == action)
+            .map(|(key, _)| *key)
+    }
+
+    /// The first key of an action in `context`, as text; empty when it has none.
+    #[must_use]
+    pub fn label(&self, context: Context, action: Action) -> String {
+        self.table(context)
+            .iter()
+            .find(|(_, bound)| *bound == action)
+            .map(|(key, _)| key.to_string())
+            .unwrap_or_default()
+    }
+
+    /// Gives `keys`, best known first, to `action` and to nothing else; what it had is let go.
+    pub fn bind(&mut self, action: Action, keys: &[Key]) {
+        if self.keys(action).eq(keys.iter().copied()) {
+            return;
+        }
+        self.main
+            .retain(|(key, bound)| *bound != action && !keys.contains(key));
+        self.main.extend(keys.iter().map(|key| (*key, action)));
+    }
+
+    fn table(&self, context: Context) -> &[(Key, Action)] {
+        match context {
+            Context::Main => &self.main,
+            Context::Text => TEXT,
+            Context::Menu => MENU,
+            Context::Page => PAGE,
+        }
+    }
+}
+
+/// Actions that the playground reaches without a key of their own: by the palette, or in a menu.
+pub const WITHOUT_KEY: &[Action] = &[
+    Action::ToggleRules,
+    Action::Tour,
+    Action::Accept,
+    Action::NewLine,
+    Action::Undo,
+];
+
+impl Default for Keymap {
+    /// Settings: the small letter lowers, the capital raises.
+    fn default() -> Self {
+        use KeyCode::{BackTab, Down, End, Enter, Esc, Home, Left, PageDown, PageUp};
+        use KeyCode::{Right, Tab, Up};
+        let mut main: Vec<(Key, Action)> = CHARS
+            .iter()
+            .map(|(c, action)| (Key::char(*c), *action))
+            .collect();
+        main.extend([
+            (Key::plain(Up), Action::SelectPrevious),
+            (Key::plain(Down), Action::SelectNext),
+            (Key::plain(Home), Action::SelectFirst),
+            (Key::plain(End), Action::SelectLast),
+            (Key::plain(PageUp), Action::PageUp),
+            (Key::plain(PageDown), Action::PageDown),
+            (Key::plain(Left), Action::EarlierRound),
+            (Key::plain(Right), Action::LaterRound),
+            (Key::plain(Tab), Action::NextPane),
+            (Key::plain(BackTab), Action::PreviousPane),
+            (Key::plain(Enter), Action::Zoom),
+            (Key::plain(Esc), Action::Back),
+            (Key::plain(KeyCode::Backspace), Action::Rewind),
+            (Key::ctrl('p'), Action::Palette),
+            (Key::ctrl('c'), Action::Quit),
+            (Key::plain(KeyCode::F(1)), Action::Help),
+        ]);
+        Self { main }
+    }
+}
+
+const CHARS: &[(char, Action)] = &[
+    ('w', Action::NarrowerBeam),
+    ('W', Action::WiderBeam),
+    ('k', Action::FewerSuccessors),
+    ('K', Action::MoreSuccessors),
+    ('l', Action::ShorterChunk),
+    ('L', Action::LongerChunk),
+    ('t', Action::Cooler),
+    ('T', Action::Hotter),
+    ('m', Action::FewerTokens),
+    ('M', Action::MoreTokens),
+    ('f', Action::LowerTopK),
+    ('F', Action::RaiseTopK),
+    ('u', Action::LowerTopP),
+    ('U', Action::RaiseTopP),
+    ('a', Action::NextRanking),
+    ('-', Action::LowerWeight),
+    ('+', Action::RaiseWeight),
+    ('p', Action::NextPair),
+    ('P', Action::PreviousPair),
+    ('[', Action::SlowerPace),
+    (']', Action::FasterPace),
+    ('0', Action::FullSpeed),
+    (' ', Action::TogglePause),
+    ('s', Action::Step),
+    ('.', Action::Step),
+    ('r', Action::Restart),
+    ('n', Action::NewSeed),
+    ('e', Action::EditPrompt),
+    ('x', Action::SamplePrompts),
+    ('b', Action::Presets),
+    ('B', Action::PickStrong),
+    ('H', Action::PickPair),
+    ('*', Action::Pin),
+    ('X', Action::Kill),
+    ('=', Action::Boost),
+    ('S', Action::Spend),
+    ('E', Action::WriteChunk),
+    ('j', Action::ToggleTwin),
+    ('d', Action::Take),
+    ('D', Action::UndoTurn),
+    ('g', Action::SelectFirst),
+    ('G', Action::SelectLast),
+    ('<', Action::EarlierRound),
+    ('>', Action::LaterRound),
+    ('v', Action::Compare),
+    ('o', Action::ToggleSort),
+    ('1', Action::ShowBoard),
+    ('2', Action::ShowEvidence),
+    ('3', Action::ShowCharts),
+    ('4', Action::ShowTree),
+    ('5', Action::ShowRuns),
+    ('z', Action::Zoom),
+    ('c', Action::CopyResponse),
+    ('y', Action::CopyTable),
+    ('i', Action::ToggleLight),
+    (':', Action::Palette),
+    ('?', Action::Help),
+    ('q', Action::Quit),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_key_or_is_listed() {
+        let keymap = Keymap::default();
+        for action in Action::ALL {
+            let bound = keymap.keys(*action).next().is_some();
+            assert_ne!(bound, WITHOUT_KEY.contains(action), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn no_key_means_two_things() {
+        for context in [Context::Main, Context::Text, Context::Menu, Context::Page] {
+            let keymap = Keymap::default();
+            let table = keymap.table(context);
+            for (i, (key, _)) in table.iter().enumerate() {
+                assert!(table[..i].iter().all(|(other, _)| other != key), "{key}");
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Keys, clicks and pastes, turned into actions; and what each action does.
+
+use super::menu::Choice;
+use super::nav::Move;
+use super::{Action, App, Context, Editor, Effect, Key, Menu, MenuKind, Overlay, Pane, Target};
+use crate::search::Mark;
+
+/// How many cards the tour has.
+pub const TOUR_CARDS: usize = 3;
+
+impl App {
+    pub(super) fn on_key(&mut self, key: Key) -> Vec<Effect> {
+        if let Overlay::Tour(card) = self.overlay
+            && matches!(key.code, super::KeyCode::Enter | super::KeyCode::Esc)
+        {
+            return self.turn_card(card, key);
+        }
+        match self.keymap.action(self.context(), key) {
+            Some(action) => self.act(action),
+            None => self.on_text_key(key),
+        }
+    }
+
+    /// The tour goes on with Enter and ends for ever with Esc or after the last card; other keys
+    /// do what they always do.
+    fn turn_card(&mut self, card: usize, key: Key) -> Vec<Effect> {
+        let next = match key.code {
+            super::KeyCode::Enter => card + 1,
+            super::KeyCode::Esc => TOUR_CARDS,
+            _ => card,
+        };
+        if next < TOUR_CARDS {
+            self.overlay = Overlay::Tour(next);
+            return Vec::new();
+        }
+        self.overlay = Overlay::None;
+        vec![Effect::RememberTour]
+    }
+
+    fn on_text_key(&mut self, key: Key) -> Vec<Effect> {
+        match &mut self.overlay {
+            Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.key(key),
+            Overlay::Menu(menu) => menu.key(key),
+            _ => return Vec::new(),
+        };
+        Vec::new()
+    }
+
+    pub(super) fn on_paste(&mut self, text: &str) -> Vec<Effect> {
+        match &mut self.overlay {
+            Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.insert(text),
+            Overlay::Menu(menu) => menu.filter.push_str(text.lines().next().unwrap_or("")),
+            _ => {
+                let mut editor = self.prompt_editor();
+                editor.insert(text);
+                self.overlay = Overlay::Prompt(editor);
+            }
+        }
+        Vec::new()
+    }
+
+    fn prompt_editor(&self) -> Editor {
+        Editor::with_history(&self.settings.prompt, &self.prompts)
+    }
+
+    pub(super) fn on_click(&mut self, target: Target) -> Vec<Effect> {
+        match (self.context(), target) {
+            (Context::Main, Target::Candidate(id)) => self.look.selected = Some(id),
+            (Context::Main, Target::Pane(pane)) => self.look.focus(pane),
+            (Context::Main, Target::Prompt) => return self.act(Action::EditPrompt),
+            (Context::Menu, Target::MenuItem(n)) => {
+                if let Overlay::Menu(menu) = &mut self.overlay {
+                    menu.cursor = n;
+                }
+                return self.act(Action::Accept);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn on_scroll(&mut self, target: Target, lines: isize) -> Vec<Effect> {
+        if let (Context::Main, Target::Pane(pane)) = (self.context(), target) {
+            self.look.focus = pane;
+        }
+        self.go(Move::By(lines));
+        Vec::new()
+    }
+
+    /// Does what the action says, or says that it cannot be done now.
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        if !self.is_available(action) {
+            let help = action.help();
+            return self.say(&format!("not possible now: {help}"));
+        }
+        self.notice = None;
+        match action.group() {
+            super::Group::Settings => self.act_settings(action),
+            super::Group::Run => self.act_run(action),
+            super::Group::Look => self.act_look(action),
+            super::Group::Program => self.act_program(action),
+        }
+    }
+
+    fn act_settings(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::NextPair => self.change_pair(1),
+            Action::PreviousPair => self.change_pair(-1),
+            Action::SlowerPace | Action::FasterPace | Action::FullSpeed => self.change_pace(action),
+            _ if self.models.is_some() => self.change_params(action),
+            _ => self.say("the models are still loading"),
+        }
+    }
+
+    fn act_run(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::TogglePause => return self.toggle_pause(),
+            Action::Step => return self.step_round(),
+            Action::Restart => return self.start(),
+            Action::NewSeed => return self.new_seed(),
+            Action::Pin => return self.mark(Mark::Pin, "pinned: it will be kept"),
+            Action::Kill => return self.mark(Mark::Kill, "it will be pruned"),
+            Action::Boost => return self.boost(),
+            Action::Spend => return self.spend(),
+            Action::WriteChunk => self.write_chunk(),
+            Action::Take => return self.take(),
+            Action::Rewind => return self.rewind(),
+            Action::UndoTurn => return self.undo_turn(),
+            Action::ToggleRules => return self.toggle_rules(),
+            Action::EditPrompt => {
+                self.overlay = Overlay::Prompt(self.prompt_editor());
+            }
+            Action::SamplePrompts => self.overlay = Overlay::Menu(Menu::open(MenuKind::Samples)),
+            Action::PickStrong => self.overlay = Overlay::Menu(Menu::open(MenuKind::Strong)),
+            Action::PickPair => self.overlay = Overlay::Menu(Menu::open(MenuKind::Pairs)),
+            Action::Presets => self.overlay = Overlay::Menu(Menu::open(MenuKind::Presets)),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn act_look(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::SelectPrevious => self.go(Move::By(-1)),
+            Action::SelectNext => self.go(Move::By(1)),
+            Action::SelectFirst => self.go(Move::First),
+            Action::SelectLast => self.go(Move::Last),
+            Action::PageUp => self.go(Move::By(-10)),
+            Action::PageDown => self.go(Move::By(10)),
+            Action::EarlierRound => self.turn_round(-1),
+            Action::LaterRound => self.turn_round(1),
+            Action::ToggleTwin => self.look.twin = !self.look.twin,
+            Action::ToggleSort => self.toggle_sort(),
+            Action::Compare => self.toggle_compare(),
+            Action::NextPane => self.look.focus(self.look.focus.turn(1)),
+            Action::PreviousPane => self.look.focus(self.look.focus.turn(-1)),
+            Action::ShowBoard => self.look.focus(Pane::Board),
+            Action::ShowEvidence => self.look.focus(Pane::Evidence),
+            Action::ShowCharts => self.look.focus(Pane::Charts),
+            Action::ShowTree => self.look.focus(Pane::Tree),
+            Action::ShowRuns => self.look.focus(Pane::Runs),
+            Action::Zoom => self.look.zoom = !self.look.zoom,
+            Action::Back => self.back(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn act_program(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Palette => self.overlay = Overlay::Menu(Menu::open(MenuKind::Palette)),
+            Action::Help => self.overlay = Overlay::Help(0),
+            Action::Tour => self.overlay = Overlay::Tour(0),
+            Action::CopyResponse => return self.copy_response(),
+            Action::CopyTable => return self.copy_table(),
+            Action::ToggleLight => self.look.light = !self.look.light,
+            Action::Accept => return self.accept(),
+            Action::NewLine => self.edit(|editor| editor.insert("\n")),
+            Action::Undo => self.edit(Editor::undo),
+            Action::Quit => return vec![Effect::Cancel(self.cancel.clone()), Effect::Quit],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Editor)) {
+        if let Overlay::Prompt(editor) | Overlay::Chunk(_, editor) = &mut self.overlay {
+            change(editor);
+        }
+    }
+
+    fn accept(&mut self) -> Vec<Effect> {
+        match std::mem::replace(&mut self.overlay, Overlay::None) {
+            Overlay::Prompt(editor) => self.use_prompt(editor.text().to_owned()),
+            Overlay::Chunk(id, editor) => self.send_chunk(id, editor.text().to_owned()),
+            Overlay::Menu(menu) => match self.menu_items(&menu).get(menu.cursor) {
+                Some(item) => self.choose(item.choice, &menu),
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    fn choose(&mut self, choice: Choice, menu: &Menu) -> Vec<Effect> {
+        match choice {
+            Choice::Act(action) => self.act(action),
+            Choice::Strong(number) => self.choose_strong(number),
+            Choice::Pair(number) => self.choose_pair(number),
+            Choice::Typed => self.load_typed(menu),
+            Choice::Preset(number) => self.use_preset(number),
+            Choice::Prompt(number) => match self.samples.get(number).cloned() {
+                Some(prompt) => self.use_prompt(prompt),
+                None => Vec::new(),
+            },
+        }
+    }
+}

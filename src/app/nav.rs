@@ -1,0 +1,160 @@
+//! Where the user looks: panes, the selection, the round on the board.
+
+use crate::search::HypothesisId;
+
+use super::board::Sort;
+
+/// A part of the screen with a subject of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pane {
+    Board,
+    Evidence,
+    Charts,
+    Tree,
+    Runs,
+}
+
+impl Pane {
+    pub const ALL: [Self; 5] = [
+        Self::Board,
+        Self::Evidence,
+        Self::Charts,
+        Self::Tree,
+        Self::Runs,
+    ];
+
+    /// Its name on screen.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Board => "board",
+            Self::Evidence => "evidence",
+            Self::Charts => "charts",
+            Self::Tree => "tree",
+            Self::Runs => "runs",
+        }
+    }
+
+    /// The pane `by` places further, round and round.
+    #[must_use]
+    pub fn turn(self, by: isize) -> Self {
+        let n = Self::ALL.len();
+        let here = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
+        Self::ALL[here.wrapping_add_signed(by).wrapping_add(n) % n]
+    }
+}
+
+/// A border between panes that can be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// Between the board and the pane below it.
+    Rows,
+    /// Between what stands side by side.
+    Columns,
+}
+
+/// Where the user looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// The pane that the arrow keys move in.
+    pub focus: Pane,
+    /// The pane beside the board; never the board itself.
+    pub side: Pane,
+    /// The focused pane fills the screen.
+    pub zoom: bool,
+    pub sort: Sort,
+    /// A candidate the user chose. It stays chosen when its round is over.
+    pub selected: Option<HypothesisId>,
+    /// A candidate to compare others with, token by token.
+    pub reference: Option<HypothesisId>,
+    /// Where there is no room for both: the unguided response instead of the guided one.
+    pub twin: bool,
+    /// A past round to look at; `None` follows the run.
+    pub round: Option<usize>,
+    /// The place in the token table.
+    pub token: usize,
+    /// The share of the first pane at each border the user moved, in thousandths.
+    pub rows: Option<u16>,
+    pub columns: Option<u16>,
+    /// Colours for a light background.
+    pub light: bool,
+    /// The terminal shows no more than ASCII.
+    pub ascii: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            focus: Pane::Board,
+            side: Pane::Evidence,
+            zoom: false,
+            sort: Sort::Beam,
+            selected: None,
+            reference: None,
+            twin: false,
+            round: None,
+            token: 0,
+            rows: None,
+            columns: None,
+            light: false,
+            ascii: false,
+        }
+    }
+}
+
+impl Look {
+    /// Moves a border.
+    pub fn divide(&mut self, edge: Edge, share: u16) {
+        match edge {
+            Edge::Rows => self.rows = Some(share),
+            Edge::Columns => self.columns = Some(share),
+        }
+    }
+
+    /// Gives a pane the focus, and the place beside the board if it is not the board.
+    pub fn focus(&mut self, pane: Pane) {
+        self.focus = pane;
+        if pane != Pane::Board {
+            self.side = pane;
+        }
+    }
+}
+
+/// A movement in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    By(isize),
+    First,
+    Last,
+}
+
+impl Move {
+    /// The place after the movement from `here` in a list of `n`.
+    #[must_use]
+    pub fn apply(self, here: usize, n: usize) -> usize {
+        let last = n.saturating_sub(1);
+        match self {
+            Self::By(by) => here.saturating_add_signed(by).min(last),
+            Self::First => 0,
+            Self::Last => last,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_turn_round() {
+        assert_eq!(Pane::Runs.turn(1), Pane::Board);
+        assert_eq!(Pane::Board.turn(-1), Pane::Runs);
+    }
+
+    #[test]
+    fn moves_stay_in_the_list() {
+        assert_eq!(Move::By(-3).apply(1, 5), 0);
+        assert_eq!(Move::By(9).apply(1, 5), 4);
+        assert_eq!(Move::Last.apply(0, 0), 0);
+    }
+}

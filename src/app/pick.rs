@@ -1,0 +1,162 @@
+//! Pickers of the strong model and the weak pair, and loads beside the search that runs.
+
+use super::menu::{self, Choice, Item, Menu};
+use super::{App, Effect, Overlay};
+use crate::message::{Command, Fetched, LoadId, ModelInfo, PairInfo, Part};
+
+/// A load under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetch {
+    pub id: LoadId,
+    pub part: Part,
+    /// What the user asked for.
+    pub spec: String,
+    /// The model that is being loaded, after `done` of `total`.
+    pub what: String,
+    pub done: u64,
+    pub total: u64,
+}
+
+impl App {
+    /// The load under way.
+    #[must_use]
+    pub fn fetch(&self) -> Option<&Fetch> {
+        self.fetch.as_ref()
+    }
+
+    /// The lines of the picker of weak pairs.
+    pub(super) fn pair_items(&self, filter: &str) -> Vec<Item> {
+        let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
+        let item = |(i, pair): (usize, &PairInfo)| Item {
+            title: [&pair.name[..], &pair.about[..]].join(": "),
+            note: self.note(pair.n_params, pair.name == self.settings.pair),
+            choice: Choice::Pair(i),
+        };
+        let items = pairs.iter().enumerate().map(item).collect();
+        with_typed(items, filter)
+    }
+
+    /// The lines of the picker of strong models.
+    pub(super) fn strong_items(&self, filter: &str) -> Vec<Item> {
+        let used = self.models.as_ref().map(|models| &models.strong.name);
+        let item = |(i, model): (usize, &ModelInfo)| Item {
+            title: format!("{}: context of {} tokens", model.name, model.context),
+            note: self.note(model.n_params, Some(&model.name) == used),
+            choice: Choice::Strong(i),
+        };
+        let items = self.strongs.iter().enumerate().map(item).collect();
+        with_typed(items, filter)
+    }
+
+    fn note(&self, n_params: u64, is_used: bool) -> String {
+        let state = if is_used { "in use" } else { "loaded" };
+        format!("{:.1}M  {state}", n_params as f64 / 1e6)
+    }
+
+    pub(super) fn choose_strong(&mut self, number: usize) -> Vec<Effect> {
+        match self.strongs.get(number).cloned() {
+            Some(model) => self.load(Part::Strong, &model.name),
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn choose_pair(&mut self, number: usize) -> Vec<Effect> {
+        let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
+        match pairs.get(number).cloned() {
+            Some(pair) => self.use_pair(pair),
+            None => Vec::new(),
+        }
+    }
+
+    /// Loads what was typed into a picker.
+    pub(super) fn load_typed(&mut self, menu: &Menu) -> Vec<Effect> {
+        let part = match menu.kind {
+            super::MenuKind::Strong => Part::Strong,
+            _ => Part::Pair,
+        };
+        self.load(part, menu.filter.trim())
+    }
+
+    /// Has models loaded while the search goes on. A load before that is still under way is
+    /// forgotten.
+    fn load(&mut self, part: Part, spec: &str) -> Vec<Effect> {
+        self.overlay = Overlay::None;
+        let id = LoadId(self.last_load.0 + 1);
+        self.last_load = id;
+        self.notice = Some(format!("loading {spec}: the search goes on"));
+        let spec = spec.to_owned();
+        self.fetch = Some(Fetch {
+            id,
+            part,
+            what: spec.clone(),
+            spec: spec.clone(),
+            done: 0,
+            total: 1,
+        });
+        vec![Effect::Send(Command::Load { id, part, spec })]
+    }
+
+    /// How far a load is.
+    pub(super) fn on_fetching(&mut self, id: LoadId, now: &str, (done, total): (u64, u64)) {
+        if let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.id == id) {
+            now.clone_into(&mut fetch.what);
+            (fetch.done, fetch.total) = (done, total);
+        }
+    }
+
+    /// A new pair takes over at the next chunk; a new strong model begins the search anew.
+    pub(super) fn on_fetched(&mut self, id: LoadId, fetched: Fetched) -> Vec<Effect> {
+        let Some(fetch) = self.fetch.take_if(|fetch| fetch.id == id) else {
+            return Vec::new();
+        };
+        let Some(models) = &mut self.models else {
+            return Vec::new();
+        };
+        match fetched {
+            Fetched::Pair(pair) => {
+                models.pairs.retain(|known| known.name != pair.name);
+                models.pairs.push(pair.clone());
+                self.use_pair(pair)
+            }
+            Fetched::Strong(model) => {
+                models.strong = model.clone();
+                self.strongs.retain(|known| known.name != model.name);
+                self.strongs.push(model);
+                self.notice = Some(format!("strong model {}: searching anew", fetch.spec));
+                let strong = Effect::Send(Command::UseStrong(fetch.spec));
+                let mut effects = vec![strong];
+                effects.extend(self.start());
+                effects
+            }
+        }
+    }
+
+    /// The search goes on with the models it has.
+    pub(super) fn on_not_fetched(&mut self, id: LoadId, why: &str) -> Vec<Effect> {
+        match self.fetch.take_if(|fetch| fetch.id == id) {
+            Some(_) => self.say(why),
+            None => Vec::new(),
+        }
+    }
+
+    /// The pair does not go with this run: what is wanted is again what there is.
+    pub(super) fn on_pair_refused(&mut self, pair: &str, why: &str) -> Vec<Effect> {
+        if self.settings.pair == pair {
+            self.trace.pair().clone_into(&mut self.settings.pair);
+        }
+        self.say(why)
+    }
+}
+
+/// The items that match, and below them the offer to load what was typed.
+fn with_typed(items: Vec<Item>, filter: &str) -> Vec<Item> {
+    let mut items = menu::filtered(items, filter);
+    if !filter.trim().is_empty() {
+        items.push(Item {
+            title: format!("load {}", filter.trim()),
+            note: "not loaded".to_owned(),
+            choice: Choice::Typed,
+        });
+    }
+    items
+}

@@ -1,0 +1,364 @@
+//! The settings the user wants, and the steps in which keys change them.
+
+use std::time::Duration;
+
+use super::action::Action;
+use crate::search::{Ranking, Rules, Sampling, SearchParams, Weight};
+
+/// What to search and how: the user's wish, which a run takes over at its next round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub prompt: String,
+    pub params: SearchParams,
+    /// The weak pair's name.
+    pub pair: String,
+    /// The least time a round takes; zero for full speed.
+    pub pace: Duration,
+}
+
+/// Sizes that W, K and L pass through: fine where it matters, coarse further out.
+const LADDER: [usize; 26] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 100, 128, 256,
+    512,
+];
+
+/// Paces in milliseconds a round, fastest first.
+const PACES: [u64; 8] = [0, 100, 250, 500, 1000, 2000, 4000, 8000];
+
+const MAX_TEMPERATURE: f64 = 3.0;
+
+/// The largest weight by keys, either way.
+const MAX_WEIGHT: f64 = 4.0;
+
+/// Beyond this the way up leads to 0: no filter.
+const MAX_TOP_K: usize = 600;
+
+/// The step of n, and its largest value by keys.
+const TOKENS_STEP: usize = 10;
+const MAX_TOKENS: usize = 2000;
+
+fn above(n: usize) -> usize {
+    LADDER.into_iter().find(|step| *step > n).unwrap_or(n)
+}
+
+fn below(n: usize) -> usize {
+    let mut down = LADDER.into_iter().rev();
+    down.find(|step| *step < n).unwrap_or(n)
+}
+
+/// `params` after one step of a settings action; `None` when it is no such action, or when the
+/// step leads out of range.
+#[must_use]
+pub fn step(params: &SearchParams, action: Action) -> Option<SearchParams> {
+    let mut next = Numbers::from(params);
+    match action {
+        Action::NextRanking => return Some(with_next_ranking(params)),
+        Action::LowerWeight => return with_weight(params, -0.25),
+        Action::RaiseWeight => return with_weight(params, 0.25),
+        Action::NarrowerBeam => next.w = below(next.w),
+        Action::WiderBeam => next.w = above(next.w),
+        Action::FewerSuccessors => next.k = below(next.k),
+        Action::MoreSuccessors => next.k = above(next.k),
+        Action::ShorterChunk => next.l = shorter(next.l, next.n),
+        Action::LongerChunk => next.l = longer(next.l, next.n),
+        Action::Cooler => next.temperature = tenth(next.temperature - 0.1),
+        Action::Hotter => next.temperature = tenth(next.temperature + 0.1),
+        Action::FewerTokens => next.n = next.n.saturating_sub(TOKENS_STEP).max(TOKENS_STEP),
+        Action::MoreTokens => next.n = (next.n + TOKENS_STEP).min(MAX_TOKENS),
+        Action::LowerTopK => next.top_k = shorter(next.top_k, MAX_TOP_K),
+        Action::RaiseTopK => next.top_k = longer(next.top_k, MAX_TOP_K),
+        Action::LowerTopP => next.top_p = twentieth(next.top_p - 0.05),
+        Action::RaiseTopP => next.top_p = twentieth(next.top_p + 0.05),
+        _ => return None,
+    }
+    next.build(params).filter(|built| built != params)
+}
+
+/// One chunk length down; 0 is ∞, from which the way leads back to the largest size below n.
+fn shorter(l: usize, n: usize) -> usize {
+    match l {
+        0 => below(n),
+        l => below(l),
+    }
+}
+
+/// One chunk length up; a chunk that holds the whole response is the same as ∞.
+fn longer(l: usize, n: usize) -> usize {
+    match l {
+        0 => 0,
+        l if above(l) >= n.max(2) || above(l) == l => 0,
+        l => above(l),
+    }
+}
+
+fn tenth(t: f64) -> f64 {
+    ((t * 10.0).round() / 10.0).clamp(0.0, MAX_TEMPERATURE)
+}
+
+fn twentieth(p: f64) -> f64 {
+    ((p * 20.0).round() / 20.0).clamp(0.05, 1.0)
+}
+
+/// The pace after one step of a pace action.
+#[must_use]
+pub fn step_pace(pace: Duration, action: Action) -> Option<Duration> {
+    let paces = PACES.map(Duration::from_millis);
+    let next = match action {
+        Action::SlowerPace => paces.into_iter().find(|step| *step > pace),
+        Action::FasterPace => paces.into_iter().rev().find(|step| *step < pace),
+        Action::FullSpeed => Some(Duration::ZERO),
+        _ => None,
+    };
+    next.filter(|next| *next != pace)
+}
+
+/// A pace as shown: `1 s/round`.
+#[must_use]
+pub fn pace_text(pace: Duration) -> String {
+    match pace.as_millis() {
+        0 => "max speed".to_owned(),
+        _ => format!("{} s/round", pace.as_secs_f64()),
+    }
+}
+
+/// `params` with another seed.
+#[must_use]
+pub fn with_seed(params: &SearchParams, seed: u64) -> SearchParams {
+    SearchParams { seed, ..*params }
+}
+
+/// `params` with the cut decided by the next kind of ranking.
+fn with_next_ranking(params: &SearchParams) -> SearchParams {
+    let ranking = match params.ranking {
+        Ranking::Sum => Ranking::PerToken,
+        Ranking::PerToken => Ranking::Chunk,
+        Ranking::Chunk => Ranking::Sum,
+    };
+    SearchParams { ranking, ..*params }
+}
+
+/// `params` with another weight of the pair, within ±[`MAX_WEIGHT`].
+fn with_weight(params: &SearchParams, by: f64) -> Option<SearchParams> {
+    let weight = (params.weight.get() + by).clamp(-MAX_WEIGHT, MAX_WEIGHT);
+    let weight = Weight::new(weight).ok()?;
+    (weight != params.weight).then_some(SearchParams { weight, ..*params })
+}
+
+/// `params` under the other rules.
+#[must_use]
+pub fn with_other_rules(params: &SearchParams) -> SearchParams {
+    let rules = match params.rules {
+        Rules::Fixed => Rules::Reference,
+        Rules::Reference => Rules::Fixed,
+    };
+    SearchParams { rules, ..*params }
+}
+
+/// A method with its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    pub name: &'static str,
+    pub about: &'static str,
+    w: usize,
+    k: usize,
+    l: usize,
+}
+
+pub const PRESETS: [Preset; 6] = [
+    Preset::new(
+        "base",
+        "no search: one sample, the pair only watches",
+        1,
+        1,
+        0,
+    ),
+    Preset::new(
+        "best-of-4",
+        "four whole responses, the best one wins",
+        1,
+        4,
+        0,
+    ),
+    Preset::new(
+        "best-of-16",
+        "sixteen whole responses, the best one wins",
+        1,
+        16,
+        0,
+    ),
+    Preset::new(
+        "paper sentiment",
+        "the paper's settings for reviews",
+        4,
+        4,
+        5,
+    ),
+    Preset::new(
+        "paper instructions",
+        "the paper's settings for instructions",
+        2,
+        2,
+        30,
+    ),
+    Preset::new("wide", "more of everything, for a fast machine", 8, 8, 5),
+];
+
+impl Preset {
+    const fn new(name: &'static str, about: &'static str, w: usize, k: usize, l: usize) -> Self {
+        Self {
+            name,
+            about,
+            w,
+            k,
+            l,
+        }
+    }
+
+    /// The preset's W, K and L in `params`.
+    #[must_use]
+    pub fn apply(&self, params: &SearchParams) -> Option<SearchParams> {
+        let mut next = Numbers::from(params);
+        (next.w, next.k, next.l) = (self.w, self.k, self.l);
+        next.build(params)
+    }
+
+    /// `W, K, L` as numbers.
+    #[must_use]
+    pub fn sizes(&self) -> String {
+        match self.l {
+            0 => format!("{},{},∞", self.w, self.k),
+            l => format!("{},{},{l}", self.w, self.k),
+        }
+    }
+}
+
+/// Settings as bare numbers, between one valid value and the next.
+struct Numbers {
+    w: usize,
+    k: usize,
+    l: usize,
+    n: usize,
+    temperature: f64,
+    top_k: usize,
+    top_p: f64,
+}
+
+impl From<&SearchParams> for Numbers {
+    fn from(params: &SearchParams) -> Self {
+        Self {
+            w: params.beam_width.get(),
+            k: params.successors.get(),
+            l: params.chunk_len.get(),
+            n: params.max_new_tokens.get(),
+            temperature: params.sampling.temperature(),
+            top_k: params.sampling.top_k(),
+            top_p: params.sampling.top_p(),
+        }
+    }
+}
+
+impl Numbers {
+    /// The numbers with what they do not name taken from `rest`; `None` when out of range.
+    fn build(&self, rest: &SearchParams) -> Option<SearchParams> {
+        let sampling = Sampling::new(self.temperature, self.top_k, self.top_p).ok()?;
+        let (rules, seed) = (rest.rules, rest.seed);
+        let built = SearchParams::new(self.w, self.k, self.l, self.n, sampling, rules, seed);
+        let built = built.ok()?;
+        Some(SearchParams {
+            ranking: rest.ranking,
+            weight: rest.weight,
+            ..built
+        })
+    }
+}
+
+/// What differs between the settings in use and those wanted, as `W 4 → 6`.
+#[must_use]
+pub fn changes(used: &SearchParams, wanted: &SearchParams) -> Vec<String> {
+    let (a, b) = (used, wanted);
+    let (from, to) = (&a.sampling, &b.sampling);
+    let t = [from, to].map(|s| s.temperature().to_string());
+    let top_k = [from, to].map(|s| s.top_k().to_string());
+    let top_p = [from, to].map(|s| s.top_p().to_string());
+    let pairs = [
+        ("W", a.beam_width.to_string(), b.beam_width.to_string()),
+        ("K", a.successors.to_string(), b.successors.to_string()),
+        ("L", a.chunk_len.to_string(), b.chunk_len.to_string()),
+        (
+            "n",
+            a.max_new_tokens.to_string(),
+            b.max_new_tokens.to_string(),
+        ),
+    ];
+    let ranking = [a, b].map(|p| p.ranking.to_string());
+    let weight = [a, b].map(|p| p.weight.get().to_string());
+    let others = [
+        ("T", t),
+        ("top-k", top_k),
+        ("top-p", top_p),
+        ("ranking", ranking),
+        ("weight", weight),
+    ];
+    let others = others.map(|(name, [from, to])| (name, from, to));
+    pairs
+        .into_iter()
+        .chain(others)
+        .filter(|(_, from, to)| from != to)
+        .map(|(name, from, to)| format!("{name} {from} → {to}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_stay_in_range_and_come_back() {
+        let start = SearchParams::default();
+        let up = step(&start, Action::WiderBeam).unwrap();
+        assert_eq!(up.beam_width.get(), 5);
+        assert_eq!(step(&up, Action::NarrowerBeam).unwrap(), start);
+        let mut params = start;
+        while let Some(next) = step(&params, Action::NarrowerBeam) {
+            params = next;
+        }
+        assert_eq!(params.beam_width.get(), 1);
+    }
+
+    #[test]
+    fn chunk_length_reaches_infinity_and_returns() {
+        let mut params = SearchParams::default();
+        while let Some(next) = step(&params, Action::LongerChunk) {
+            params = next;
+        }
+        assert_eq!(params.chunk_len.get(), 0);
+        assert!(step(&params, Action::ShorterChunk).is_some());
+    }
+
+    #[test]
+    fn a_step_leaves_ranking_and_weight_alone() {
+        let params = step(&SearchParams::default(), Action::NextRanking).unwrap();
+        let params = step(&params, Action::LowerWeight).unwrap();
+        let wider = step(&params, Action::WiderBeam).unwrap();
+        assert_eq!(
+            (wider.ranking, wider.weight),
+            (params.ranking, params.weight)
+        );
+    }
+
+    #[test]
+    fn too_many_candidates_are_refused() {
+        let mut params = SearchParams::default();
+        while let Some(next) = step(&params, Action::WiderBeam) {
+            params = next;
+        }
+        assert!(params.n_candidates() <= SearchParams::MAX_CANDIDATES);
+    }
+
+    #[test]
+    fn changes_name_what_differs() {
+        let start = SearchParams::default();
+        let up = step(&start, Action::WiderBeam).unwrap();
+        assert_eq!(changes(&start, &up), ["W 4 → 5"]);
+    }
+}

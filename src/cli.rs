@@ -1,0 +1,431 @@
+//! The command line as it is typed: raw, and checked elsewhere.
+//!
+//! No arguments start the playground; `run` and `score` do the same work without a terminal.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+
+use crate::config::{self, Config};
+use crate::line::one_line;
+use crate::search::{ParamError, Rules, Sampling, SearchParams};
+use crate::template::{Template, Templates};
+
+/// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "w2s", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub playground: PlaygroundArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Search without a terminal and print the response.
+    Run(RunArgs),
+    /// Print what the weak pair thinks of a response, token by token.
+    Score(ScoreArgs),
+    /// Print what the models see of a prompt, or a model's raw logits.
+    Inspect(InspectArgs),
+    /// List the models that are here: bundled, and in the Hugging Face cache.
+    Models,
+    #[command(flatten)]
+    Print(Print),
+}
+
+/// What the program says about itself, on stdout.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Print {
+    /// Print the commented default configuration, which is its manual.
+    Config,
+    /// Print a script that lets a shell complete w2s's options.
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l -`.
+    Man {
+        /// The command to describe [default: w2s itself]
+        command: Option<String>,
+    },
+}
+
+/// What the playground starts with.
+#[derive(Debug, Clone, Args)]
+pub struct PlaygroundArgs {
+    /// The prompt to start with [default: a sample prompt]
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub models: ModelArgs,
+    /// The least seconds a round takes, to watch it; 0 is full speed [default: 1]
+    #[arg(long, value_name = "SECONDS", value_parser = pace_text, allow_negative_numbers = true)]
+    pub pace: Option<Duration>,
+    /// Colours for which background [default: auto, by what the terminal says]
+    #[arg(long, value_enum)]
+    pub theme: Option<Ground>,
+    /// Begin without the cards of the first start
+    #[arg(long)]
+    pub no_tour: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("input").required(true))]
+pub struct RunArgs {
+    /// The text to continue
+    #[arg(long, value_name = "TEXT", group = "input", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// Many prompts: a JSON list of strings; prints a list and means with 95 % intervals
+    #[arg(long, value_name = "FILE", group = "input")]
+    pub prompts: Option<PathBuf>,
+    /// Replay a recorded search; the file brings its prompts, settings and models, and
+    /// `--rules` is `reference` unless given
+    #[arg(long, value_name = "FILE", group = "input")]
+    pub tape: Option<PathBuf>,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub models: ModelArgs,
+    /// What to print: the response, one JSON object, or the events as they happen
+    /// [default: text for --prompt, json otherwise]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ScoreArgs {
+    /// The text that the response continues
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "cases",
+        conflicts_with = "cases",
+        allow_hyphen_values = true
+    )]
+    pub prompt: Option<String>,
+    /// The text to score
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "cases",
+        conflicts_with = "cases",
+        allow_hyphen_values = true
+    )]
+    pub response: Option<String>,
+    /// The response is complete: score the EOS after it too
+    #[arg(long, conflicts_with = "cases")]
+    pub finished: bool,
+    /// Many responses: lines of {"prompt", "response", "eos"}; prints one JSON line each
+    #[arg(long, value_name = "FILE")]
+    pub cases: Option<PathBuf>,
+    /// fixed or reference; a response given as text scores the same under both
+    #[arg(long, value_name = "RULES")]
+    pub rules: Option<Rules>,
+    #[command(flatten)]
+    pub pair: PairArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("what").required(true))]
+pub struct InspectArgs {
+    /// The prompt to see through the eyes of strong model and pair
+    #[arg(long, value_name = "TEXT", group = "what", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// What follows the prompt: shows whether a token spans the join
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "prompt",
+        allow_hyphen_values = true
+    )]
+    pub response: Option<String>,
+    /// A model whose raw logits after each of --ids to print; needs no tokenizer
+    #[arg(long, value_name = "SPEC", group = "what", requires = "ids")]
+    pub model: Option<String>,
+    /// Token ids to feed to --model, such as 5,6,7
+    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "model")]
+    pub ids: Vec<u32>,
+    /// How many logits of each position to print, from id 0 on
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub logits: usize,
+    #[command(flatten)]
+    pub models: ModelArgs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub format: TextOrJson,
+}
+
+/// W, K, L and what else decides a search; `None` leaves it to the configuration file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SearchArgs {
+    /// W: hypotheses kept after a round [default: 4]
+    #[arg(short = 'W', long, value_name = "W")]
+    pub beam_width: Option<usize>,
+    /// K: successors sampled after each hypothesis [default: 4]
+    #[arg(short = 'K', long, value_name = "K")]
+    pub successors: Option<usize>,
+    /// L: tokens a round adds; 0 means no chunking (L = ∞) [default: 5]
+    #[arg(short = 'L', long, value_name = "L")]
+    pub chunk_len: Option<usize>,
+    /// New tokens at most [default: 50]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// 0 is greedy [default: 0.7]
+    #[arg(short = 'T', long, value_name = "T", allow_negative_numbers = true)]
+    pub temperature: Option<f64>,
+    /// Sample from the k likeliest tokens only; 0 means all [default: 50]
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Sample from the likeliest tokens of this total probability only [default: 1]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub top_p: Option<f64>,
+    /// Same seed, same search [default: 0]
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// fixed (what serves a user) or reference (the paper's code, quirks included)
+    /// [default: fixed]
+    #[arg(long, value_name = "RULES")]
+    pub rules: Option<Rules>,
+}
+
+impl SearchArgs {
+    /// What is given, and the defaults for the rest.
+    ///
+    /// # Errors
+    /// [`ParamError`] names the setting that is out of range.
+    pub fn params(&self) -> Result<SearchParams, ParamError> {
+        let usual = SearchParams::default();
+        let sampling = Sampling::new(
+            self.temperature.unwrap_or(usual.sampling.temperature()),
+            self.top_k.unwrap_or(usual.sampling.top_k()),
+            self.top_p.unwrap_or(usual.sampling.top_p()),
+        )?;
+        SearchParams::new(
+            self.beam_width.unwrap_or(usual.beam_width.get()),
+            self.successors.unwrap_or(usual.successors.get()),
+            self.chunk_len.unwrap_or(usual.chunk_len.get()),
+            self.max_new_tokens.unwrap_or(usual.max_new_tokens.get()),
+            sampling,
+            self.rules.unwrap_or(usual.rules),
+            self.seed.unwrap_or(usual.seed),
+        )
+    }
+
+    /// Takes from `file` what is not given.
+    fn fill(&mut self, file: &config::Search) {
+        self.beam_width = self.beam_width.or(file.beam_width);
+        self.successors = self.successors.or(file.successors);
+        self.chunk_len = self.chunk_len.or(file.chunk_len);
+        self.max_new_tokens = self.max_new_tokens.or(file.max_new_tokens);
+        self.temperature = self.temperature.or(file.temperature);
+        self.top_k = self.top_k.or(file.top_k);
+        self.top_p = self.top_p.or(file.top_p);
+        self.seed = self.seed.or(file.seed);
+        self.rules = self.rules.or(file.rules);
+    }
+}
+
+/// Which models, and where they run.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// The strong model: `bundled:NAME`, a folder in Hugging Face layout, a GGUF file,
+    /// `BASE+ADAPTER` or `hf:owner/name[@revision][:file]` as cached
+    /// [default: bundled:strong]
+    #[arg(long, value_name = "SPEC")]
+    pub strong: Option<String>,
+    /// What the strong model sees of a prompt: raw, chat (its own chat template), or a text with
+    /// {prompt} in it [default: raw]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub strong_template: Option<Template>,
+    /// Chat templates for strong model and pair, where no other template is given
+    #[arg(long)]
+    pub chat: bool,
+    #[command(flatten)]
+    pub weak: PairArgs,
+}
+
+/// Which weak pair, and where models run.
+#[derive(Debug, Clone, Args)]
+pub struct PairArgs {
+    /// The weak pair: positive, critical, craft, or TUNED,UNTUNED [default: positive]
+    #[arg(long, value_name = "SPEC")]
+    pub pair: Option<String>,
+    /// What the pair sees of a prompt: raw, chat, or a text with {prompt} in it [default: raw]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub pair_template: Option<Template>,
+    /// A system prompt, for chat templates
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Where models run [default: auto]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+}
+
+impl ModelArgs {
+    /// The strong model's SPEC.
+    #[must_use]
+    pub fn strong(&self) -> &str {
+        self.strong.as_deref().unwrap_or("bundled:strong")
+    }
+
+    /// What prompts become for strong model and pair.
+    #[must_use]
+    pub fn templates(&self) -> Templates {
+        let default = if self.chat {
+            Template::Chat
+        } else {
+            Template::Raw
+        };
+        Templates {
+            strong: self.strong_template.clone().unwrap_or(default.clone()),
+            pair: self.weak.pair_template.clone().unwrap_or(default),
+            system: self.weak.system.clone(),
+        }
+    }
+
+    fn fill(&mut self, file: &config::Models) {
+        self.strong = self.strong.take().or_else(|| file.strong.clone());
+        self.weak.fill(file);
+    }
+}
+
+impl PairArgs {
+    /// The weak pair's name or SPEC.
+    #[must_use]
+    pub fn pair(&self) -> &str {
+        self.pair.as_deref().unwrap_or("positive")
+    }
+
+    /// What prompts become where there is no strong model.
+    #[must_use]
+    pub fn templates(&self) -> Templates {
+        Templates {
+            strong: Template::Raw,
+            pair: self.pair_template.clone().unwrap_or_default(),
+            system: self.system.clone(),
+        }
+    }
+
+    /// Where models run.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device.unwrap_or_default()
+    }
+
+    fn fill(&mut self, file: &config::Models) {
+        self.pair = self.pair.take().or_else(|| file.pair.clone());
+        self.device = self.device.or(file.device);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    #[default]
+    Auto,
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+/// What the terminal's background is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ground {
+    #[default]
+    Auto,
+    Dark,
+    Light,
+}
+
+/// A pace in seconds.
+///
+/// # Errors
+/// In words: a number that no clock can wait for.
+pub fn pace(seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("the pace must be a number of seconds of at least 0, got {seconds}"))
+}
+
+fn pace_text(text: &str) -> Result<Duration, String> {
+    pace(text.parse().map_err(|_| "not a number".to_owned())?)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The response and nothing else
+    Text,
+    /// One object with the response and every candidate of every round
+    Json,
+    /// The events of the search, one a line, as they happen
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+impl Cli {
+    /// The command line of this process; `Err` once help, version or a complaint is printed.
+    ///
+    /// # Errors
+    /// The exit code: 2 for a command line that makes no sense, told in one sentence.
+    pub fn of_process() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            if error.use_stderr() {
+                eprintln!("{}", sentence(&error));
+                return ExitCode::from(2);
+            }
+            // Help that nobody reads any more is no failure.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+impl Cli {
+    /// Takes from `file` what is not given. A tape brings its own settings and models.
+    pub fn fill(&mut self, file: &Config) {
+        match &mut self.command {
+            Some(Command::Run(args)) if args.tape.is_some() => {}
+            Some(Command::Run(args)) => {
+                args.search.fill(&file.search);
+                args.models.fill(&file.models);
+            }
+            Some(Command::Score(args)) => {
+                args.rules = args.rules.or(file.search.rules);
+                args.pair.fill(&file.models);
+            }
+            Some(Command::Inspect(args)) => args.models.fill(&file.models),
+            Some(Command::Models | Command::Print(_)) => {}
+            None => self.playground.fill(file),
+        }
+    }
+}
+
+impl PlaygroundArgs {
+    fn fill(&mut self, file: &Config) {
+        self.search.fill(&file.search);
+        self.models.fill(&file.models);
+        self.pace = self.pace.or(file.playground.pace);
+        self.theme = self.theme.or(file.playground.theme);
+        self.no_tour |= file.playground.tour == Some(false);
+    }
+}
+
+/// The first paragraph of clap's message as one sentence; its usage and tips stay out.
+#[must_use]
+pub fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    one_line(&first.split_whitespace().collect::<Vec<_>>().join(" "))
+}

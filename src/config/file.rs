@@ -1,0 +1,127 @@
+//! The file's sections, their values checked as they are read, so that a fault has its line.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::error::Fault;
+use crate::app::Action;
+use crate::cli::{Device, Ground};
+use crate::search::{BeamWidth, MaxNewTokens, Rules, Sampling, SearchParams, Successors};
+
+/// The file as a whole. Names are checked before.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    pub search: Search,
+    pub models: Models,
+    pub playground: Playground,
+    pub keys: HashMap<Action, Vec<Spanned<String>>>,
+}
+
+/// W, K, L and what else decides a search.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    #[serde(deserialize_with = "beam_width")]
+    pub beam_width: Option<usize>,
+    #[serde(deserialize_with = "successors")]
+    pub successors: Option<usize>,
+    pub chunk_len: Option<usize>,
+    #[serde(deserialize_with = "max_new_tokens")]
+    pub max_new_tokens: Option<usize>,
+    #[serde(deserialize_with = "temperature")]
+    pub temperature: Option<f64>,
+    pub top_k: Option<usize>,
+    #[serde(deserialize_with = "top_p")]
+    pub top_p: Option<f64>,
+    pub seed: Option<u64>,
+    pub rules: Option<Rules>,
+}
+
+/// Which models, and where they run.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Models {
+    pub strong: Option<String>,
+    pub pair: Option<String>,
+    pub device: Option<Device>,
+}
+
+/// How the playground looks and begins.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Playground {
+    #[serde(deserialize_with = "pace")]
+    pub pace: Option<Duration>,
+    pub theme: Option<Ground>,
+    pub tour: Option<bool>,
+    pub ascii: Option<bool>,
+}
+
+/// # Errors
+/// A value of the wrong type or out of its range.
+pub(super) fn parse(text: &str) -> Result<File, Fault> {
+    let file: File = toml::from_str(text)?;
+    file.search.check_together()?;
+    Ok(file)
+}
+
+impl Search {
+    /// Each value alone is in range; together they may be too many candidates.
+    fn check_together(&self) -> Result<(), Fault> {
+        let usual = SearchParams::default();
+        let w = self.beam_width.unwrap_or(usual.beam_width.get());
+        let k = self.successors.unwrap_or(usual.successors.get());
+        let params = SearchParams::new(w, k, 0, 1, usual.sampling, usual.rules, 0);
+        // No single line is at fault.
+        params.map(drop).map_err(|error| Fault {
+            span: 0..0,
+            what: format!("in [search]: {error}"),
+        })
+    }
+}
+
+/// A value that `check` accepts.
+fn checked<'de, D, T, C, E>(
+    from: D,
+    check: impl Fn(T) -> Result<C, E>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Copy,
+    E: Display,
+{
+    let value = T::deserialize(from)?;
+    check(value).map_err(D::Error::custom)?;
+    Ok(Some(value))
+}
+
+fn beam_width<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    checked(from, BeamWidth::new)
+}
+
+fn successors<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    checked(from, Successors::new)
+}
+
+fn max_new_tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    checked(from, MaxNewTokens::new)
+}
+
+fn temperature<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    checked(from, |t| Sampling::new(t, 0, 1.0))
+}
+
+fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    checked(from, |p| Sampling::new(1.0, 0, p))
+}
+
+fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let pace = crate::cli::pace(f64::deserialize(from)?);
+    pace.map(Some).map_err(D::Error::custom)
+}

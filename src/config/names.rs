@@ -1,0 +1,51 @@
+//! Which names a configuration file may use: those of the manual.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::MANUAL;
+use super::error::Fault;
+
+/// # Errors
+/// Text that is no TOML; the first name that the manual does not know, with the nearest it does.
+pub(super) fn check(text: &str) -> Result<(), Fault> {
+    let manual = DeTable::parse(MANUAL)?;
+    let table = DeTable::parse(text)?;
+    for (name, value) in table.get_ref() {
+        let known = manual.get_ref();
+        let section = known
+            .get(&**name.get_ref())
+            .ok_or_else(|| unknown(name, known, ""))?;
+        if let (DeValue::Table(inner), DeValue::Table(known)) = (value.get_ref(), section.get_ref())
+        {
+            check_section(name.get_ref(), inner, known)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_section(section: &str, inner: &DeTable<'_>, known: &DeTable<'_>) -> Result<(), Fault> {
+    let strange = inner
+        .keys()
+        .find(|name| !known.contains_key(&**name.get_ref()));
+    match strange {
+        Some(name) => Err(unknown(name, known, &format!(" in [{section}]"))),
+        None => Ok(()),
+    }
+}
+
+fn unknown(name: &Spanned<std::borrow::Cow<'_, str>>, known: &DeTable<'_>, place: &str) -> Fault {
+    let wrong = name.get_ref();
+    let distance = |right: &&str| strsim::damerau_levenshtein(wrong, right);
+    let nearest = known
+        .keys()
+        .map(|right| &**right.get_ref())
+        .min_by_key(distance);
+    let nearest = nearest.unwrap_or_default();
+    Fault {
+        span: name.span(),
+        what: format!(
+            "unknown name `{wrong}`{place}: did you mean `{nearest}`? `w2s config` has all"
+        ),
+    }
+}

@@ -1,0 +1,55 @@
+//! w2s: a terminal playground for weak-to-strong search (Zhou et al. 2024, arXiv 2405.19262).
+//!
+//! # The map
+//!
+//! | module | what | may know |
+//! | --- | --- | --- |
+//! | [`search`] | the engine: chunk-level beam search, one round at a time; its ports and events | std |
+//! | [`judge`] | the bundled gold reward | std |
+//! | [`lm`] | decoder, caches, tokenizers, sampling; the strong model and the weak pair as ports | search, candle |
+//! | [`message`] | all that crosses the thread, as plain data | search |
+//! | [`worker`] | the one thread that owns models and device | search, lm, judge, message |
+//! | [`app`] | the playground's state: message in, effects out | search, message |
+//! | [`ui`] | draws `&App` | app, search, ratatui |
+//! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message |
+//! | [`template`] | what a model is shown of a prompt | std |
+//! | [`cli`], [`config`], [`report`] | command line, configuration file, the headless twin | search, lm, judge |
+//!
+//! ```text
+//! terminal → ui → app → message → search
+//! main → worker → lm → search          report → lm → search
+//! ```
+//!
+//! The arrows never turn back; `tests/layers.rs` holds them. App and worker meet only in
+//! [`message`].
+//!
+//! # Invariants, as absences
+//!
+//! - `search` knows no models, no terminal, no files and no clock. A round that is cancelled or
+//!   fails leaves the beam as it was. Draws are a function of (seed, round, lineage, successor,
+//!   position): never of batch, order or K.
+//! - Only `lm` knows candle. A hypothesis is plain data; caches are an optimisation, and what is
+//!   missing is prefilled again.
+//! - The UI thread does nothing that can block: models, files and waits live in the worker.
+//! - Structural updates are never lost; growing text is never queued. An update of an earlier run
+//!   changes nothing.
+//! - All state of a run that is on screen is a fold over [`search::SearchEvent`]s.
+//! - `unsafe` stands in one file, for memory maps. No text of a model reaches the terminal with
+//!   its control characters.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod home;
+pub mod judge;
+pub mod line;
+pub mod lm;
+pub mod log;
+pub mod message;
+pub mod report;
+pub mod samples;
+pub mod search;
+pub mod template;
+pub mod terminal;
+pub mod ui;
+pub mod worker;

@@ -1,0 +1,81 @@
+//! The models inside the binary, so that w2s works offline and from any folder.
+
+/// A model's files in HF layout, embedded.
+#[derive(Debug, Clone, Copy)]
+pub struct BundledModel {
+    pub name: &'static str,
+    /// One line for people: what it is for.
+    pub about: &'static str,
+    pub config: &'static [u8],
+    pub weights: &'static [u8],
+    pub tokenizer: &'static [u8],
+    pub tokenizer_config: &'static [u8],
+}
+
+macro_rules! bundled {
+    ($name:literal, $about:literal) => {
+        BundledModel {
+            name: $name,
+            about: $about,
+            config: include_bytes!(concat!("../../assets/models/", $name, "/config.json")),
+            weights: include_bytes!(concat!("../../assets/models/", $name, "/model.safetensors")),
+            // The folders hold one tokenizer five times; the binary holds it once.
+            tokenizer: include_bytes!("../../assets/models/strong/tokenizer.json"),
+            tokenizer_config: include_bytes!("../../assets/models/strong/tokenizer_config.json"),
+        }
+    };
+}
+
+/// The untuned half of every bundled pair.
+pub const UNTUNED: &str = "untuned";
+/// The bundled weak pairs, by the names of their tuned halves; the first is the default.
+pub const PAIRS: [&str; 3] = ["positive", "critical", "craft"];
+
+static MODELS: [BundledModel; 5] = [
+    bundled!("strong", "writes movie reviews (5.8 M parameters)"),
+    bundled!(
+        "untuned",
+        "the untuned half of every bundled pair (1.3 M parameters)"
+    ),
+    bundled!("positive", "praises the movie"),
+    bundled!("critical", "finds fault with the movie"),
+    bundled!("craft", "talks about acting, direction, script and music"),
+];
+
+/// The bundled model called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static BundledModel> {
+    MODELS.iter().find(|m| m.name == name)
+}
+
+/// One line about the bundled model called `name`; empty for others.
+#[must_use]
+pub fn about(name: &str) -> &'static str {
+    find(name).map_or("", |m| m.about)
+}
+
+/// The bundled models, the strong one first.
+pub fn bundled_names() -> impl Iterator<Item = &'static str> {
+    MODELS.iter().map(|m| m.name)
+}
+
+/// Their names, for messages.
+#[must_use]
+pub fn names() -> String {
+    MODELS.map(|m| m.name).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_folders_hold_one_tokenizer() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/");
+        let read = |name: &str| std::fs::read(format!("{root}{name}")).unwrap();
+        for model in &super::MODELS {
+            assert_eq!(
+                read(&format!("{}/tokenizer.json", model.name)),
+                model.tokenizer
+            );
+        }
+    }
+}

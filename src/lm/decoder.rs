@@ -1,0 +1,316 @@
+//! The decoder: a language model that continues rows of tokens.
+
+use pulp::Arch;
+
+use super::build::Builder;
+use super::cache::{KvCache, Store};
+use super::config::DecoderConfig;
+use super::error::{ForwardError, LoadError};
+use super::host::{Host, Lane, Packed};
+use super::placement::{Kernels, Placement};
+use super::plain::{OnDevice, Plain};
+use super::pool;
+use super::weights::{Source, Weights};
+
+/// A loaded model: immutable, to be shared between threads.
+pub struct Decoder {
+    config: DecoderConfig,
+    body: Body,
+}
+
+enum Body {
+    Host(Box<Host>),
+    Plain(Box<Plain>),
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let family = &self.config.family;
+        f.debug_struct("Decoder")
+            .field("family", family)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tokens that continue one row of a cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed<'a> {
+    pub row: usize,
+    pub tokens: &'a [u32],
+}
+
+/// Which positions' logits a pass returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// None; for prompts.
+    None,
+    /// The last of each feed, in the order of the feeds.
+    Last,
+    /// Every fed position, feed after feed.
+    All,
+}
+
+/// Raw logits on the host, one row per wanted position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    values: Vec<f32>,
+    vocab: usize,
+}
+
+impl Logits {
+    /// How many positions there are logits for.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.values.len() / self.vocab
+    }
+
+    /// Length of a row.
+    #[must_use]
+    pub fn vocab(&self) -> usize {
+        self.vocab
+    }
+
+    /// The logits that follow one position.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.values[i * self.vocab..(i + 1) * self.vocab]
+    }
+}
+
+fn host(config: &DecoderConfig, source: &Source<'_>, arch: Arch) -> Result<Body, LoadError> {
+    let kinds = &Packed(arch);
+    let builder = Builder {
+        kinds,
+        config,
+        source,
+    };
+    let net = pool().install(|| builder.net())?;
+    Ok(Body::Host(Box::new(Host::new(net, config, arch))))
+}
+
+fn plain(
+    config: &DecoderConfig,
+    source: &Source<'_>,
+    place: &Placement,
+) -> Result<Body, LoadError> {
+    let kinds = &OnDevice(place.clone());
+    let builder = Builder {
+        kinds,
+        config,
+        source,
+    };
+    let net = pool().install(|| builder.net())?;
+    Ok(Body::Plain(Box::new(Plain::new(net, config, place))))
+}
+
+impl Decoder {
+    /// Reads all weights onto the device.
+    ///
+    /// # Errors
+    /// A tensor is missing, of the wrong shape or not finite, a file is damaged, or the device
+    /// is out of memory.
+    pub fn load(
+        config: DecoderConfig,
+        weights: &Weights,
+        place: &Placement,
+    ) -> Result<Self, LoadError> {
+        let source = &Source::open(weights)?;
+        let body = match place.kernels {
+            Kernels::Fast => host(&config, source, Arch::new())?,
+            Kernels::Plain => plain(&config, source, place)?,
+        };
+        Ok(Self { config, body })
+    }
+
+    /// A model of random weights on the CPU; for benches and tests.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub fn random(config: DecoderConfig, seed: u64) -> Result<Self, LoadError> {
+        let place = Placement::cpu(Kernels::Fast);
+        Self::load(config, &Weights::Random { seed }, &place)
+    }
+
+    /// The model's shape.
+    #[must_use]
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Whether its caches are in the machine's own memory.
+    #[must_use]
+    pub fn on_host(&self) -> bool {
+        matches!(self.body, Body::Host(_))
+    }
+
+    /// How many parameters it has, a tied head counted once.
+    #[must_use]
+    pub fn n_params(&self) -> u64 {
+        self.config.n_params()
+    }
+
+    /// A cache of one empty row.
+    #[must_use]
+    pub fn cache(&self) -> KvCache {
+        KvCache(match &self.body {
+            Body::Host(host) => Store::Lanes {
+                shape: host.shape(),
+                lanes: vec![Lane::default()],
+            },
+            Body::Plain(plain) => Store::Tensors(plain.cache()),
+        })
+    }
+
+    /// Appends each feed's tokens to its row and returns the logits that are wanted. Rows may
+    /// be of different lengths and may be fed different numbers of tokens; rows that are not
+    /// fed stay as they are.
+    ///
+    /// # Errors
+    /// A token, row or length that the model does not have (nothing is changed then), or a
+    /// failure of the device.
+    pub fn forward(
+        &self,
+        cache: &mut KvCache,
+        feeds: &[Feed<'_>],
+        want: Want,
+    ) -> Result<Logits, ForwardError> {
+        self.forward_on(cache, feeds, want, pool().current_num_threads())
+    }
+
+    /// [`Self::forward`] on at most `team` of the CPU's threads: 1 leaves the others to a pass
+    /// of another model.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_on(
+        &self,
+        cache: &mut KvCache,
+        feeds: &[Feed<'_>],
+        want: Want,
+        team: usize,
+    ) -> Result<Logits, ForwardError> {
+        self.check(cache, feeds)?;
+        let vocab = self.config.vocab_size;
+        if feeds.is_empty() {
+            return Ok(Logits {
+                values: Vec::new(),
+                vocab,
+            });
+        }
+        let mut values = match (&self.body, &mut cache.0) {
+            (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
+                pool().install(|| host.forward(lanes, feeds, want, team))?
+            }
+            (Body::Plain(plain), Store::Tensors(tensors)) => plain.forward(tensors, feeds, want)?,
+            _ => return Err(ForwardError::Foreign),
+        };
+        self.finish(&mut values);
+        Ok(Logits { values, vocab })
+    }
+
+    /// Scales and caps logits where the family does.
+    fn finish(&self, logits: &mut [f32]) {
+        let a = &self.config.arithmetic;
+        let scale = a.logit_scale as f32;
+        if scale != 1.0 {
+            logits.iter_mut().for_each(|l| *l *= scale);
+        }
+        if let Some(cap) = a.logit_cap.map(|c| c as f32) {
+            logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
+        }
+    }
+
+    fn check(&self, cache: &KvCache, feeds: &[Feed<'_>]) -> Result<(), ForwardError> {
+        let n_rows = cache.n_rows();
+        let mut fed = vec![false; n_rows];
+        for &Feed { row, tokens } in feeds {
+            match fed.get_mut(row) {
+                None => return Err(ForwardError::Row { row, n_rows }),
+                Some(true) => return Err(ForwardError::Twice(row)),
+                Some(seen) => *seen = true,
+            }
+            self.check_tokens(row, cache.len(row), tokens)?;
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&self, row: usize, len: usize, tokens: &[u32]) -> Result<(), ForwardError> {
+        let DecoderConfig {
+            vocab_size: vocab,
+            context,
+            ..
+        } = self.config;
+        if tokens.is_empty() {
+            return Err(ForwardError::Empty(row));
+        }
+        if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
+            return Err(ForwardError::Token { id, vocab });
+        }
+        match len + tokens.len() {
+            needed if needed > context => Err(ForwardError::Context {
+                row,
+                needed,
+                context,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::host::archs;
+    use super::*;
+
+    /// All logits of a ragged batch on a given kind of machine.
+    fn logits(arch: Arch) -> Logits {
+        let json = r#"{"model_type": "gemma2", "vocab_size": 67, "hidden_size": 60,
+            "head_dim": 40, "num_attention_heads": 6, "num_key_value_heads": 2,
+            "intermediate_size": 33, "num_hidden_layers": 2, "sliding_window": 21,
+            "max_position_embeddings": 512}"#;
+        let config = DecoderConfig::parse(json).unwrap();
+        let source = Source::open(&Weights::Random { seed: 3 }).unwrap();
+        let body = host(&config, &source, arch).unwrap();
+        let decoder = Decoder { config, body };
+        let mut cache = decoder.cache();
+        let tokens: Vec<_> = (0..120).map(|i| i * 31 % 67).collect();
+        let feed = |row, n| Feed {
+            row,
+            tokens: &tokens[row..][..n],
+        };
+        decoder
+            .forward(&mut cache, &[feed(0, 37)], Want::None)
+            .unwrap();
+        cache.gather(&[0; 7]).unwrap();
+        let feeds = [
+            feed(0, 1),
+            feed(1, 30),
+            feed(2, 1),
+            feed(4, 2),
+            feed(3, 1),
+            feed(6, 80),
+        ];
+        decoder.forward(&mut cache, &feeds, Want::All).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_machine_computes_the_same() {
+        let best = logits(Arch::new());
+        for arch in archs() {
+            let other = logits(arch);
+            for (a, b) in other.values.iter().zip(&best.values) {
+                assert!((a - b).abs() < 1e-4, "{arch:?}: {a} is not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn decoders_are_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Decoder>();
+        shared::<KvCache>();
+    }
+}

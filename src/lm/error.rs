@@ -1,0 +1,169 @@
+//! What can go wrong with a model, each in one sentence that says what, where and what to do.
+
+use std::path::PathBuf;
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file is missing or unreadable.
+    #[error("cannot read {path}: {source}; a model folder needs config.json and model.safetensors", path = path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// A bundled model or pair that there is not.
+    #[error("there is no bundled {kind} called '{name}': choose one of {known}")]
+    Unknown {
+        kind: &'static str,
+        name: String,
+        known: String,
+    },
+    /// tokenizer.json is no tokenizer.
+    #[error("{name} has no usable tokenizer ({reason}): download it again or choose another model")]
+    Tokenizer { name: String, reason: String },
+    /// The tokenizer has ids that the embedding table does not, or far fewer than it.
+    #[error(
+        "the tokenizer of {name} has {tokenizer} tokens and its weights have {vocab_size}: take both from the same model"
+    )]
+    TokenizerDoesNotFit {
+        name: String,
+        tokenizer: usize,
+        vocab_size: usize,
+    },
+    /// The halves of a pair do not fit.
+    #[error(transparent)]
+    Pair(#[from] crate::search::ModelError),
+    /// config.json is not JSON, or a value in it has the wrong type.
+    #[error("config.json is not usable: {0}")]
+    Config(String),
+    /// `model_type` names no family that the decoder knows.
+    #[error("model type '{0}' is not supported: choose one of {known}", known = super::config::KNOWN)]
+    Family(String),
+    /// A setting that changes the arithmetic and that the decoder does not implement.
+    #[error("{family} with {setting} is not supported: choose another model")]
+    Setting { family: String, setting: String },
+    /// What is wrong with the model called `name`.
+    #[error("{name}: {source}")]
+    At { name: String, source: Box<Self> },
+    /// The safetensors file is cut short or is no safetensors file at all.
+    #[error("{path} is not a complete safetensors file ({reason}): download it again")]
+    Broken { path: String, reason: String },
+    /// The GGUF file is cut short, damaged or something else.
+    #[error("{path} cannot be used as GGUF ({reason}): download it again or choose another file", path = path.display())]
+    Gguf { path: PathBuf, reason: String },
+    /// A LoRA adapter that cannot be put on its base.
+    #[error("the adapter {path} cannot be used ({reason}): choose its own base model, or another adapter", path = path.display())]
+    Adapter { path: PathBuf, reason: String },
+    /// A hub model that is not on this machine.
+    #[error("{what} of {spec} is not in {cache}: fetch it with `hf download {repo}` and start again", cache = cache.display())]
+    NotCached {
+        spec: String,
+        what: String,
+        cache: PathBuf,
+        repo: String,
+    },
+    /// Weights that memory does not hold.
+    #[error("{name} needs {needed} of memory and {free} are free: {advice}")]
+    TooLarge {
+        name: String,
+        needed: String,
+        free: String,
+        advice: String,
+    },
+    /// A GGUF architecture that the decoder does not run.
+    #[error(
+        "GGUF architecture '{0}' is not supported: choose one of llama, qwen2, qwen3, gemma3, phi3"
+    )]
+    Architecture(String),
+    /// A tensor that the configuration calls for is not in the weights.
+    #[error(
+        "tensor '{0}' is missing from the weights: they do not belong to this config.json, download both again"
+    )]
+    Missing(String),
+    /// A tensor is there with another shape.
+    #[error(
+        "tensor '{name}' has shape {found:?} where {wanted:?} is needed: the weights do not belong to this config.json"
+    )]
+    Shape {
+        name: String,
+        found: Vec<usize>,
+        wanted: Vec<usize>,
+    },
+    /// A tensor is stored in a type that is not a plain float.
+    #[error("tensor '{name}' is stored as {dtype}: only f32, f16, bf16 and f64 are supported")]
+    Dtype { name: String, dtype: String },
+    /// NaN or infinity among the weights.
+    #[error(
+        "tensor '{0}' has a value that is not finite: the weights are damaged, download them again"
+    )]
+    NotFinite(String),
+    /// The device cannot be had.
+    #[error("{0}")]
+    Device(String),
+    /// The device failed while weights were moved to it.
+    #[error("the device failed while loading: {}", brief(.0))]
+    Backend(#[from] candle_core::Error),
+}
+
+impl LoadError {
+    /// Says of which model, where the words do not say it yet.
+    pub(super) fn of(self, name: &str) -> Self {
+        match self {
+            Self::Config(_)
+            | Self::Family(_)
+            | Self::Setting { .. }
+            | Self::Missing(_)
+            | Self::Shape { .. }
+            | Self::Dtype { .. }
+            | Self::NotFinite(_) => Self::At {
+                name: name.to_owned(),
+                source: Box::new(self),
+            },
+            told => told,
+        }
+    }
+}
+
+/// Why a forward pass was refused. The cache is unchanged except after `Backend`.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// A token id is not in the vocabulary.
+    #[error(
+        "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not fit the model"
+    )]
+    Token { id: u32, vocab: usize },
+    /// A row would outgrow the context.
+    #[error("row {row} would hold {needed} tokens and the model's context is {context}")]
+    Context {
+        row: usize,
+        needed: usize,
+        context: usize,
+    },
+    /// A row that the cache does not have.
+    #[error("row {row} is not in the cache of {n_rows} rows")]
+    Row { row: usize, n_rows: usize },
+    /// The same row fed twice in one pass.
+    #[error("row {0} is fed twice in one pass")]
+    Twice(usize),
+    /// A feed without tokens.
+    #[error("row {0} is fed no tokens")]
+    Empty(usize),
+    /// The cache was made by a decoder of another shape.
+    #[error("the cache was made by another model")]
+    Foreign,
+    /// The device failed.
+    #[error("the device failed: {}", brief(.0))]
+    Backend(#[from] candle_core::Error),
+}
+
+impl From<ForwardError> for crate::search::ModelError {
+    fn from(error: ForwardError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// What candle says, without the backtrace that it appends where `RUST_BACKTRACE` is set.
+pub(super) fn brief(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}

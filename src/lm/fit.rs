@@ -1,0 +1,134 @@
+//! Whether models and caches fit into memory, before it is filled.
+
+use super::config::DecoderConfig;
+use super::error::LoadError;
+use super::weights::Weights;
+use crate::search::ModelError;
+
+/// Bytes that a process may still take; `None` where the system does not say.
+#[must_use]
+pub fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Bytes of weights on the CPU: f32, or as a GGUF file stores them.
+#[must_use]
+pub fn weight_bytes(config: &DecoderConfig, weights: &Weights) -> u64 {
+    match weights {
+        Weights::Gguf(file) => file.n_bytes(),
+        Weights::Adapted { base, .. } => weight_bytes(config, base),
+        _ => config.n_params() * 4,
+    }
+}
+
+/// Bytes of keys and values of `n_rows` rows of `len` tokens, in f32.
+#[must_use]
+pub fn cache_bytes(config: &DecoderConfig, n_rows: usize, len: usize) -> u64 {
+    let token = 2 * config.n_layers * config.kv_width() * size_of::<f32>();
+    (token * n_rows * len) as u64
+}
+
+/// Refuses weights that are larger than `free`.
+///
+/// # Errors
+/// [`LoadError::TooLarge`], with what would fit.
+pub(super) fn check_weights(
+    name: &str,
+    config: &DecoderConfig,
+    weights: &Weights,
+    free: Option<u64>,
+) -> Result<(), LoadError> {
+    let needed = weight_bytes(config, weights);
+    let Some(free) = free.filter(|free| needed > *free) else {
+        return Ok(());
+    };
+    let n = config.n_params();
+    // Bits per weight with the scales of their blocks.
+    let forms = [("Q8_0", 8.5), ("Q4_K_M", 4.9)];
+    let fits = forms
+        .iter()
+        .find(|(_, bits)| n as f64 * bits / 8.0 < free as f64);
+    Err(LoadError::TooLarge {
+        name: name.to_owned(),
+        needed: gib(needed),
+        free: gib(free),
+        advice: match fits {
+            Some((form, _)) => format!("choose a {form} GGUF of it, which would fit"),
+            None => "choose a smaller model".to_owned(),
+        },
+    })
+}
+
+/// Refuses a search of `n_rows` rows of `len` tokens whose keys and values are larger than
+/// `free`.
+///
+/// # Errors
+/// [`ModelError::Other`], with how many rows would fit.
+pub(super) fn check_caches(
+    configs: &[&DecoderConfig],
+    n_rows: usize,
+    len: usize,
+    free: Option<u64>,
+) -> Result<(), ModelError> {
+    let row: u64 = configs.iter().map(|c| cache_bytes(c, 1, len)).sum();
+    let needed = row * n_rows as u64;
+    match free {
+        Some(free) if needed > free => Err(ModelError::Other(format!(
+            "{n_rows} candidates of {len} tokens need {} of memory for keys and values and {} \
+             are free: choose W times K of at most {}, or fewer tokens",
+            gib(needed),
+            gib(free),
+            free / row.max(1)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// In words, such as "1.5 GiB".
+#[must_use]
+pub fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> DecoderConfig {
+        let json = include_str!("../../assets/models/strong/config.json");
+        DecoderConfig::parse(json).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_would() {
+        let weights = Weights::Random { seed: 0 };
+        let config = config();
+        let check = |free| check_weights("m", &config, &weights, free);
+        assert!(check(None).is_ok() && check(Some(1 << 30)).is_ok());
+        let told = check(Some(config.n_params() * 2)).unwrap_err().to_string();
+        assert!(told.contains("Q8_0"), "{told}");
+        let told = check(Some(1000)).unwrap_err().to_string();
+        assert!(told.contains("smaller model"), "{told}");
+    }
+
+    #[test]
+    fn more_rows_than_fit_are_refused_with_how_many_would() {
+        let config = config();
+        let free = Some(10 * cache_bytes(&config, 1, 50));
+        let check = |n_rows| check_caches(&[&config], n_rows, 50, free);
+        assert!(check(10).is_ok());
+        let told = check(16).unwrap_err().to_string();
+        assert!(told.contains("at most 10"), "{told}");
+    }
+
+    #[test]
+    fn caches_grow_with_rows_and_tokens() {
+        let config = config();
+        let one = cache_bytes(&config, 1, 1);
+        assert_eq!(one as usize, 2 * 4 * config.n_layers * config.hidden);
+        assert_eq!(cache_bytes(&config, 16, 100), 1600 * one);
+    }
+}

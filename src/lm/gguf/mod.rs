@@ -1,0 +1,209 @@
+//! GGUF files: weights that stay quantised, configuration and tokenizer in one file.
+//!
+//! Layouts as llama.cpp's converter writes them (`gguf-py/gguf/constants.py`).
+
+mod config;
+mod metadata;
+mod names;
+mod vocab;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use candle_core::quantized::GgmlDType;
+use candle_core::quantized::gguf_file::{Content, TensorInfo};
+use candle_core::{CpuStorage, Result};
+use pulp::bytemuck;
+
+use super::error::LoadError;
+use super::map::map;
+
+/// An open GGUF file, its header read.
+#[derive(Debug)]
+pub struct GgufFile {
+    path: PathBuf,
+    content: Content,
+    file: Mutex<File>,
+    n_bytes: u64,
+}
+
+impl GgufFile {
+    /// Reads the header: metadata and where the tensors are.
+    ///
+    /// # Errors
+    /// The file is missing, cut short or no GGUF file.
+    pub fn open(path: &Path) -> std::result::Result<Self, LoadError> {
+        let unreadable = |source| LoadError::Gguf {
+            path: path.to_owned(),
+            reason: format!("it cannot be read: {source}"),
+        };
+        let header = map(path).map_err(unreadable)?;
+        let content = Content::read(&mut Cursor::new(&header[..])).map_err(|e| {
+            // The first line; candle appends a backtrace where it is asked for one.
+            let reason = e.to_string().lines().next().unwrap_or_default().to_owned();
+            LoadError::Gguf {
+                path: path.to_owned(),
+                reason,
+            }
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            content,
+            n_bytes: header.len() as u64,
+            file: Mutex::new(File::open(path).map_err(unreadable)?),
+        })
+    }
+
+    /// Size of the file.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
+    /// Whether the file has the tensor of this Hugging Face name.
+    pub(in crate::lm) fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(&self.stored(name))
+    }
+
+    /// A tensor as f32, row-major.
+    pub(in crate::lm) fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> std::result::Result<Vec<f32>, LoadError> {
+        let (k, n) = match shape {
+            [n, k] => (*k, *n),
+            _ => (shape.iter().product(), 1),
+        };
+        let rows = self.rows_of(name, shape, n, k)?;
+        Ok(rows.read(0..n)?)
+    }
+
+    /// A matrix of `n` rows of `k` weights, quantised as it is stored.
+    pub(in crate::lm) fn rows(
+        &self,
+        name: &str,
+        n: usize,
+        k: usize,
+    ) -> std::result::Result<QuantRows, LoadError> {
+        let mut rows = self.rows_of(name, &[n, k], n, k)?;
+        rows.order = self.order(name, n);
+        Ok(rows)
+    }
+
+    fn rows_of(
+        &self,
+        name: &str,
+        shape: &[usize],
+        n: usize,
+        k: usize,
+    ) -> std::result::Result<QuantRows, LoadError> {
+        let stored = self.stored(name);
+        let infos = &self.content.tensor_infos;
+        let info = infos
+            .get(&stored)
+            .ok_or_else(|| LoadError::Missing(stored.clone()))?;
+        if info.shape.dims() != shape {
+            return Err(LoadError::Shape {
+                name: stored,
+                found: info.shape.dims().to_vec(),
+                wanted: shape.into(),
+            });
+        }
+        let dtype = info.ggml_dtype;
+        if !k.is_multiple_of(dtype.block_size()) {
+            return Err(self.broken(&format!(
+                "rows of {k} in tensor '{stored}' are not whole blocks"
+            )));
+        }
+        let row_bytes = k / dtype.block_size() * dtype.type_size();
+        let bytes = self
+            .bytes(info, n * row_bytes)
+            .map_err(|e| self.broken(&format!("tensor '{stored}': {e}")))?;
+        Ok(QuantRows {
+            bytes,
+            dtype,
+            order: None,
+            n,
+            k,
+            row_bytes,
+        })
+    }
+
+    fn bytes(&self, info: &TensorInfo, n: usize) -> io::Result<Vec<u8>> {
+        let start = self.content.tensor_data_offset.saturating_add(info.offset);
+        if start.saturating_add(n as u64) > self.n_bytes {
+            return Err(io::Error::other("it is cut short"));
+        }
+        // A panic of another thread leaves nothing half done: every read seeks first.
+        let mut file = self.file.lock().unwrap_or_else(|e| e.into_inner());
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = vec![0; n];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Where llama's queries and keys are stored for interleaved rotation: the place of each row
+    /// that is wanted in halves, `(head, half, pair)`, stored as `(head, pair, half)`.
+    fn order(&self, name: &str, n: usize) -> Option<Vec<u32>> {
+        let heads = match self.permuted(name)? {
+            0 => return None,
+            heads => heads,
+        };
+        let half = n / heads / 2;
+        let place = |row: usize| {
+            let (head, at) = (row / (2 * half), row % (2 * half));
+            (head * 2 * half + at % half * 2 + at / half) as u32
+        };
+        Some((0..n).map(place).collect())
+    }
+
+    fn broken(&self, reason: &str) -> LoadError {
+        LoadError::Gguf {
+            path: self.path.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Rows of weights as a GGUF file stores them, in blocks.
+#[derive(Debug, Clone)]
+pub(in crate::lm) struct QuantRows {
+    bytes: Vec<u8>,
+    dtype: GgmlDType,
+    /// Where each row is stored, if not in its place.
+    order: Option<Vec<u32>>,
+    pub n: usize,
+    pub k: usize,
+    row_bytes: usize,
+}
+
+impl QuantRows {
+    pub fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Some rows as f32, one after the other.
+    ///
+    /// # Errors
+    /// None that is expected: the number of bytes is checked when they are read.
+    pub fn read(&self, rows: Range<usize>) -> Result<Vec<f32>> {
+        let n = rows.len();
+        // candle reads blocks from where blocks may lie: at a multiple of four.
+        let mut aligned = vec![0u32; (n * self.row_bytes).div_ceil(4)];
+        let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut aligned)[..n * self.row_bytes];
+        for (to, row) in bytes.chunks_exact_mut(self.row_bytes).zip(rows) {
+            let row = self.order.as_ref().map_or(row, |o| o[row] as usize);
+            to.copy_from_slice(&self.bytes[row * self.row_bytes..][..self.row_bytes]);
+        }
+        let blocks = self.dtype.from_data(Cow::Borrowed(bytes));
+        match blocks.dequantize(n * self.k)? {
+            CpuStorage::F32(values) => Ok(values),
+            _ => candle_core::bail!("{:?} did not become f32", self.dtype),
+        }
+    }
+}

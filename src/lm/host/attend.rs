@@ -1,0 +1,261 @@
+//! Attention on the CPU.
+
+use std::array::from_fn;
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::Fed;
+use super::mat::Mat;
+use super::math::soften;
+use super::pages::{BLOCK, Line, PAGE, PageShape};
+use super::plan::{Block, Segment};
+use super::tile::tile16;
+
+/// One block's attention under one key head. Queries are counted token by token, each token's
+/// heads one after the other.
+pub(super) struct Attend<'a> {
+    pub shape: PageShape,
+    pub layer: usize,
+    pub head: usize,
+    pub window: Option<usize>,
+    pub cap: Option<f32>,
+    pub fed: &'a [Fed],
+    pub block: &'a Block,
+    /// Rotated and scaled queries first in every row.
+    pub qkv: &'a Mat,
+    /// For each token of the block the columns of this key head's queries.
+    pub out: Vec<&'a mut [f32]>,
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let queries = self.queries();
+        let stride = PAGE
+            * self
+                .block
+                .segments
+                .iter()
+                .map(|s| s.pages.end)
+                .max()
+                .unwrap_or(0);
+        let mut scores = vec![0.0; queries.len() * stride];
+        let mut sums = vec![[0.0; BLOCK]; queries.len() * self.shape.n_blocks()];
+        for segment in &self.block.segments {
+            self.score(simd, segment, &queries, &mut scores, stride);
+        }
+        let totals = self.soften(&mut scores, stride);
+        for segment in &self.block.segments {
+            self.gather(simd, segment, &scores, stride, &mut sums);
+        }
+        self.finish(&sums, &totals);
+    }
+}
+
+impl<'a> Attend<'a> {
+    /// Queries of one token under this key head.
+    fn per_token(&self) -> usize {
+        self.out[0].len() / self.shape.head_dim
+    }
+
+    fn queries(&self) -> Vec<&'a [f32]> {
+        let (n, d) = (self.per_token(), self.shape.head_dim);
+        let heads = self.head * n * d..(self.head + 1) * n * d;
+        let token = |t| self.qkv.row(t)[heads.clone()].chunks_exact(d);
+        self.block.tokens.clone().flat_map(token).collect()
+    }
+
+    /// The positions that a token of the block sees.
+    fn sight(&self, token: usize) -> Range<usize> {
+        let seen = self.block.seen[token];
+        self.window.map_or(0, |w| seen.saturating_sub(w))..seen
+    }
+
+    /// The pages of a segment that some token in it sees, and its queries.
+    fn extent(&self, segment: &Segment) -> (Range<usize>, Range<usize>) {
+        let start = self.block.tokens.start;
+        let tokens = segment.tokens.start - start..segment.tokens.end - start;
+        let first = tokens
+            .clone()
+            .map(|t| self.sight(t).start / PAGE)
+            .min()
+            .unwrap_or(0);
+        let n = self.per_token();
+        let pages = segment.pages.start.max(first)..segment.pages.end;
+        (pages, tokens.start * n..tokens.end * n)
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(
+        &self,
+        simd: S,
+        segment: &Segment,
+        queries: &[&[f32]],
+        scores: &mut [f32],
+        stride: usize,
+    ) {
+        let (pages, range) = self.extent(segment);
+        let held = self.fed[segment.lane].lane.pages();
+        let keys = |p: usize| self.shape.read(&held[p], self.layer, self.head).0;
+        let mut q = range.start;
+        while q < range.end {
+            let (x, to) = (&queries[q..range.end], &mut scores[q * stride..]);
+            let pages = pages.clone();
+            q += match (x.len(), S::F32_LANES) {
+                (8.., 16) => score_by::<S, 8, 2>(simd, x, keys, pages, to, stride),
+                (4.., 16) => score_by::<S, 4, 4>(simd, x, keys, pages, to, stride),
+                (2.., 16) => score_by::<S, 2, 4>(simd, x, keys, pages, to, stride),
+                (1.., 16) => score_by::<S, 1, 8>(simd, x, keys, pages, to, stride),
+                (4.., _) => score_by::<S, 4, 1>(simd, x, keys, pages, to, stride),
+                (2.., _) => score_by::<S, 2, 2>(simd, x, keys, pages, to, stride),
+                _ => score_by::<S, 1, 2>(simd, x, keys, pages, to, stride),
+            };
+        }
+    }
+
+    /// Turns scores into weights, 0 for what is not seen; returns each query's sum of weights.
+    #[inline(always)]
+    fn soften(&self, scores: &mut [f32], stride: usize) -> Vec<f32> {
+        let n = self.per_token();
+        let mut totals = vec![0.0; scores.len() / stride];
+        for (q, row) in scores.chunks_exact_mut(stride).enumerate() {
+            let sight = self.sight(q / n);
+            row[..sight.start].fill(0.0);
+            row[sight.end..].fill(0.0);
+            totals[q] = soften(&mut row[sight], self.cap);
+        }
+        totals
+    }
+
+    #[inline(always)]
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        segment: &Segment,
+        weights: &[f32],
+        stride: usize,
+        sums: &mut [[f32; BLOCK]],
+    ) {
+        let (pages, range) = self.extent(segment);
+        let held = self.fed[segment.lane].lane.pages();
+        let values = |p: usize| self.shape.read(&held[p], self.layer, self.head).1;
+        let n_blocks = self.shape.n_blocks();
+        let mut q = range.start;
+        while q < range.end {
+            let w = &weights[q * stride..range.end * stride];
+            let to = &mut sums[q * n_blocks..range.end * n_blocks];
+            let pages = pages.clone();
+            q += match (range.end - q, S::F32_LANES) {
+                (8.., 16) => gather_by::<S, 8, 2>(simd, w, values, pages, to, stride),
+                (4.., 16) => gather_by::<S, 4, 4>(simd, w, values, pages, to, stride),
+                (2.., 16) => gather_by::<S, 2, 4>(simd, w, values, pages, to, stride),
+                (1.., 16) => gather_by::<S, 1, 4>(simd, w, values, pages, to, stride),
+                (4.., _) => gather_by::<S, 4, 1>(simd, w, values, pages, to, stride),
+                (2.., _) => gather_by::<S, 2, 2>(simd, w, values, pages, to, stride),
+                _ => gather_by::<S, 1, 2>(simd, w, values, pages, to, stride),
+            };
+        }
+    }
+
+    /// Divides by the sums of weights and writes the result.
+    fn finish(&mut self, sums: &[[f32; BLOCK]], totals: &[f32]) {
+        let d = self.shape.head_dim;
+        let heads = self
+            .out
+            .iter_mut()
+            .flat_map(|token| token.chunks_exact_mut(d));
+        let sums = sums.chunks_exact(self.shape.n_blocks());
+        for ((out, sums), total) in heads.zip(sums).zip(totals) {
+            for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
+                *out = sum / total;
+            }
+        }
+    }
+}
+
+/// Scores of the first `M` queries against pages of keys, `N` at a time; returns `M`.
+#[inline(always)]
+fn score_by<'k, S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    queries: &[&[f32]],
+    keys: impl Fn(usize) -> &'k [Line],
+    mut pages: Range<usize>,
+    scores: &mut [f32],
+    stride: usize,
+) -> usize {
+    let x: [&[f32]; M] = from_fn(|i| queries[i]);
+    while pages.len() >= N {
+        let w: [&[Line]; N] = from_fn(|n| keys(pages.start + n));
+        score_pages(simd, x, w, &mut scores[pages.start * PAGE..], stride);
+        pages.start += N;
+    }
+    for p in pages {
+        score_pages(simd, x, [keys(p)], &mut scores[p * PAGE..], stride);
+    }
+    M
+}
+
+#[inline(always)]
+fn score_pages<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    x: [&[f32]; M],
+    keys: [&[Line]; N],
+    scores: &mut [f32],
+    stride: usize,
+) {
+    let mut acc = [[[0.0; PAGE]; N]; M];
+    tile16(simd, x, keys, &mut acc);
+    for (i, acc) in acc.iter().enumerate() {
+        scores[i * stride..][..N * PAGE].copy_from_slice(acc.as_flattened());
+    }
+}
+
+/// Adds weighted values to the sums of the first `M` queries, `N` blocks of columns at a time;
+/// returns `M`.
+#[inline(always)]
+fn gather_by<'v, S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    weights: &[f32],
+    values: impl Fn(usize) -> &'v [Line],
+    pages: Range<usize>,
+    sums: &mut [[f32; BLOCK]],
+    stride: usize,
+) -> usize {
+    let n_queries = weights.len() / stride;
+    let n_blocks = sums.len() / n_queries;
+    let mut block = 0;
+    while block + N <= n_blocks {
+        let at = (block, n_blocks, stride);
+        gather_blocks::<S, M, N>(simd, weights, &values, pages.clone(), sums, at);
+        block += N;
+    }
+    for block in block..n_blocks {
+        let at = (block, n_blocks, stride);
+        gather_blocks::<S, M, 1>(simd, weights, &values, pages.clone(), sums, at);
+    }
+    M
+}
+
+#[inline(always)]
+fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    weights: &[f32],
+    values: &impl Fn(usize) -> &'v [Line],
+    pages: Range<usize>,
+    sums: &mut [[f32; BLOCK]],
+    (block, n_blocks, stride): (usize, usize, usize),
+) {
+    let mut acc: [[[f32; BLOCK]; N]; M] = from_fn(|i| from_fn(|n| sums[i * n_blocks + block + n]));
+    for p in pages {
+        let x: [&[f32]; M] = from_fn(|i| &weights[i * stride + p * PAGE..][..PAGE]);
+        let blocks = values(p).as_chunks::<PAGE>().0;
+        let w: [&[Line]; N] = from_fn(|n| &blocks[block + n][..]);
+        tile16(simd, x, w, &mut acc);
+    }
+    for (i, acc) in acc.iter().enumerate() {
+        sums[i * n_blocks + block..][..N].copy_from_slice(acc);
+    }
+}

@@ -1,0 +1,401 @@
+//! The library of loaded models: each is loaded once, pairs are put together, prompts templated.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::adapter::{Adapter, base_of, is_adapter};
+use super::bundled::{self, BundledModel};
+use super::config::DecoderConfig;
+use super::decoder::Decoder;
+use super::error::LoadError;
+use super::evidence::Place;
+use super::fit::{check_caches, check_weights, free_memory};
+use super::gguf::GgufFile;
+use super::hub;
+use super::load::read_folder;
+use super::model::Model;
+use super::placement::{DeviceChoice, Placement};
+use super::prompt::Prompt;
+use super::reader::{Join, PairEvidence, Reader};
+use super::spec::{ModelSpec, PairSpec};
+use super::strong::StrongSampler;
+use super::tokenizer::Tokenizer;
+use super::weak_pair::{PairScorer, WeakPair};
+use super::weights::Weights;
+use crate::search::{Hypothesis, ModelError, Rules, SearchParams};
+use crate::template::{Template, Templates};
+
+/// All models loaded so far, on one device. Cheap to clone: weights are shared.
+#[derive(Debug, Clone)]
+pub struct Library {
+    placement: Placement,
+    templates: Templates,
+    models: HashMap<ModelSpec, Model>,
+    /// Weights that were asked for without a tokenizer.
+    bare: HashMap<ModelSpec, Arc<Decoder>>,
+    /// By the bytes of `tokenizer.json`: equal files are read once.
+    tokenizers: Vec<(Vec<u8>, Arc<Tokenizer>)>,
+}
+
+/// What a model needs besides its weights.
+type Words = (Arc<Tokenizer>, Option<Arc<str>>);
+
+impl Library {
+    /// # Errors
+    /// A device that was asked for by name and is not there.
+    pub fn open(device: DeviceChoice) -> Result<Self, LoadError> {
+        let placement = Placement::pick(device)?;
+        Ok(Self {
+            placement,
+            templates: Templates::default(),
+            models: HashMap::new(),
+            bare: HashMap::new(),
+            tokenizers: Vec::new(),
+        })
+    }
+
+    /// The same library with templates for the prompts to come.
+    #[must_use]
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
+    }
+
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// The model of `spec`, loaded at the first call.
+    ///
+    /// # Errors
+    /// [`LoadError`], in one sentence.
+    pub fn model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
+        if let Some(model) = self.models.get(spec) {
+            return Ok(model.clone());
+        }
+        self.load_model(spec)
+            .map_err(|error| error.of(&spec.to_string()))
+    }
+
+    fn load_model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
+        let place = located(spec)?;
+        let (config, weights) = stored(&place)?;
+        let (tokenizer, chat_template) = self.words(&place, &weights)?;
+        let name = spec.to_string();
+        check_tokenizer(&name, &tokenizer, &config)?;
+        let decoder = match self.bare.remove(spec) {
+            Some(decoder) => decoder,
+            None => self.load(&name, config, &weights)?,
+        };
+        let model = Model {
+            name,
+            decoder,
+            tokenizer,
+            chat_template,
+        };
+        self.models.insert(spec.clone(), model.clone());
+        Ok(model)
+    }
+
+    /// Takes in a model that another library on the same device has loaded.
+    pub fn insert(&mut self, spec: ModelSpec, model: Model) {
+        self.models.insert(spec, model);
+    }
+
+    /// The weights of `spec` alone: no tokenizer is needed.
+    ///
+    /// # Errors
+    /// [`LoadError`], in one sentence.
+    pub fn decoder(&mut self, spec: &ModelSpec) -> Result<Arc<Decoder>, LoadError> {
+        let known = self.models.get(spec).map(|m| &m.decoder);
+        if let Some(decoder) = known.or(self.bare.get(spec)) {
+            return Ok(decoder.clone());
+        }
+        let (config, weights) = stored(&located(spec)?)?;
+        let decoder = self.load(&spec.to_string(), config, &weights)?;
+        self.bare.insert(spec.clone(), decoder.clone());
+        Ok(decoder)
+    }
+
+    /// Both halves of `spec`.
+    ///
+    /// # Errors
+    /// As [`Self::model`]; halves whose vocabularies differ.
+    pub fn pair(&mut self, spec: &PairSpec) -> Result<WeakPair, LoadError> {
+        let tuned = self.model(&spec.tuned)?;
+        let untuned = self.model(&spec.untuned)?;
+        Ok(WeakPair::new(&spec.to_string(), tuned, untuned)?)
+    }
+
+    /// `prompt` for both sides, each through its template.
+    ///
+    /// # Errors
+    /// A template that cannot be used with its model.
+    pub fn setting(
+        &self,
+        strong: Model,
+        pair: WeakPair,
+        prompt: &str,
+    ) -> Result<Setting, ModelError> {
+        Ok(Setting {
+            strong_prompt: self.strong_prompt(&strong, prompt)?,
+            pair_prompt: self.pair_prompt(&pair, prompt)?,
+            strong,
+            pair,
+        })
+    }
+
+    /// `prompt` through the strong model's template.
+    ///
+    /// # Errors
+    /// As [`Self::setting`].
+    pub fn strong_prompt(&self, strong: &Model, prompt: &str) -> Result<Prompt, ModelError> {
+        let system = self.templates.system.as_deref();
+        self.templates.strong.apply(strong, prompt, system)
+    }
+
+    /// `prompt` through the pair's template.
+    ///
+    /// # Errors
+    /// As [`Self::setting`].
+    pub fn pair_prompt(&self, pair: &WeakPair, prompt: &str) -> Result<Prompt, ModelError> {
+        let template = &self.templates.pair;
+        // A system prompt is for those who are chatted with.
+        let system = self.templates.system.as_deref();
+        let system = system.filter(|_| *template == Template::Chat);
+        template.apply(&pair.tuned, prompt, system)
+    }
+
+    fn load(
+        &self,
+        name: &str,
+        config: DecoderConfig,
+        weights: &Weights,
+    ) -> Result<Arc<Decoder>, LoadError> {
+        if self.placement.device().is_cpu() {
+            check_weights(name, &config, weights, free_memory())?;
+        }
+        let decoder = Decoder::load(config, weights, &self.placement)?;
+        Ok(Arc::new(decoder))
+    }
+
+    /// Tokenizer and chat template of a model that is on this machine.
+    fn words(&mut self, place: &ModelSpec, weights: &Weights) -> Result<Words, LoadError> {
+        match (place, weights) {
+            (_, Weights::Gguf(file)) => {
+                let tokenizer = Arc::new(Tokenizer::from_gguf(file)?);
+                Ok((tokenizer, file.chat_template().map(Arc::from)))
+            }
+            (ModelSpec::Adapted { base, .. }, Weights::Adapted { base: weights, .. }) => {
+                self.words(base, weights)
+            }
+            (ModelSpec::Bundled(name), _) => {
+                let files = find(name)?;
+                let tokenizer = self.tokenizer(files.tokenizer, files.tokenizer_config, name)?;
+                Ok((tokenizer, None))
+            }
+            (ModelSpec::Folder(path), _) => self.folder_words(path),
+            (other, _) => Err(LoadError::Config(format!("{other} has no tokenizer"))),
+        }
+    }
+
+    fn folder_words(&mut self, path: &Path) -> Result<Words, LoadError> {
+        let file = path.join("tokenizer.json");
+        let json = std::fs::read(&file).map_err(|source| LoadError::File {
+            path: file.clone(),
+            source,
+        })?;
+        let special = std::fs::read(path.join("tokenizer_config.json")).unwrap_or_default();
+        let tokenizer = self.tokenizer(&json, &special, &file.display().to_string())?;
+        Ok((tokenizer, chat_template(path, &special).map(Arc::from)))
+    }
+
+    fn tokenizer(
+        &mut self,
+        json: &[u8],
+        config: &[u8],
+        name: &str,
+    ) -> Result<Arc<Tokenizer>, LoadError> {
+        if let Some((_, known)) = self.tokenizers.iter().find(|(bytes, _)| bytes == json) {
+            return Ok(known.clone());
+        }
+        let tokenizer = Arc::new(Tokenizer::from_bytes(json, config, name)?);
+        self.tokenizers.push((json.to_vec(), tokenizer.clone()));
+        Ok(tokenizer)
+    }
+}
+
+/// A folder's chat template: a file of its own, or a text or the list's `default` in
+/// `tokenizer_config.json`.
+fn chat_template(path: &Path, config: &[u8]) -> Option<String> {
+    if let Ok(text) = std::fs::read_to_string(path.join("chat_template.jinja")) {
+        return Some(text);
+    }
+    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+    let template = &config["chat_template"];
+    let named = |list: &Vec<serde_json::Value>| {
+        let default = list.iter().find(|t| t["name"] == "default")?;
+        default["template"].as_str().map(str::to_owned)
+    };
+    let text = template.as_str().map(str::to_owned);
+    text.or_else(|| template.as_array().and_then(named))
+}
+
+fn check_tokenizer(
+    name: &str,
+    tokenizer: &Tokenizer,
+    config: &DecoderConfig,
+) -> Result<(), LoadError> {
+    // Tables are padded to round sizes, but never to twice the vocabulary.
+    let (n_ids, n_rows) = (tokenizer.n_ids(), config.vocab_size);
+    if n_ids <= n_rows && n_ids * 2 > n_rows {
+        return Ok(());
+    }
+    Err(LoadError::TokenizerDoesNotFit {
+        name: name.to_owned(),
+        tokenizer: tokenizer.n_ids(),
+        vocab_size: config.vocab_size,
+    })
+}
+
+/// Where a model's files are: hub names are looked up, adapters are put on their bases.
+fn located(spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
+    match spec {
+        ModelSpec::Hub(hub) => located(&hub::resolve(&hub::cache(), hub)?),
+        ModelSpec::Folder(path) if is_adapter(path) => Ok(ModelSpec::Adapted {
+            base: Box::new(located(&adapter_base(path)?)?),
+            adapter: path.clone(),
+        }),
+        ModelSpec::Adapted { base, adapter } => Ok(ModelSpec::Adapted {
+            base: Box::new(located(base)?),
+            adapter: adapter.clone(),
+        }),
+        other => Ok(other.clone()),
+    }
+}
+
+/// The base that an adapter names: a folder here, or else a model of the hub.
+fn adapter_base(adapter: &Path) -> Result<ModelSpec, LoadError> {
+    let name = base_of(adapter)?;
+    match Path::new(&name).exists() {
+        true => Ok(ModelSpec::parse(&name)),
+        false => Ok(ModelSpec::parse(&format!("hf:{name}"))),
+    }
+}
+
+/// Configuration and weights of a model that is on this machine.
+fn stored(place: &ModelSpec) -> Result<(DecoderConfig, Weights), LoadError> {
+    match place {
+        ModelSpec::Bundled(name) => {
+            let files = find(name)?;
+            let json = String::from_utf8_lossy(files.config);
+            Ok((DecoderConfig::parse(&json)?, Weights::Bytes(files.weights)))
+        }
+        ModelSpec::Folder(path) => read_folder(path),
+        ModelSpec::Gguf(path) => {
+            let file = GgufFile::open(path)?;
+            Ok((file.config()?, Weights::Gguf(file)))
+        }
+        ModelSpec::Adapted { base, adapter } => {
+            let (config, weights) = stored(base)?;
+            let (base, adapter) = (Box::new(weights), Adapter::open(adapter)?);
+            Ok((config, Weights::Adapted { base, adapter }))
+        }
+        ModelSpec::Hub(_) => stored(&located(place)?),
+    }
+}
+
+fn find(name: &str) -> Result<&'static BundledModel, LoadError> {
+    bundled::find(name).ok_or_else(|| LoadError::Unknown {
+        kind: "model",
+        name: name.to_owned(),
+        known: format!("{}, or give a folder", bundled::names()),
+    })
+}
+
+/// What to search with: the models, and the prompt as each side sees it.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub strong: Model,
+    pub pair: WeakPair,
+    pub strong_prompt: Prompt,
+    pub pair_prompt: Prompt,
+}
+
+impl Setting {
+    /// Both sides see `prompt` as it is.
+    #[must_use]
+    pub fn bare(strong: Model, pair: WeakPair, prompt: &str) -> Self {
+        Self {
+            strong,
+            pair,
+            strong_prompt: prompt.into(),
+            pair_prompt: prompt.into(),
+        }
+    }
+
+    /// The strong model with its prompt prefilled.
+    ///
+    /// # Errors
+    /// An empty prompt without BOS; a prompt and budget that outgrow the context.
+    pub fn sampler(&self, params: &SearchParams) -> Result<StrongSampler, ModelError> {
+        let n = params.max_new_tokens.get();
+        let prompt = &self.strong_prompt;
+        StrongSampler::new(self.strong.clone(), prompt, n)
+    }
+
+    /// The pair's prompt: the paper's code adds no BOS.
+    fn read_by_pair(&self, params: &SearchParams) -> Prompt {
+        match params.rules {
+            Rules::Fixed => self.pair_prompt.clone(),
+            Rules::Reference => self.pair_prompt.without_bos(),
+        }
+    }
+
+    /// All that the three models say about a complete candidate; the `n_likeliest` tokens at
+    /// every place.
+    ///
+    /// # Errors
+    /// A text that outgrows a context.
+    pub fn evidence(
+        &self,
+        params: &SearchParams,
+        candidate: &Hypothesis,
+        n_likeliest: usize,
+    ) -> Result<(PairEvidence, Vec<Place>), ModelError> {
+        let join = Join::choose(params.rules, &self.strong, &self.pair);
+        let prompt = self.read_by_pair(params);
+        let reader = Reader::new(self.pair.clone(), &prompt, join, 0)?;
+        let pair = reader.evidence(&candidate.response(params.rules), n_likeliest)?;
+        let prompt = self.strong.prompt_ids(&self.strong_prompt, 0)?;
+        let ids = [&prompt[..], &candidate.tokens].concat();
+        let (first, sampling) = (prompt.len(), &params.sampling);
+        let strong = self
+            .strong
+            .places(&ids, first, n_likeliest, sampling, params.rules)?;
+        Ok((pair, strong))
+    }
+
+    /// Whether keys and values of all candidates at their longest fit into memory. Prompts are
+    /// stored once for all rows and left out.
+    fn check_memory(&self, params: &SearchParams) -> Result<(), ModelError> {
+        let models = [&self.strong, &self.pair.tuned, &self.pair.untuned];
+        let here = models.iter().filter(|m| m.decoder.on_host());
+        let configs: Vec<_> = here.map(|m| m.decoder.config()).collect();
+        let (n_rows, len) = (params.n_candidates(), params.max_new_tokens.get());
+        check_caches(&configs, n_rows, len, free_memory())
+    }
+
+    /// The pair with its prompt prefilled.
+    ///
+    /// # Errors
+    /// As [`Self::sampler`]; candidates that memory would not hold.
+    pub fn scorer(&self, params: &SearchParams) -> Result<PairScorer, ModelError> {
+        let join = Join::choose(params.rules, &self.strong, &self.pair);
+        let n = params.max_new_tokens.get();
+        self.check_memory(params)?;
+        let prompt = self.read_by_pair(params);
+        PairScorer::new(self.pair.clone(), &prompt, join, n)
+    }
+}

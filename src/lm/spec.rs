@@ -1,0 +1,186 @@
+//! Names of models and of weak pairs, as users write them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::bundled;
+use super::error::LoadError;
+
+/// Where a model comes from: `bundled:NAME`, a folder in HF layout, a GGUF file, `BASE+ADAPTER`,
+/// or `hf:owner/name[@revision][:file]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ModelSpec {
+    Bundled(String),
+    Folder(PathBuf),
+    Gguf(PathBuf),
+    /// A LoRA adapter's folder on top of a model.
+    Adapted {
+        base: Box<ModelSpec>,
+        adapter: PathBuf,
+    },
+    Hub(HubSpec),
+}
+
+/// A model on the Hugging Face hub.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HubSpec {
+    /// `owner/name`
+    pub repo: String,
+    /// A branch, tag or commit.
+    pub revision: String,
+    /// A GGUF file in it.
+    pub file: Option<String>,
+}
+
+impl ModelSpec {
+    #[must_use]
+    pub fn parse(spec: &str) -> Self {
+        if let Some(name) = spec.strip_prefix("bundled:") {
+            return Self::Bundled(name.to_owned());
+        }
+        if Path::new(spec).exists() {
+            return Self::local(spec);
+        }
+        if let Some((base, adapter)) = spec.rsplit_once('+') {
+            return Self::Adapted {
+                base: Box::new(Self::parse(base)),
+                adapter: PathBuf::from(adapter),
+            };
+        }
+        match spec.strip_prefix("hf:") {
+            Some(spec) => Self::Hub(HubSpec::parse(spec)),
+            None => Self::local(spec),
+        }
+    }
+
+    fn local(spec: &str) -> Self {
+        if !spec.to_lowercase().ends_with(".gguf") {
+            return Self::Folder(PathBuf::from(spec));
+        }
+        // `folder:file` where there is no file of that whole name.
+        match spec.rsplit_once(':') {
+            Some((folder, file)) if !Path::new(spec).exists() => {
+                Self::Gguf(Path::new(folder).join(file))
+            }
+            _ => Self::Gguf(PathBuf::from(spec)),
+        }
+    }
+}
+
+impl HubSpec {
+    fn parse(spec: &str) -> Self {
+        let (spec, file) = match spec.split_once(':') {
+            Some((spec, file)) => (spec, Some(file.to_owned())),
+            None => (spec, None),
+        };
+        let (repo, revision) = spec.split_once('@').unwrap_or((spec, "main"));
+        Self {
+            repo: repo.to_owned(),
+            revision: revision.to_owned(),
+            file,
+        }
+    }
+}
+
+impl fmt::Display for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled(name) => f.write_str(name),
+            Self::Folder(path) | Self::Gguf(path) => path.display().fmt(f),
+            Self::Adapted { base, adapter } => write!(f, "{base}+{}", adapter.display()),
+            Self::Hub(spec) => spec.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for HubSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hf:{}", self.repo)?;
+        if self.revision != "main" {
+            write!(f, "@{}", self.revision)?;
+        }
+        match &self.file {
+            Some(file) => write!(f, ":{file}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which two models make a weak pair: a bundled pair's name, or `TUNED,UNTUNED`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PairSpec {
+    pub tuned: ModelSpec,
+    pub untuned: ModelSpec,
+}
+
+impl PairSpec {
+    /// # Errors
+    /// A single word that is no bundled pair.
+    pub fn parse(spec: &str) -> Result<Self, LoadError> {
+        if let Some((tuned, untuned)) = spec.split_once(',') {
+            return Ok(Self {
+                tuned: ModelSpec::parse(tuned.trim()),
+                untuned: ModelSpec::parse(untuned.trim()),
+            });
+        }
+        let name = spec.strip_prefix("bundled:").unwrap_or(spec);
+        if !bundled::PAIRS.contains(&name) {
+            return Err(LoadError::Unknown {
+                kind: "weak pair",
+                name: name.to_owned(),
+                known: format!(
+                    "{}, or give two models: TUNED,UNTUNED",
+                    bundled::PAIRS.join(", ")
+                ),
+            });
+        }
+        Ok(Self {
+            tuned: ModelSpec::Bundled(name.to_owned()),
+            untuned: ModelSpec::Bundled(bundled::UNTUNED.to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for PairSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.tuned, &self.untuned) {
+            (ModelSpec::Bundled(tuned), ModelSpec::Bundled(untuned))
+                if untuned == bundled::UNTUNED =>
+            {
+                f.write_str(tuned)
+            }
+            (tuned, untuned) => write!(f, "{tuned},{untuned}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_mean_what_they_say() {
+        let gguf = |path: &str| ModelSpec::Gguf(PathBuf::from(path));
+        assert_eq!(
+            ModelSpec::parse("bundled:strong"),
+            ModelSpec::Bundled("strong".into())
+        );
+        assert_eq!(ModelSpec::parse("a/b"), ModelSpec::Folder("a/b".into()));
+        assert_eq!(ModelSpec::parse("a/b.gguf"), gguf("a/b.gguf"));
+        assert_eq!(ModelSpec::parse("a:b.GGUF"), gguf("a/b.GGUF"));
+        let ModelSpec::Adapted { base, adapter } = ModelSpec::parse("hf:o/n+lora") else {
+            panic!("not an adapter")
+        };
+        assert_eq!(
+            (base.to_string().as_str(), adapter),
+            ("hf:o/n", "lora".into())
+        );
+    }
+
+    #[test]
+    fn hub_specs_are_read_and_written() {
+        for text in ["hf:o/n", "hf:o/n@v1", "hf:o/n:m.gguf", "hf:o/n@v1:m.gguf"] {
+            assert_eq!(ModelSpec::parse(text).to_string(), text);
+        }
+    }
+}

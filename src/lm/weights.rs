@@ -1,0 +1,211 @@
+//! Weights as they are stored, read tensor by tensor as f32.
+
+use std::path::PathBuf;
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
+
+use super::adapter::{Adapter, Overlay};
+use super::error::LoadError;
+use super::gguf::GgufFile;
+use super::pass::Stored;
+
+/// A model's stored weights.
+#[derive(Debug)]
+pub enum Weights {
+    /// Memory-mapped safetensors files, from [`read_folder`](super::read_folder).
+    Mapped(Vec<MappedFile>),
+    /// One safetensors file embedded in the binary.
+    Bytes(&'static [u8]),
+    /// A GGUF file, quantised or not.
+    Gguf(GgufFile),
+    /// A LoRA adapter on other weights.
+    Adapted {
+        base: Box<Weights>,
+        adapter: Adapter,
+    },
+    /// Deterministic noise of any shape asked for; for benches and tests.
+    Random { seed: u64 },
+}
+
+/// One memory-mapped file.
+#[derive(Debug)]
+pub struct MappedFile {
+    pub(super) path: PathBuf,
+    pub(super) map: Mmap,
+}
+
+/// Weights with their headers read.
+pub(super) enum Source<'a> {
+    Stored(Vec<Shard<'a>>),
+    Gguf(&'a GgufFile),
+    Adapted(Box<Source<'a>>, Overlay<'a>),
+    Random(u64),
+}
+
+pub(super) struct Shard<'a> {
+    metadata: Metadata,
+    /// What the header's offsets count from.
+    data: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// [`LoadError::Broken`] for a file that is cut short or is something else.
+    pub fn open(weights: &'a Weights) -> Result<Self, LoadError> {
+        match weights {
+            Weights::Random { seed } => Ok(Self::Random(*seed)),
+            Weights::Gguf(file) => Ok(Self::Gguf(file)),
+            Weights::Adapted { base, adapter } => {
+                let (base, overlay) = (Self::open(base)?, adapter.overlay()?);
+                overlay.check(|name| base.has(name))?;
+                Ok(Self::Adapted(Box::new(base), overlay))
+            }
+            Weights::Bytes(bytes) => {
+                Ok(Self::Stored(vec![Shard::open("the built-in file", bytes)?]))
+            }
+            Weights::Mapped(files) => files
+                .iter()
+                .map(|f| Shard::open(&f.path.display().to_string(), &f.map))
+                .collect::<Result<_, _>>()
+                .map(Self::Stored),
+        }
+    }
+
+    /// Whether a tensor is there.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Stored(shards) => shards.iter().any(|s| s.metadata.info(name).is_some()),
+            Self::Gguf(file) => file.has(name),
+            Self::Adapted(base, _) => base.has(name),
+            Self::Random(_) => true,
+        }
+    }
+
+    /// A matrix of `n` rows of `k` weights, in the form in which it is stored.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Stored, LoadError> {
+        match self {
+            Self::Gguf(file) => Ok(Stored::Quant(vec![file.rows(name, n, k)?])),
+            Self::Adapted(base, overlay) if !overlay.touches(name) => base.matrix(name, n, k),
+            Self::Adapted(base, overlay) => {
+                let mut rows = base.matrix(name, n, k)?.into_plain()?;
+                overlay.add(name, &[n, k], &mut rows)?;
+                Ok(Stored::Plain(rows))
+            }
+            _ => self.read(name, &[n, k]).map(Stored::Plain),
+        }
+    }
+
+    /// A tensor of the given shape, row-major.
+    ///
+    /// # Errors
+    /// It is missing, has another shape or type, or holds NaN or infinity.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let values = match self {
+            Self::Random(seed) => Ok(noise(*seed, name, shape)),
+            Self::Stored(shards) => stored(shards, name, shape),
+            Self::Gguf(file) => file.read(name, shape),
+            Self::Adapted(base, overlay) => {
+                let mut values = base.read(name, shape)?;
+                overlay.add(name, shape, &mut values)?;
+                Ok(values)
+            }
+        }?;
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            Err(LoadError::NotFinite(name.into()))
+        }
+    }
+}
+
+impl<'a> Shard<'a> {
+    /// Reads the header.
+    pub fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let broken = |reason: String| LoadError::Broken {
+            path: path.into(),
+            reason,
+        };
+        let (header, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|e| broken(e.to_string()))?;
+        // The header is preceded by its length in 8 bytes.
+        let data = bytes
+            .get(header + 8..)
+            .ok_or_else(|| broken("the data is missing".into()))?;
+        Ok(Self { metadata, data })
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.metadata.info(name).map(|info| info.shape.as_slice())
+    }
+
+    /// A tensor of the given shape, row-major.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        stored(std::slice::from_ref(self), name, shape)
+    }
+
+    fn find(&self, name: &str) -> Option<(&TensorInfo, &'a [u8])> {
+        let info = self.metadata.info(name)?;
+        let (start, end) = info.data_offsets;
+        Some((info, self.data.get(start..end)?))
+    }
+}
+
+fn stored(shards: &[Shard<'_>], name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+    let (info, bytes) = shards
+        .iter()
+        .find_map(|s| s.find(name))
+        .ok_or_else(|| LoadError::Missing(name.into()))?;
+    if info.shape != shape {
+        return Err(LoadError::Shape {
+            name: name.into(),
+            found: info.shape.clone(),
+            wanted: shape.into(),
+        });
+    }
+    to_f32(name, info.dtype, bytes)
+}
+
+/// Little-endian floats of any width as f32.
+fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
+    match dtype {
+        Dtype::F32 => Ok(each(bytes, f32::from_le_bytes)),
+        Dtype::F16 => Ok(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
+        Dtype::BF16 => Ok(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        Dtype::F64 => Ok(each(bytes, |b| f64::from_le_bytes(b) as f32)),
+        other => Err(LoadError::Dtype {
+            name: name.into(),
+            dtype: format!("{other:?}"),
+        }),
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|&b| read(b)).collect()
+}
+
+/// Uniform noise around 0 for matrices, around 1 for vectors (gains), of deviation about 0.02.
+fn noise(seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+    // FNV-1a, so that every tensor has its own stream.
+    let hash = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, hash);
+    let centre = if shape.len() == 1 { 1.0 } else { 0.0 };
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        centre + ((state >> 40) as f32 / (1 << 24) as f32 - 0.5) * 0.07
+    };
+    (0..shape.iter().product()).map(|_| next()).collect()
+}

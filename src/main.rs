@@ -1,0 +1,116 @@
+use std::process::ExitCode;
+
+use w2s::app::{App, Options};
+use w2s::cli::{Cli, Command, Device, Ground, PlaygroundArgs};
+use w2s::config::Config;
+use w2s::lm::{Library, ModelSpec, PAIRS, PairSpec, Templates, about};
+use w2s::terminal::{self, Channels};
+use w2s::worker::{self, Startup};
+use w2s::{home, log, report, samples, ui};
+
+fn main() -> ExitCode {
+    let cli = match Cli::of_process() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    // The manual is for those whose configuration does not work, too.
+    if let Some(Command::Print(what)) = &cli.command {
+        return report::print(what);
+    }
+    match config() {
+        Ok(config) => work(cli, config),
+        Err(error) => report::fail(&error),
+    }
+}
+
+fn config() -> Result<Config, w2s::config::ConfigError> {
+    home::config_file().map_or_else(|| Ok(Config::default()), |file| Config::read(&file))
+}
+
+fn work(mut cli: Cli, config: Config) -> ExitCode {
+    cli.fill(&config);
+    match &cli.command {
+        Some(command) => headless(command),
+        None => match playground(&cli.playground, config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report::fail(&error),
+        },
+    }
+}
+
+fn headless(command: &Command) -> ExitCode {
+    let (device, templates) = match command {
+        Command::Run(args) => (args.models.weak.device(), args.models.templates()),
+        Command::Score(args) => (args.pair.device(), args.pair.templates()),
+        Command::Inspect(args) => (args.models.weak.device(), args.models.templates()),
+        Command::Models => (Device::Cpu, Templates::default()),
+        Command::Print(what) => return report::print(what),
+    };
+    match Library::open(device.into()) {
+        Ok(library) => report::main(command, &mut library.with_templates(templates)),
+        Err(error) => report::fail(&error),
+    }
+}
+
+fn playground(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<()> {
+    let log = home::log_file();
+    log::start(&log)?;
+    let options = options(args, config)?;
+    let worker = worker::spawn(startup(args)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let channels = Channels {
+        commands: worker.commands,
+        updates: worker.updates,
+        live: worker.live,
+    };
+    let app = App::new(options);
+    let outcome = runtime.block_on(terminal::run(app, channels, &log.display().to_string()));
+    worker.thread.join();
+    Ok(outcome?)
+}
+
+fn options(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<Options> {
+    let usual_pace = Options::default().pace;
+    let locale = || ui::is_ascii(|name| std::env::var(name).ok());
+    Ok(Options {
+        samples: samples::prompts(),
+        prompt: args.prompt.clone(),
+        params: args.search.params()?,
+        pair: args.models.weak.pair.clone(),
+        pace: args.pace.unwrap_or(usual_pace),
+        keymap: config.keymap,
+        tour: !args.no_tour && home::is_first_start(),
+        ascii: config.playground.ascii.unwrap_or_else(locale),
+        light: is_light(args.theme.unwrap_or_default()),
+    })
+}
+
+fn is_light(ground: Ground) -> bool {
+    match ground {
+        Ground::Auto => ui::is_light(|name| std::env::var(name).ok()),
+        Ground::Dark => false,
+        Ground::Light => true,
+    }
+}
+
+/// The bundled pairs, and before them the one asked for by SPEC.
+fn startup(args: &PlaygroundArgs) -> color_eyre::Result<Startup> {
+    let asked = args
+        .models
+        .weak
+        .pair
+        .iter()
+        .filter(|spec| !PAIRS.contains(&spec.as_str()));
+    let asked = asked.map(|spec| Ok((PairSpec::parse(spec)?, String::new())));
+    let bundled = PAIRS
+        .iter()
+        .map(|name| Ok((PairSpec::parse(name)?, about(name).to_owned())));
+    Ok(Startup {
+        device: args.models.weak.device().into(),
+        strong: ModelSpec::parse(args.models.strong()),
+        templates: args.models.templates(),
+        pairs: asked.chain(bundled).collect::<color_eyre::Result<_>>()?,
+    })
+}

@@ -1,0 +1,321 @@
+//! All that crosses the thread between the app and the worker: plain data, nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::search::{Hypothesis, HypothesisId, Mark, Partial, SearchEvent, SearchParams};
+
+/// Names a run. An update that carries another run's id is stale and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RunId(pub u64);
+
+/// Names a load. What another load than the latest tells is stale and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadId(pub u64);
+
+/// Which models a load is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Strong,
+    Pair,
+}
+
+/// What a load has brought.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fetched {
+    Strong(ModelInfo),
+    Pair(PairInfo),
+}
+
+/// Stops a run within one forward pass. Not a message, since the worker is busy: one atomic
+/// read after every pass.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Two cancel tokens are equal when they stop the same run.
+impl PartialEq for CancelToken {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// What to search: everything but the models, which the worker holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    pub run: RunId,
+    pub prompt: String,
+    pub params: SearchParams,
+    /// The weak pair's name or SPEC, as in [`PairInfo::name`].
+    pub pair: String,
+    /// Start paused: only [`Command::Step`] and [`Command::Resume`] move it.
+    pub paused: bool,
+    /// The least time a round takes, zero for full speed. The tokens of a chunk spread over
+    /// two thirds of it, so that growth can be followed; the last third passes after the cut,
+    /// so that it can be read.
+    pub pace: Duration,
+    pub cancel: CancelToken,
+}
+
+/// From the app to the worker. Read between rounds; many at once are read before the next round.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Search anew. The sender cancels the run before.
+    Start(RunRequest),
+    /// Takes effect at the next round (chunk).
+    Retune {
+        run: RunId,
+        params: SearchParams,
+    },
+    /// Takes effect at the next round; the beam is rescored under the new pair.
+    UsePair {
+        run: RunId,
+        pair: String,
+    },
+    /// Loads models by name or SPEC beside the run. They are used when
+    /// [`UsePair`](Self::UsePair) or [`UseStrong`](Self::UseStrong) says so, after
+    /// [`Update::Fetched`].
+    Load {
+        id: LoadId,
+        part: Part,
+        spec: String,
+    },
+    /// Runs that start from here on use this strong model.
+    UseStrong(String),
+    Pause(RunId),
+    Resume(RunId),
+    /// One round, then pause.
+    Step(RunId),
+    /// The least time a round takes from here on, as in [`RunRequest::pace`].
+    Pace {
+        run: RunId,
+        round: Duration,
+    },
+    /// The user's hand on the wheel. What undoes rounds breaks off the one under way; marks
+    /// count at its cut.
+    Steer {
+        run: RunId,
+        act: Act,
+    },
+    /// Asks for [`Update::Evidence`] on a candidate or response with a complete chunk. Answered
+    /// at once, even while a round stands still.
+    Inspect {
+        run: RunId,
+        candidate: Arc<Hypothesis>,
+    },
+    Shutdown,
+}
+
+/// What the user can do to a run besides its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Pin, kill or boost a candidate before its cut; `None` takes the mark away.
+    Mark {
+        id: HypothesisId,
+        mark: Option<Mark>,
+    },
+    /// So many successors more of a kept hypothesis, in the next round.
+    Spend { id: HypothesisId, extra: usize },
+    /// Go on from a candidate that was pruned.
+    Take(HypothesisId),
+    /// A chunk of the user's own in the place of `sibling`'s.
+    Type {
+        sibling: HypothesisId,
+        chunk: String,
+    },
+    /// Undo all rounds after this one.
+    Rewind(usize),
+    /// Undo the last `Take` or `Rewind`.
+    Undo,
+}
+
+impl Command {
+    /// The run it speaks of; none for what is of no run that is under way.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Start(_) | Self::Shutdown | Self::Load { .. } | Self::UseStrong(_) => None,
+            Self::Retune { run, .. } | Self::UsePair { run, .. } | Self::Pace { run, .. } => {
+                Some(*run)
+            }
+            Self::Steer { run, .. } | Self::Inspect { run, .. } => Some(*run),
+            Self::Pause(run) | Self::Resume(run) | Self::Step(run) => Some(*run),
+        }
+    }
+}
+
+/// What a loaded model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    pub name: String,
+    pub n_params: u64,
+    pub context: usize,
+    pub vocab_size: usize,
+}
+
+/// A weak pair that can be chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairInfo {
+    pub name: String,
+    /// One line: what the tuned half was tuned for.
+    pub about: String,
+    pub n_params: u64,
+}
+
+/// What the worker holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSet {
+    pub strong: ModelInfo,
+    pub pairs: Vec<PairInfo>,
+    /// e.g. `cpu, 2 threads, f32`
+    pub device: String,
+}
+
+/// From the worker to the app; never lost.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// Models are being loaded: `done` of `total` bytes, now `what`.
+    Loading {
+        what: String,
+        done: u64,
+        total: u64,
+    },
+    Loaded(ModelSet),
+    /// Any event but `Grown`, which travels by [`Live`].
+    Search {
+        run: RunId,
+        event: SearchEvent,
+    },
+    /// The independent judge's gold reward of prompt + response, for candidates just scored.
+    Judged {
+        run: RunId,
+        scores: Vec<(HypothesisId, f64)>,
+    },
+    /// The run now stands (`true`) or moves (`false`).
+    Paused {
+        run: RunId,
+        paused: bool,
+    },
+    /// The pair in use from here on.
+    PairChanged {
+        run: RunId,
+        pair: String,
+    },
+    /// A load is after `done` of `total` models, now `what`.
+    Fetching {
+        id: LoadId,
+        what: String,
+        done: u64,
+        total: u64,
+    },
+    /// A load is done.
+    Fetched {
+        id: LoadId,
+        fetched: Fetched,
+    },
+    /// A load has failed, in one sentence.
+    NotFetched {
+        id: LoadId,
+        why: String,
+    },
+    /// The pair does not go with the run, which goes on under the one before.
+    PairRefused {
+        run: RunId,
+        pair: String,
+        why: String,
+    },
+    /// The response that the strong model gives unguided, with the same seed and budget, as far
+    /// as it is sampled.
+    Unguided {
+        run: RunId,
+        response: Arc<Hypothesis>,
+        judge: f64,
+        done: bool,
+    },
+    Evidence {
+        run: RunId,
+        evidence: Evidence,
+    },
+    /// A wish could not be fulfilled; the run goes on.
+    Refused {
+        run: RunId,
+        why: String,
+    },
+    /// The run was cancelled and has stopped.
+    Cancelled(RunId),
+    /// `run` is `None` when loading failed, which ends the worker.
+    Failed {
+        run: Option<RunId>,
+        error: String,
+    },
+}
+
+/// A token that a model finds likely, with its raw log-probability in nats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likely {
+    pub piece: Arc<str>,
+    pub log_prob: f64,
+}
+
+/// What each weak model would rather have said at one place; likeliest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeakPlace {
+    pub tuned: Vec<Likely>,
+    pub untuned: Vec<Likely>,
+}
+
+/// One token of the strong model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StrongPlace {
+    pub piece: Arc<str>,
+    /// Raw: before temperature and filters.
+    pub log_prob: f64,
+    /// The probability it was drawn with, after temperature, top-k and top-p; 0 when the filters
+    /// as they are now leave it out.
+    pub drawn: f64,
+    /// Raw, likeliest first.
+    pub likeliest: Vec<Likely>,
+}
+
+/// All that the models say about one candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    pub id: HypothesisId,
+    /// The prompt's last weak tokens: what the response joins on to.
+    pub joins: Vec<Arc<str>>,
+    /// One for each term of the log-ratio.
+    pub weak: Vec<WeakPlace>,
+    /// One for each sampled token.
+    pub strong: Vec<StrongPlace>,
+}
+
+/// How fast the models run, measured over the run so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Speeds {
+    /// Tokens a second that the strong model sampled, all rows together.
+    pub strong_tokens_per_s: f64,
+    /// Tokens a second that the weak pair scored (each of its two models reads them).
+    pub weak_tokens_per_s: f64,
+    /// Seconds of the last complete round.
+    pub round_s: f64,
+}
+
+/// The latest state of growing chunks: overwritten, never queued.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Live {
+    pub run: RunId,
+    pub round: usize,
+    pub partials: Vec<Partial>,
+    pub speeds: Speeds,
+}

@@ -1,0 +1,84 @@
+//! Everything a report can fail with, each in one sentence for the user.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::search::{ModelError, ParamError, SearchError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// The file is there, but not what was asked for.
+    #[error("{} is not {expected}: {source}", path.display())]
+    Parse {
+        path: PathBuf,
+        expected: &'static str,
+        source: serde_json::Error,
+    },
+    #[error("{} has no prompts in it", .0.display())]
+    NoPrompts(PathBuf),
+    /// One of many prompts, counted from 1.
+    #[error("prompt {number}: {source}")]
+    Prompt {
+        number: usize,
+        source: Box<ReportError>,
+    },
+    #[error("there is no command {0:?} to have a manual page: see `w2s help`")]
+    NoManual(String),
+    #[error("cannot write the output: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl ReportError {
+    /// Says which of many prompts failed; output fails for all of them alike.
+    pub(super) fn in_prompt(self, number: usize) -> Self {
+        match self {
+            Self::Write(_) => self,
+            other => Self::Prompt {
+                number,
+                source: Box::new(other),
+            },
+        }
+    }
+
+    /// Whether the reader of stdout went away.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Write(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// JSON that cannot be written is output that cannot be written.
+impl From<serde_json::Error> for ReportError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// The text of a file named by the user.
+pub(super) fn read(path: &Path) -> Result<String, ReportError> {
+    std::fs::read_to_string(path).map_err(|source| ReportError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// JSON named by the user; `expected` says what it should have been.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    expected: &'static str,
+) -> Result<T, ReportError> {
+    serde_json::from_str(text).map_err(|source| ReportError::Parse {
+        path: path.to_owned(),
+        expected,
+        source,
+    })
+}

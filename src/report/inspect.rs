@@ -1,0 +1,213 @@
+//! `w2s inspect`: raw logits of one model, or what the three models of a search see.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::error::ReportError;
+use super::{Outcome, Session};
+use crate::cli::{InspectArgs, TextOrJson};
+use crate::lm::{JoinView, Position, View, VocabularyDiff, Xray};
+use crate::search::TokenId;
+
+/// `--format json` of raw logits.
+#[derive(Debug, Serialize)]
+struct PositionsReport<'a> {
+    positions: Vec<PositionReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PositionReport<'a> {
+    logsumexp: f64,
+    argmax: TokenId,
+    logits: &'a [f32],
+}
+
+/// `--format json` of a prompt's views.
+#[derive(Debug, Serialize)]
+struct XrayReport<'a> {
+    strong: ViewReport<'a>,
+    tuned: ViewReport<'a>,
+    untuned: ViewReport<'a>,
+    vocabularies: VocabularyReport,
+}
+
+#[derive(Debug, Serialize)]
+struct ViewReport<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    ids: &'a [TokenId],
+    pieces: &'a [String],
+    bos: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    join: Option<JoinReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct JoinReport<'a> {
+    ids: &'a [TokenId],
+    shared: usize,
+    merges: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct VocabularyReport {
+    same: bool,
+    strong: usize,
+    pair: usize,
+    differing: usize,
+}
+
+/// # Errors
+/// Bad models, ids or prompts; output that cannot be written.
+pub(super) fn inspect(
+    args: &InspectArgs,
+    session: &mut Session<'_>,
+) -> Result<Outcome, ReportError> {
+    match &args.model {
+        Some(model) => {
+            let positions = session.models.positions(model, &args.ids, args.logits)?;
+            write_positions(args, session.out, &positions)?;
+        }
+        None => {
+            // The command line insists on one of the two.
+            let prompt = args.prompt.as_deref().unwrap_or_default();
+            let (strong, pair) = (args.models.strong(), args.models.weak.pair());
+            let response = args.response.as_deref();
+            let xray = session.models.xray(strong, pair, prompt, response)?;
+            write_xray(args, session.out, &xray)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn write_positions(
+    args: &InspectArgs,
+    out: &mut dyn Write,
+    positions: &[Position],
+) -> Result<(), ReportError> {
+    if args.format == TextOrJson::Json {
+        let positions = positions.iter().map(PositionReport::from).collect();
+        return write_json(out, &PositionsReport { positions });
+    }
+    writeln!(out, "position      id  log-sum-exp  argmax  logits")?;
+    for (i, (p, id)) in positions.iter().zip(&args.ids).enumerate() {
+        let (sum, best) = (p.log_sum_exp, p.argmax);
+        write!(out, "{i:>8}  {id:>6}  {sum:>11.5}  {best:>6} ")?;
+        for logit in &p.logits {
+            write!(out, " {logit:.5}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_xray(args: &InspectArgs, out: &mut dyn Write, xray: &Xray) -> Result<(), ReportError> {
+    if args.format == TextOrJson::Json {
+        return write_json(out, &XrayReport::from(xray));
+    }
+    for (role, view) in [
+        ("strong", &xray.strong),
+        ("tuned", &xray.tuned),
+        ("untuned", &xray.untuned),
+    ] {
+        write_view(out, role, view)?;
+    }
+    let VocabularyDiff {
+        same,
+        sizes: [strong, pair],
+        differing,
+    } = xray.vocabularies;
+    let told = match same {
+        true => format!("the same {strong} tokens in strong model and pair"),
+        false => format!("strong model {strong} tokens, pair {pair}; {differing} differ"),
+    };
+    Ok(writeln!(out, "vocabularies: {told}")?)
+}
+
+/// The prompt in quotes, so that what cannot be seen is seen, then its tokens.
+fn write_view(out: &mut dyn Write, role: &str, view: &View) -> io::Result<()> {
+    let bos = if view.bos { "BOS first" } else { "no BOS" };
+    writeln!(
+        out,
+        "{role} ({}): {} tokens, {bos}",
+        view.model,
+        view.ids.len()
+    )?;
+    writeln!(out, "  text    {:?}", view.prompt)?;
+    writeln!(out, "  ids     {}", spaced(&view.ids))?;
+    let pieces: Vec<String> = view.pieces.iter().map(|p| format!("{p:?}")).collect();
+    writeln!(out, "  pieces  {}", pieces.join(" "))?;
+    if let Some(JoinView {
+        ids,
+        shared,
+        merges,
+    }) = &view.join
+    {
+        let told = match merges {
+            true => "a token spans the join",
+            false => "no token spans the join",
+        };
+        let rest = spaced(&ids[*shared..]);
+        writeln!(
+            out,
+            "  joined  {told}; after {shared} shared tokens: {rest}"
+        )?;
+    }
+    Ok(())
+}
+
+fn spaced(ids: &[TokenId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    ids.join(" ")
+}
+
+fn write_json(out: &mut dyn Write, report: &impl Serialize) -> Result<(), ReportError> {
+    serde_json::to_writer(&mut *out, report)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+impl<'a> From<&'a Position> for PositionReport<'a> {
+    fn from(position: &'a Position) -> Self {
+        Self {
+            logsumexp: position.log_sum_exp,
+            argmax: position.argmax,
+            logits: &position.logits,
+        }
+    }
+}
+
+impl<'a> From<&'a Xray> for XrayReport<'a> {
+    fn from(xray: &'a Xray) -> Self {
+        let diff = xray.vocabularies;
+        Self {
+            strong: (&xray.strong).into(),
+            tuned: (&xray.tuned).into(),
+            untuned: (&xray.untuned).into(),
+            vocabularies: VocabularyReport {
+                same: diff.same,
+                strong: diff.sizes[0],
+                pair: diff.sizes[1],
+                differing: diff.differing,
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a View> for ViewReport<'a> {
+    fn from(view: &'a View) -> Self {
+        let join = view.join.as_ref();
+        Self {
+            model: &view.model,
+            prompt: &view.prompt,
+            ids: &view.ids,
+            pieces: &view.pieces,
+            bos: view.bos,
+            join: join.map(|j| JoinReport {
+                ids: &j.ids,
+                shared: j.shared,
+                merges: j.merges,
+            }),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The settings of a search. A value that exists is valid: every constructor checks.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A setting that cannot be used, with what was given and what is allowed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ParamError {
+    #[error("{name} must be at least 1, got 0")]
+    Zero { name: &'static str },
+    #[error("temperature must be a finite number of at least 0, got {0}")]
+    Temperature(f64),
+    #[error("top-p must be above 0 and at most 1, got {0}")]
+    TopP(f64),
+    #[error("W·K must be at most {max}, got {got}: lower W or K")]
+    TooManyCandidates { got: usize, max: usize },
+    #[error("the weight of the pair must be a finite number, got {0}")]
+    Weight(f64),
+    #[error("unknown rules {0:?}: use `fixed` or `reference`")]
+    Rules(String),
+}
+
+macro_rules! at_least_one {
+    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(NonZeroUsize);
+
+        impl $type {
+            /// # Errors
+            /// [`ParamError::Zero`] for 0.
+            pub fn new(n: usize) -> Result<Self, ParamError> {
+                NonZeroUsize::new(n).map(Self).ok_or(ParamError::Zero { name: $name })
+            }
+
+            #[must_use]
+            pub const fn get(self) -> usize {
+                self.0.get()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+at_least_one!(
+    /// W: how many hypotheses the beam keeps after a round.
+    BeamWidth,
+    "W (beam width)"
+);
+at_least_one!(
+    /// K: how many successors are sampled after each hypothesis.
+    Successors,
+    "K (successors)"
+);
+at_least_one!(
+    /// The token budget of a response.
+    MaxNewTokens,
+    "n (new tokens)"
+);
+
+/// L: how many tokens one round adds to a hypothesis. Written as a number; 0 is no chunking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "usize", into = "usize")]
+pub enum ChunkLen {
+    Tokens(NonZeroUsize),
+    /// No chunking (L = ∞): one round samples whole responses, which makes W = 1 best-of-K.
+    Unbounded,
+}
+
+impl ChunkLen {
+    /// `0` means no chunking, as on the command line.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        NonZeroUsize::new(n).map_or(Self::Unbounded, Self::Tokens)
+    }
+
+    /// The chunk length in tokens; 0 when there is no chunking.
+    #[must_use]
+    pub fn get(self) -> usize {
+        match self {
+            Self::Tokens(n) => n.get(),
+            Self::Unbounded => 0,
+        }
+    }
+
+    /// The tokens to sample in a round when `budget` tokens are left.
+    #[must_use]
+    pub fn within(self, budget: usize) -> usize {
+        match self {
+            Self::Tokens(n) => n.get().min(budget),
+            Self::Unbounded => budget,
+        }
+    }
+}
+
+impl From<usize> for ChunkLen {
+    fn from(n: usize) -> Self {
+        Self::new(n)
+    }
+}
+
+impl From<ChunkLen> for usize {
+    fn from(len: ChunkLen) -> Self {
+        len.get()
+    }
+}
+
+impl fmt::Display for ChunkLen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tokens(n) => n.fmt(f),
+            Self::Unbounded => f.pad("∞"),
+        }
+    }
+}
+
+/// How the strong model's next token is drawn: temperature, then top-k, then top-p, then softmax.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    temperature: f64,
+    top_k: usize,
+    top_p: f64,
+}
+
+impl Sampling {
+    /// `top_k` 0 and `top_p` 1 switch the filters off. Temperature 0 is greedy under
+    /// [`Rules::Fixed`] and means "unset" (1.0) under [`Rules::Reference`].
+    ///
+    /// # Errors
+    /// A temperature that is negative or not finite; a `top_p` outside (0, 1].
+    pub fn new(temperature: f64, top_k: usize, top_p: f64) -> Result<Self, ParamError> {
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return Err(ParamError::Temperature(temperature));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(ParamError::TopP(top_p));
+        }
+        Ok(Self {
+            temperature,
+            top_k,
+            top_p,
+        })
+    }
+
+    #[must_use]
+    pub const fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// 0 when off.
+    #[must_use]
+    pub const fn top_k(&self) -> usize {
+        self.top_k
+    }
+
+    /// 1 when off.
+    #[must_use]
+    pub const fn top_p(&self) -> f64 {
+        self.top_p
+    }
+}
+
+impl Default for Sampling {
+    /// The released settings of the paper's code: 0.7, 50, 1.0.
+    fn default() -> Self {
+        Self {
+            temperature: 0.7,
+            top_k: 50,
+            top_p: 1.0,
+        }
+    }
+}
+
+/// Which of two rule sets the search follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rules {
+    /// What serves a user: a finished hypothesis stands once in the beam, the best finished
+    /// response is never lost, EOS counts only where it was emitted, temperature 0 is greedy,
+    /// and sampled ids are scored as they are where the vocabularies allow it.
+    #[default]
+    Fixed,
+    /// The reference implementation's meaning, quirks included
+    /// (`decoders/cbs.py`, `scorers.py` of the paper's code).
+    Reference,
+}
+
+impl FromStr for Rules {
+    type Err = ParamError;
+
+    fn from_str(s: &str) -> Result<Self, ParamError> {
+        match s {
+            "fixed" => Ok(Self::Fixed),
+            "reference" => Ok(Self::Reference),
+            other => Err(ParamError::Rules(other.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fixed => "fixed",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+/// Everything that decides a search besides models and prompt.
+///
+/// All but `seed` and `rules` may change between rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SearchParams {
+    pub beam_width: BeamWidth,
+    pub successors: Successors,
+    pub chunk_len: ChunkLen,
+    pub max_new_tokens: MaxNewTokens,
+    pub sampling: Sampling,
+    pub rules: Rules,
+    pub seed: u64,
+    #[serde(default)]
+    pub ranking: Ranking,
+    #[serde(default)]
+    pub weight: Weight,
+}
+
+/// What of a candidate's log-ratio decides the cut. The method's is [`Ranking::Sum`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ranking {
+    /// The response's log-ratio, a sum over its tokens.
+    #[default]
+    Sum,
+    /// The log-ratio divided by the number of weak tokens.
+    PerToken,
+    /// What this chunk alone added.
+    Chunk,
+}
+
+impl fmt::Display for Ranking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sum => "sum",
+            Self::PerToken => "per token",
+            Self::Chunk => "this chunk",
+        })
+    }
+}
+
+/// Multiplies the log-ratio at the cut: 1 follows the weak pair, 0 ignores it, −1 turns it round.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Weight(f64);
+
+impl Weight {
+    /// # Errors
+    /// [`ParamError::Weight`] when it is not finite.
+    pub fn new(weight: f64) -> Result<Self, ParamError> {
+        if weight.is_finite() {
+            Ok(Self(weight))
+        } else {
+            Err(ParamError::Weight(weight))
+        }
+    }
+
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl SearchParams {
+    /// The most candidates a round may have; keeps memory and the screen within reason.
+    pub const MAX_CANDIDATES: usize = 1024;
+
+    /// # Errors
+    /// [`ParamError`] when a number is out of its range; the message names the setting.
+    pub fn new(
+        w: usize,
+        k: usize,
+        l: usize,
+        max_new_tokens: usize,
+        sampling: Sampling,
+        rules: Rules,
+        seed: u64,
+    ) -> Result<Self, ParamError> {
+        let params = Self {
+            beam_width: BeamWidth::new(w)?,
+            successors: Successors::new(k)?,
+            chunk_len: ChunkLen::new(l),
+            max_new_tokens: MaxNewTokens::new(max_new_tokens)?,
+            sampling,
+            rules,
+            seed,
+            ranking: Ranking::default(),
+            weight: Weight::default(),
+        };
+        match w.saturating_mul(k) {
+            got if got > Self::MAX_CANDIDATES => Err(ParamError::TooManyCandidates {
+                got,
+                max: Self::MAX_CANDIDATES,
+            }),
+            _ => Ok(params),
+        }
+    }
+
+    /// W·K: the candidates of a round.
+    #[must_use]
+    pub fn n_candidates(&self) -> usize {
+        self.beam_width.get() * self.successors.get()
+    }
+}
+
+impl Default for SearchParams {
+    /// The paper's sentiment settings: W, K, L = 4, 4, 5 and 50 new tokens.
+    fn default() -> Self {
+        Self::new(4, 4, 5, 50, Sampling::default(), Rules::default(), 0)
+            .unwrap_or_else(|_| unreachable!("4, 4, 5, 50 are in range"))
+    }
+}

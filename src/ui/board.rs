@@ -1,0 +1,315 @@
+//! The board: every candidate of a round, its score and its fate.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use super::theme::Theme;
+use super::{bar, draw, header, text};
+use crate::app::board::{Fate, Head, Line, Row};
+use crate::app::trace::Round;
+use crate::app::{App, Pane, Sort, stats};
+use crate::search::{HypothesisId, Mark};
+
+/// The width from which the board has column headings, beam lines and all numbers.
+const ROOMY: u16 = 96;
+
+/// Lines the board would fill.
+pub fn height_wanted(app: &App) -> u16 {
+    let params = app.params_in_use();
+    let beams = params.beam_width.get().min(params.n_candidates());
+    let lines = params.n_candidates() + beams + 2;
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+/// The title, the headings where there is room, and the lines in view.
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
+    let details = match app.shown_round() {
+        Some(round) => title(app, round, theme),
+        None => vec![Span::styled("waiting for the first round", theme.muted)],
+    };
+    let body = draw::titled(buf, area, Pane::Board, details, app, theme);
+    let columns = Columns::of(area, app);
+    let body = match columns.roomy {
+        true => {
+            headings(buf, body, &columns, app, theme);
+            draw::below(body, 1)
+        }
+        false => body,
+    };
+    let (lines, first) = in_view(app, &columns, usize::from(body.height));
+    let shown = lines.iter().skip(first).take(usize::from(body.height));
+    for (row, line) in shown.enumerate() {
+        draw_line(buf, body, row, line, &columns, app, theme);
+    }
+}
+
+/// The board's lines as drawn, and the first one in view.
+fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>, usize) {
+    let mut lines = app.board();
+    if !columns.roomy {
+        lines.retain(|line| !matches!(line, Line::Head(_)));
+    }
+    let selected = app.look().selected;
+    let at = lines
+        .iter()
+        .position(|line| id(line) == selected && selected.is_some());
+    let first = draw::scroll(at.unwrap_or(0), lines.len(), height);
+    (lines, first)
+}
+
+/// The candidate drawn at `row` of the pane's area.
+pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
+    let columns = Columns::of(area, app);
+    let above = if columns.roomy { 2 } else { 1 };
+    let height = usize::from(area.height).saturating_sub(above);
+    let (lines, first) = in_view(app, &columns, height);
+    lines.get(first + row.checked_sub(above)?).and_then(id)
+}
+
+fn id(line: &Line<'_>) -> Option<HypothesisId> {
+    match line {
+        Line::Candidate(row) => Some(row.id),
+        Line::Head(head) => head.id,
+        Line::Cut(_) => None,
+    }
+}
+
+/// Which columns there are and how wide they are.
+struct Columns {
+    roomy: bool,
+    /// Whether every line repeats the end of its parent's text.
+    context: usize,
+    bar: usize,
+    text: usize,
+    scale: f64,
+}
+
+impl Columns {
+    fn of(area: Rect, app: &App) -> Self {
+        let roomy = area.width >= ROOMY;
+        let bar = match area.width {
+            0..=49 => 0,
+            50..=ROOMY => 11,
+            _ => 17,
+        };
+        let numbers = if roomy { 54 } else { 18 };
+        let text = usize::from(area.width).saturating_sub(numbers + bar);
+        let by_beam = roomy && app.look().sort == Sort::Beam;
+        Self {
+            roomy,
+            context: if by_beam { 0 } else { text * 2 / 5 },
+            bar,
+            text,
+            scale: app.trace().scale(),
+        }
+    }
+}
+
+/// `round 3/10  growing 3/5 tokens  cut at +3.21`.
+fn title(app: &App, round: &Round, theme: &Theme) -> Vec<Span<'static>> {
+    let of = header::rounds_expected(&round.params).max(round.number);
+    let mut spans = vec![Span::raw(format!("round {}/{of}  ", round.number))];
+    if app.look().round.is_some() {
+        spans.push(Span::styled("looking back  ", theme.accent));
+    }
+    spans.push(stage(round, theme));
+    if app.look().sort == Sort::Score {
+        spans.push(Span::styled("  by score", theme.muted));
+    }
+    if let Some((old, new)) = app.trace().change(round) {
+        let pair = text::clean(app.trace().pair());
+        let change = format!("  {pair} {old:+.2} → {new:+.2}");
+        spans.push(Span::styled(change, theme.accent));
+    }
+    // Length is the usual artefact: it must not hide in a chart.
+    if let Some(r) = stats::length_correlation(app.trace()).filter(|r| r.abs() >= stats::STRONG) {
+        spans.push(Span::styled(format!("  ! length r {r:+.2}"), theme.accent));
+    }
+    spans
+}
+
+fn stage(round: &Round, theme: &Theme) -> Span<'static> {
+    let n = round.ids().count();
+    match &round.cut {
+        Some(cut) => {
+            let line = cut.line.map(|line| format!("  cut at {line:+.2}"));
+            let line = line.unwrap_or_default();
+            let (kept, pruned) = (cut.kept.len(), cut.pruned.len());
+            Span::styled(
+                format!("✓ {kept} kept  ✗ {pruned} pruned{line}"),
+                theme.title,
+            )
+        }
+        None if round.scores.is_empty() => {
+            let l = round.params.chunk_len;
+            let grown = round.grown;
+            Span::styled(
+                format!("{n} candidates grow: token {grown} of {l}"),
+                theme.muted,
+            )
+        }
+        None => Span::styled(format!("{n} candidates scored"), theme.muted),
+    }
+}
+
+fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &Theme) {
+    let scale = columns.scale;
+    let arm = columns.bar.saturating_sub(1) / 2;
+    let ends = format!(
+        "{:<arm$}0{:>arm$}",
+        format!("−{scale}"),
+        format!("+{scale}")
+    );
+    let what = match columns.context {
+        0 => "chunk",
+        _ => "response … chunk",
+    };
+    let judge = match app.models() {
+        Some(_) => "judge",
+        None => "",
+    };
+    let spans = format!(
+        "    cand.  rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}  {what}",
+        "chunk", "to cut"
+    );
+    draw::line(buf, area, 0, vec![Span::styled(spans, theme.faint)]);
+}
+
+fn draw_line(
+    buf: &mut Buffer,
+    area: Rect,
+    at: usize,
+    line: &Line<'_>,
+    columns: &Columns,
+    app: &App,
+    theme: &Theme,
+) {
+    let spans = match line {
+        Line::Head(head) => head_spans(head, columns, theme),
+        Line::Candidate(row) if columns.roomy => roomy_spans(row, columns, theme),
+        Line::Candidate(row) => compact_spans(row, columns, theme),
+        Line::Cut(line) => cut_spans(*line, area, theme),
+    };
+    draw::line(buf, area, at, spans);
+    if id(line).is_some() && id(line) == app.look().selected {
+        draw::line(buf, area, at, vec![Span::styled("▸", theme.accent)]);
+        draw::tint(buf, area, at, theme.selected);
+    }
+}
+
+fn head_spans(head: &Head<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+    let room = columns.text + columns.bar + 20;
+    match head.id {
+        None => vec![Span::styled(" from the prompt", theme.muted)],
+        Some(_) => vec![
+            Span::styled(format!(" beam {:<3}", head.beam), theme.muted),
+            head_score(head, theme),
+            Span::styled(text::tail(&text::clean(head.text), room), theme.muted),
+        ],
+    }
+}
+
+/// The score of a hypothesis; while a change of the pair is fresh, both scores.
+fn head_score(head: &Head<'_>, theme: &Theme) -> Span<'static> {
+    let score = text::signed(head.score, 0);
+    match head.before {
+        None => Span::styled(format!("{score:>16}  "), theme.muted),
+        before => {
+            let both = format!("{} → {score}", text::signed(before, 0));
+            Span::styled(format!("{both:>16}  "), theme.accent)
+        }
+    }
+}
+
+fn cut_spans(line: f64, area: Rect, theme: &Theme) -> Vec<Span<'static>> {
+    let label = format!(" ── cut at {line:+.2}: kept above, pruned below ");
+    let rest = usize::from(area.width).saturating_sub(text::width(&label));
+    vec![Span::styled(label + &"─".repeat(rest), theme.accent)]
+}
+
+/// The fate of a candidate; before its cut, the user's hand on it.
+fn mark(row: &Row<'_>) -> &'static str {
+    match (row.fate, row.mark) {
+        (Fate::Kept | Fate::Growing | Fate::Scored, Some(Mark::Pin)) => "◆",
+        (Fate::Growing | Fate::Scored, Some(Mark::Kill)) => "✗",
+        (Fate::Growing | Fate::Scored, Some(Mark::Boost(_))) => "+",
+        (Fate::Growing, None) => "·",
+        (Fate::Scored, None) => "?",
+        (Fate::Kept, _) => "✓",
+        (Fate::Pruned, _) => "✗",
+    }
+}
+
+fn style(row: &Row<'_>, theme: &Theme) -> Style {
+    match row.fate {
+        Fate::Growing | Fate::Scored => theme.text,
+        Fate::Kept => theme.kept,
+        Fate::Pruned => theme.pruned,
+    }
+}
+
+fn number(value: Option<f64>, width: usize, row: &Row<'_>, theme: &Theme) -> Span<'static> {
+    let style = match (row.fate, value) {
+        (Fate::Pruned, _) => theme.pruned,
+        (_, None) => theme.faint,
+        (_, Some(value)) => theme.signed(value),
+    };
+    Span::styled(text::signed(value, width), style)
+}
+
+fn lead(row: &Row<'_>, theme: &Theme) -> Vec<Span<'static>> {
+    let finished = if row.finished { "■" } else { " " };
+    vec![
+        Span::raw(" "),
+        Span::styled(mark(row), style(row, theme)),
+        Span::styled(finished, theme.finished),
+        Span::styled(format!(" {:<5}", row.label()), style(row, theme)),
+    ]
+}
+
+fn compact_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+    let mut spans = lead(row, theme);
+    spans.push(number(row.score, 7, row, theme));
+    spans.push(Span::raw(" "));
+    spans.extend(row_bar(row, columns, theme));
+    spans.push(Span::raw(" "));
+    spans.extend(row_text(row, columns, theme));
+    spans
+}
+
+fn roomy_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+    let rank = row.rank.map_or_else(String::new, |rank| format!("#{rank}"));
+    let mut spans = lead(row, theme);
+    spans.push(Span::styled(format!("  {rank:<4}"), style(row, theme)));
+    spans.push(number(row.score, 10, row, theme));
+    spans.push(Span::raw("  "));
+    spans.extend(row_bar(row, columns, theme));
+    spans.push(Span::raw(" "));
+    spans.push(number(row.gain, 8, row, theme));
+    spans.push(number(row.margin, 8, row, theme));
+    spans.push(number(row.judge, 8, row, theme));
+    spans.push(Span::raw("  "));
+    spans.extend(row_text(row, columns, theme));
+    spans
+}
+
+fn row_bar(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+    let dim = row.fate == Fate::Pruned;
+    match columns.bar {
+        0 => Vec::new(),
+        width => bar::diverging(row.score, columns.scale, width, dim, theme),
+    }
+}
+
+/// The end of the parent's text in a fixed width, so that nothing shifts while the chunk grows.
+fn row_text(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+    let before = text::tail(&text::clean(row.before), columns.context);
+    let room = columns.text.saturating_sub(text::width(&before));
+    let chunk = text::tail(&text::clean(row.chunk), room);
+    vec![
+        Span::styled(before, theme.faint),
+        Span::styled(chunk, style(row, theme)),
+    ]
+}

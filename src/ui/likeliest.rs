@@ -1,0 +1,67 @@
+//! What the models would rather have said in the place of one token.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::theme::Theme;
+use super::{draw, text};
+use crate::app::App;
+use crate::message::{Evidence, Likely};
+
+/// Lines of this panel, and the height from which the evidence has room for it.
+const LINES: u16 = 4;
+const ROOM: u16 = 13;
+
+/// Draws at the bottom of `area`; what is left of it above.
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, theme: &Theme) -> Rect {
+    if area.height < ROOM {
+        return area;
+    }
+    let above = Rect {
+        height: area.height - LINES,
+        ..area
+    };
+    let here = draw::below(area, above.height);
+    let at = app.look().token;
+    let heading = match (at, evidence.joins.last()) {
+        (0, Some(join)) => format!(
+            "instead of token 1 after {:?}, raw probabilities:",
+            text::clean(join)
+        ),
+        _ => format!("instead of token {}, raw probabilities:", at + 1),
+    };
+    draw::rule(
+        buf,
+        here,
+        0,
+        vec![Span::styled(heading, theme.muted)],
+        theme,
+    );
+    if let Some(place) = evidence.weak.get(at) {
+        draw::line(buf, here, 1, likely("tuned", &place.tuned, theme));
+        draw::line(buf, here, 2, likely("untuned", &place.untuned, theme));
+    }
+    if let Some(place) = evidence.strong.get(at) {
+        let mut spans = likely("strong", &place.likeliest, theme);
+        let drawn = format!(
+            "  drawn: {} {:.0} % after filters",
+            text::head(&text::clean(&place.piece), 12),
+            place.drawn * 100.0
+        );
+        spans.push(Span::styled(drawn, theme.muted));
+        draw::line(buf, here, 3, spans);
+    }
+    above
+}
+
+fn likely(who: &str, tokens: &[Likely], theme: &Theme) -> Vec<Span<'static>> {
+    let mut spans = vec![Span::styled(format!("{who:>8} "), theme.muted)];
+    for token in tokens.iter().take(5) {
+        let share = 100.0 * token.log_prob.exp();
+        let piece = text::head(&text::clean(&token.piece), 14);
+        spans.push(Span::raw(format!(" {piece}")));
+        spans.push(Span::styled(format!(" {share:.0} % "), theme.muted));
+    }
+    spans
+}

@@ -1,0 +1,180 @@
+//! Where everything is: a pure function of the app and the area.
+
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+
+use super::{board, overlay, response, tree};
+use crate::app::{App, Context, Edge, Pane, Phase, Target};
+
+/// From here on the board has room for headings and another pane below it.
+const MEDIUM: (u16, u16) = (96, 32);
+
+/// From here on panes stand side by side.
+const WIDE: (u16, u16) = (160, 36);
+
+/// The places of all panels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Screen {
+    pub header: Rect,
+    pub settings: Rect,
+    pub response: Rect,
+    pub panes: Vec<(Pane, Rect)>,
+    pub status: Rect,
+    pub hints: Rect,
+}
+
+impl Screen {
+    /// Lays out `area`. When it is too low, the response goes first, then status, then settings.
+    pub fn of(app: &App, area: Rect) -> Self {
+        let h = area.height;
+        let row = |from: u16| u16::from(h >= from);
+        let response = match h {
+            0..=9 => 0,
+            10..=31 => 3,
+            32..=47 => 5,
+            _ => 6,
+        };
+        // While the board moves, nothing else does; at the end there is a response to read.
+        let response = match app.phase() {
+            Phase::Finished if h >= 16 => response.max(whole_response(app, area)),
+            _ => response,
+        };
+        let rows = [row(2), row(6), response, u16::MAX, row(8), row(4)].map(|n| match n {
+            u16::MAX => Constraint::Fill(1),
+            n => Constraint::Length(n),
+        });
+        let [header, settings, response, body, status, hints] = Layout::vertical(rows).areas(area);
+        Self {
+            header,
+            settings,
+            response,
+            panes: panes(app, body, area),
+            status,
+            hints,
+        }
+    }
+}
+
+/// The height that shows all of the response, up to a third of the screen.
+fn whole_response(app: &App, area: Rect) -> u16 {
+    let wanted = response::height_wanted(app, area.width);
+    u16::try_from(wanted)
+        .unwrap_or(u16::MAX)
+        .min(area.height / 3)
+}
+
+fn fits(area: Rect, (width, height): (u16, u16)) -> bool {
+    area.width >= width && area.height >= height
+}
+
+fn panes(app: &App, body: Rect, area: Rect) -> Vec<(Pane, Rect)> {
+    let look = app.look();
+    if look.zoom || !fits(area, MEDIUM) {
+        vec![(look.focus, body)]
+    } else if fits(area, WIDE) {
+        wide(app, body)
+    } else {
+        let [top, bottom] = stacked(app, body);
+        vec![(Pane::Board, top), (look.side, bottom)]
+    }
+}
+
+/// Board and side pane on the left, the evidence in full height on the right.
+fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
+    let [left, right] = side_by_side(app, body);
+    let [top, bottom] = stacked(app, left);
+    let below = match app.look().side {
+        Pane::Evidence => Pane::Charts,
+        other => other,
+    };
+    vec![(Pane::Board, top), (below, bottom), (Pane::Evidence, right)]
+}
+
+/// Columns that keep this much of the width, however the border is moved.
+const LEAST_WIDTH: u16 = 50;
+
+/// Lines that both of two stacked panes keep.
+const LEAST_HEIGHT: u16 = 4;
+
+fn side_by_side(app: &App, body: Rect) -> [Rect; 2] {
+    let left = match app.look().columns {
+        None => Constraint::Fill(11),
+        Some(share) => Constraint::Length(part(share, body.width, LEAST_WIDTH)),
+    };
+    let columns = [left, Constraint::Fill(9)];
+    Layout::horizontal(columns).spacing(2).areas(body)
+}
+
+/// `share` thousandths of `whole`, with at least `least` on either side.
+fn part(share: u16, whole: u16, least: u16) -> u16 {
+    let part = u32::from(share) * u32::from(whole) / 1000;
+    let most = whole.saturating_sub(least).max(least);
+    u16::try_from(part)
+        .unwrap_or(most)
+        .clamp(least, most)
+        .min(whole)
+}
+
+/// The border at a place of the screen.
+#[must_use]
+pub fn edge(app: &App, area: Rect, x: u16, y: u16) -> Option<Edge> {
+    if app.context() != Context::Main {
+        return None;
+    }
+    let panes = Screen::of(app, area).panes;
+    let (_, top) = panes.first()?;
+    let (_, bottom) = panes.get(1)?;
+    let is_beside = panes.len() > 2 && (top.right()..top.right() + 2).contains(&x);
+    if is_beside && (top.y..bottom.bottom()).contains(&y) {
+        return Some(Edge::Columns);
+    }
+    let is_below = y == bottom.y && (bottom.x..bottom.right()).contains(&x);
+    is_below.then_some(Edge::Rows)
+}
+
+/// The share that the first pane has when the border is moved to a place, in thousandths.
+#[must_use]
+pub fn share(app: &App, area: Rect, edge: Edge, x: u16, y: u16) -> u16 {
+    let panes = Screen::of(app, area).panes;
+    let all = panes.iter().map(|(_, area)| *area).reduce(Rect::union);
+    let all = all.unwrap_or_default();
+    let (at, whole) = match edge {
+        Edge::Rows => (y.saturating_sub(all.y), all.height),
+        Edge::Columns => (x.saturating_sub(all.x), all.width),
+    };
+    // Rounded up, so that the border comes to lie where the pointer is.
+    let share = (u32::from(at) * 1000).div_ceil(u32::from(whole.max(1)));
+    u16::try_from(share.min(1000)).unwrap_or(1000)
+}
+
+/// The board as high as the user made it, else as it wants to be, but never all of the height.
+fn stacked(app: &App, area: Rect) -> [Rect; 2] {
+    let least_below = (area.height / 4).min(12);
+    let height = match app.look().rows {
+        None => board::height_wanted(app).min(area.height - least_below),
+        Some(share) => part(share, area.height, LEAST_HEIGHT),
+    };
+    Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area)
+}
+
+/// What lies at a place of the screen.
+#[must_use]
+pub fn hit(app: &App, area: Rect, x: u16, y: u16) -> Target {
+    let at = Position::new(x, y);
+    if app.context() != Context::Main {
+        return overlay::hit(app, area, at);
+    }
+    let screen = Screen::of(app, area);
+    if screen.response.contains(at) {
+        return Target::Prompt;
+    }
+    let Some((pane, area)) = screen.panes.iter().find(|(_, area)| area.contains(at)) else {
+        return Target::Nothing;
+    };
+    let row = usize::from(y - area.y);
+    let candidate = match pane {
+        Pane::Board => board::candidate_at(app, *area, row),
+        Pane::Tree => tree::candidate_at(app, *area, row),
+        _ => None,
+    };
+    candidate.map_or(Target::Pane(*pane), Target::Candidate)
+}

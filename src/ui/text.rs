@@ -1,0 +1,248 @@
+//! Text that is safe and measured. Model text is untrusted: whatever it holds, no control
+//! character reaches the terminal, and every line is as wide as it claims.
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// More characters than this in one cell are a prank, not writing.
+const MAX_GRAPHEME_CHARS: usize = 6;
+
+/// What is shown instead of a character; `None` leaves it out.
+fn stand_in(c: char) -> Option<char> {
+    match c {
+        '\n' | '\u{2028}' | '\u{2029}' => Some('⏎'),
+        '\r' => None,
+        '\t' => Some('→'),
+        c if (c as u32) < 0x20 || c == '\u{7f}' => Some('·'),
+        '\u{80}'..='\u{9f}' => Some('�'),
+        // Joiners and variation selectors: terminals disagree on their width.
+        '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => None,
+        // What turns, hides or tags text.
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => Some('·'),
+        c => Some(c),
+    }
+}
+
+/// `text` with visible stand-ins for everything a terminal would obey.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let shown: String = text.chars().filter_map(stand_in).collect();
+    if shown.is_ascii() {
+        return shown;
+    }
+    let mut out = String::with_capacity(shown.len());
+    for grapheme in shown.graphemes(true) {
+        if grapheme.width() == 0 {
+            // A mark without a letter to sit on.
+            out.push('◌');
+        }
+        out.extend(grapheme.chars().take(MAX_GRAPHEME_CHARS));
+    }
+    out
+}
+
+/// How many cells a clean text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The beginning of a clean text, cut to `max` cells, with `…` where something is missing.
+#[must_use]
+pub fn head(text: &str, max: usize) -> String {
+    if width(text) <= max {
+        return text.to_owned();
+    }
+    let mut out = take(text.graphemes(true), max.saturating_sub(1));
+    if max > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// The end of a clean text, cut to `max` cells, with `…` where something is missing.
+#[must_use]
+pub fn tail(text: &str, max: usize) -> String {
+    if width(text) <= max {
+        return text.to_owned();
+    }
+    let mut left = max.saturating_sub(1);
+    let mut from = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        let Some(rest) = left.checked_sub(grapheme.width()) else {
+            break;
+        };
+        (left, from) = (rest, at);
+    }
+    match max {
+        0 => String::new(),
+        _ => format!("…{}", &text[from..]),
+    }
+}
+
+fn take<'a>(graphemes: impl Iterator<Item = &'a str>, mut left: usize) -> String {
+    let mut out = String::new();
+    for grapheme in graphemes {
+        let Some(rest) = left.checked_sub(grapheme.width()) else {
+            break;
+        };
+        left = rest;
+        out.push_str(grapheme);
+    }
+    out
+}
+
+/// A clean text in exactly `to` cells, flush left.
+#[must_use]
+pub fn pad(text: &str, to: usize) -> String {
+    let mut out = head(text, to);
+    out.extend(std::iter::repeat_n(' ', to.saturating_sub(width(&out))));
+    out
+}
+
+/// A signed number of two decimals in `to` cells, flush right; `·` when there is none.
+#[must_use]
+pub fn signed(value: Option<f64>, to: usize) -> String {
+    match value {
+        // −0.00 would claim a sign that rounding took away.
+        Some(value) if value.abs() < 0.005 => format!("{:>to$}", "0.00"),
+        Some(value) if value.abs() >= 10_000.0 => format!("{value:>+to$.1e}"),
+        Some(value) => format!("{value:>+to$.2}"),
+        None => format!("{:>to$}", "·"),
+    }
+}
+
+/// Styled pieces of clean text, wrapped into lines of at most `max` cells: at spaces where
+/// possible, anywhere where not.
+#[must_use]
+pub fn wrap(pieces: &[(String, Style)], max: usize) -> Vec<Vec<Span<'static>>> {
+    let mut lines = Wrapper::new(max.max(1));
+    for (text, style) in pieces {
+        for word in text.split_word_bounds() {
+            lines.push(word, *style);
+        }
+    }
+    lines.finish()
+}
+
+/// Lines that fill up from left to right.
+struct Wrapper {
+    max: usize,
+    used: usize,
+    done: Vec<Vec<Span<'static>>>,
+    line: Vec<Span<'static>>,
+}
+
+impl Wrapper {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            used: 0,
+            done: Vec::new(),
+            line: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, word: &str, style: Style) {
+        let n = width(word);
+        if self.used + n <= self.max {
+            return self.append(word, n, style);
+        }
+        if n > self.max {
+            for grapheme in word.graphemes(true) {
+                self.push_grapheme(grapheme, style);
+            }
+            return;
+        }
+        self.turn();
+        if !word.trim().is_empty() {
+            self.append(word, n, style);
+        }
+    }
+
+    fn push_grapheme(&mut self, grapheme: &str, style: Style) {
+        let n = width(grapheme);
+        if self.used + n > self.max {
+            self.turn();
+        }
+        if n <= self.max {
+            self.append(grapheme, n, style);
+        }
+    }
+
+    fn append(&mut self, text: &str, n: usize, style: Style) {
+        self.used += n;
+        match self.line.last_mut() {
+            Some(last) if last.style == style => last.content.to_mut().push_str(text),
+            _ => self.line.push(Span::styled(text.to_owned(), style)),
+        }
+    }
+
+    fn turn(&mut self) {
+        self.used = 0;
+        self.done.push(std::mem::take(&mut self.line));
+    }
+
+    fn finish(mut self) -> Vec<Vec<Span<'static>>> {
+        if !self.line.is_empty() {
+            self.turn();
+        }
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn controls_become_visible() {
+        assert_eq!(clean("a\x1b[2Jb\nc\td\u{9b}e"), "a·[2Jb⏎c→d�e");
+        assert_eq!(clean("x\u{202e}y\u{200b}"), "x·y·");
+        assert_eq!(clean("\u{301}"), "◌\u{301}");
+    }
+
+    #[test]
+    fn cuts_respect_wide_characters() {
+        assert_eq!(head("日本語", 4), "日…");
+        assert_eq!(tail("日本語", 4), "…語");
+        assert_eq!(pad("日", 4), "日  ");
+        assert_eq!(head("abc", 0), "");
+    }
+
+    #[test]
+    fn wrap_breaks_at_spaces() {
+        let lines = wrap(&[("one two three".to_owned(), Style::new())], 7);
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|line| line.iter().map(|span| span.content.as_ref()).collect())
+            .collect();
+        assert_eq!(lines, ["one two", "three"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_asked(text in any::<String>(), max in 0usize..30) {
+            let clean = clean(&text);
+            prop_assert!(!clean.chars().any(char::is_control));
+            prop_assert!(width(&head(&clean, max)) <= max);
+            prop_assert!(width(&tail(&clean, max)) <= max);
+            prop_assert_eq!(width(&pad(&clean, max)), max);
+            for line in wrap(&[(clean, Style::new())], max) {
+                let used: usize = line.iter().map(|span| width(&span.content)).sum();
+                prop_assert!(used <= max.max(1));
+            }
+        }
+    }
+}

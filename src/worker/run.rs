@@ -1,0 +1,88 @@
+//! A search under way, with the models' state that belongs to it.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::twin::Twin;
+use super::watcher::{Clock, Watcher};
+use crate::lm::{PairScorer, Setting, StrongSampler};
+use crate::message::{RunId, RunRequest, Speeds};
+use crate::search::{ChunkBeamSearch, SearchError, Status};
+
+/// A search under way (or finished and still on screen).
+pub(super) struct Run {
+    pub request: RunRequest,
+    pub setting: Setting,
+    pub search: ChunkBeamSearch,
+    pub sampler: StrongSampler,
+    pub scorer: PairScorer,
+    /// How many rounds to go before standing still; `None` runs on.
+    pub rounds_left: Option<usize>,
+    pub pair_wanted: Option<String>,
+    pub done: bool,
+    pub clock: Clock,
+    /// The same search unguided; `None` once it is told or could not be.
+    pub twin: Option<Twin>,
+}
+
+impl Run {
+    pub fn id(&self) -> RunId {
+        self.request.run
+    }
+
+    /// Whether there is unguided text to sample yet, now that there is time.
+    pub fn twin_lags(&self) -> bool {
+        let cancelled = self.request.cancel.is_cancelled();
+        !cancelled && self.twin.as_ref().is_some_and(|twin| !twin.is_done())
+    }
+
+    pub fn moves(&self) -> bool {
+        !self.done && self.rounds_left != Some(0)
+    }
+
+    pub fn speeds(&self) -> Speeds {
+        let seconds = self.clock.busy.as_secs_f64();
+        let rate = |n: u64| {
+            if seconds > 0.0 {
+                n as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        Speeds {
+            strong_tokens_per_s: rate(self.sampler.n_sampled()),
+            weak_tokens_per_s: rate(self.scorer.n_scored()),
+            round_s: self.clock.round.as_secs_f64(),
+        }
+    }
+}
+
+/// Rounds that take longer than this are watched while they grow.
+const WATCHED: Duration = Duration::from_millis(33);
+
+/// One round, with the marks that were made while it grew.
+pub(super) fn guided_round(
+    run: &mut Run,
+    watcher: &mut Watcher<'_>,
+) -> Result<Status, SearchError> {
+    // A round that is over within two frames is seen complete or not at all: scoring each of its
+    // tokens for the screen would only slow it down.
+    let is_watched = !run.request.pace.is_zero() || run.clock.round > WATCHED;
+    run.search
+        .score_partials(is_watched || run.rounds_left.is_some());
+    let (sampler, scorer) = (&mut run.sampler, &mut run.scorer);
+    let status = run
+        .search
+        .expand(sampler, scorer, &mut |event| watcher.see(event))?;
+    if status != Status::Running {
+        return Ok(status);
+    }
+    for (id, mark) in watcher.take_marks() {
+        // The watcher has told of it already.
+        run.search
+            .mark(id, mark, &mut |_| ControlFlow::Continue(()));
+    }
+    Ok(run
+        .search
+        .cut(sampler, scorer, &mut |event| watcher.see(event)))
+}

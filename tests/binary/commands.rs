@@ -1,0 +1,135 @@
+//! The headless twin as a process among others.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::folders::Folders;
+use super::terminal::send;
+
+/// w2s with a home of its own, from the repository's root.
+pub fn command(args: &[&str], home: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_w2s"));
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", home.path())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub fn w2s(args: &[&str]) -> Output {
+    let home = TempDir::new().unwrap();
+    command(args, &home).output().unwrap()
+}
+
+/// What a command that succeeds prints.
+pub fn stdout(args: &[&str]) -> String {
+    let output = w2s(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(args: &[&str]) -> Value {
+    serde_json::from_str(&stdout(args)).unwrap()
+}
+
+const HI: [&str; 5] = ["run", "--prompt", "Hi", "-n", "8"];
+
+#[test]
+fn run_prints_text_json_or_events() {
+    let text = stdout(&HI);
+    let object = json(&[&HI[..], &["--format", "json"]].concat());
+    assert_eq!(text, format!("{}\n", object["response"].as_str().unwrap()));
+    assert!(object["score"].is_f64() && object["judge"].is_f64());
+    assert_eq!(
+        object["rounds"][0]["candidates"].as_array().unwrap().len(),
+        16
+    );
+    let events = stdout(&[&HI[..], &["--format", "jsonl"]].concat());
+    let events: Vec<Value> = events
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert!(events.len() > 10);
+}
+
+#[test]
+fn score_prints_a_table_that_ends_with_the_sum() {
+    let args = [
+        "score",
+        "--prompt",
+        "This movie",
+        "--response",
+        " was great.",
+    ];
+    let table = stdout(&args);
+    assert!(table.starts_with("token "), "{table}");
+    assert!(
+        table.lines().last().unwrap().starts_with("log-ratio "),
+        "{table}"
+    );
+}
+
+#[test]
+fn score_cases_give_a_line_each() {
+    let made = Folders::new();
+    let line = r#"{"prompt": "This movie", "response": " was great.", "eos": true}"#;
+    let path = made.file("cases.jsonl", &format!("{line}\n{line}\n"));
+    let out = stdout(&["score", "--cases", &path]);
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0], lines[1]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    for format in ["text", "json", "jsonl"] {
+        let home = TempDir::new().unwrap();
+        let args = [&HI[..], &["--format", format]].concat();
+        let mut child = command(&args, &home).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{format}: {stderr}");
+        assert!(
+            !stderr.contains("error") && !stderr.contains("panicked"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn ctrl_c_prints_what_is_done_and_exits_130() {
+    let made = Folders::new();
+    let prompts = vec!["This movie"; 500];
+    let path = made.file("prompts.json", &serde_json::to_string(&prompts).unwrap());
+    let home = TempDir::new().unwrap();
+    let mut child = command(&["run", "--prompts", &path, "-n", "10"], &home)
+        .spawn()
+        .unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut text = vec![0; 100];
+    // The first prompt is done.
+    out.read_exact(&mut text).unwrap();
+    send("INT", child.id());
+    out.read_to_end(&mut text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let list: Vec<Value> = serde_json::from_slice(&text).unwrap();
+    assert!((1..500).contains(&list.len()), "{}", list.len());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains(&format!("mean over {} prompt", list.len())),
+        "{stderr}"
+    );
+}

@@ -1,0 +1,214 @@
+//! The configuration file: the manual is the default, and the command line goes first.
+
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
+use serde_json::Value;
+use tempfile::TempDir;
+use w2s::app::{Action, Context, Group, Key, Keymap, Options};
+use w2s::cli::{Cli, Device, Ground};
+use w2s::config::{Config, MANUAL};
+use w2s::search::SearchParams;
+
+use super::commands::{command, stdout};
+use super::folders::repository;
+use super::terminal::Tty;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("some.toml")).map_err(|error| error.to_string())
+}
+
+fn home_with(config: &str) -> TempDir {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join(".config/w2s");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.toml"), config).unwrap();
+    home
+}
+
+#[test]
+fn the_manual_says_the_defaults() {
+    let config = parse(MANUAL).unwrap();
+    assert_eq!(config.keymap, Keymap::default());
+    let mut cli = Cli::parse_from(["w2s"]);
+    cli.fill(&config);
+    let args = &cli.playground;
+    assert_eq!(args.search.params().unwrap(), SearchParams::default());
+    assert_eq!(args.pace, Some(Options::default().pace));
+    assert_eq!((args.theme, args.no_tour), (Some(Ground::Auto), false));
+    let silent = Cli::parse_from(["w2s"]).playground.models;
+    assert_eq!(args.models.strong(), silent.strong());
+    assert_eq!(args.models.weak.pair(), silent.weak.pair());
+    assert_eq!(args.models.weak.device(), Device::Auto);
+    assert_eq!(stdout(&["config"]), MANUAL);
+}
+
+#[test]
+fn the_manual_names_every_action_and_all_its_keys() {
+    let expected = keys_section();
+    // For those who change the keys: the manual's last part is written anew.
+    if std::env::var_os("W2S_WRITE_MANUAL").is_some() {
+        let above = MANUAL.split_once("[keys]\n").unwrap().0;
+        let file = repository("assets/default.toml");
+        fs::write(file, format!("{above}[keys]\n{expected}")).unwrap();
+        return;
+    }
+    let hint = "W2S_WRITE_MANUAL=1 cargo test --test binary the_manual_names mends it";
+    let section = MANUAL.split_once("[keys]\n").unwrap().1;
+    assert!(section == expected, "assets/default.toml is behind: {hint}");
+}
+
+/// Every action with its default keys and its help, by group.
+fn keys_section() -> String {
+    let all = Action::ALL.iter().filter(|action| !action.is_modal());
+    let rows: Vec<_> = all.map(|action| (*action, binding(*action))).collect();
+    let width = rows
+        .iter()
+        .map(|(_, text)| text.chars().count())
+        .max()
+        .unwrap();
+    let mut section = String::new();
+    for group in Group::ALL {
+        section += &format!("\n# {}\n", group.title());
+        for (action, text) in rows.iter().filter(|(action, _)| action.group() == group) {
+            section += &format!("{text:width$}  # {}\n", action.help());
+        }
+    }
+    section
+}
+
+/// A line as in the file, arrows by their names.
+fn binding(action: Action) -> String {
+    let keymap = Keymap::default();
+    let keys = keymap
+        .keys(action)
+        .map(|key| match key.to_string().as_str() {
+            "↑" => "\"up\"".to_owned(),
+            "↓" => "\"down\"".to_owned(),
+            "←" => "\"left\"".to_owned(),
+            "→" => "\"right\"".to_owned(),
+            name => format!("{name:?}"),
+        });
+    let name = serde_json::to_value(action).unwrap();
+    assert_eq!(name, action.name());
+    format!(
+        "{} = [{}]",
+        action.name(),
+        keys.collect::<Vec<_>>().join(", ")
+    )
+}
+
+#[test]
+fn an_action_can_have_other_keys() {
+    let config = parse("[keys]\nquit = [\"Q\", \"ctrl-q\"]\nstep = [\"w\"]").unwrap();
+    let action = |key: &str| {
+        config
+            .keymap
+            .action(Context::Main, key.parse::<Key>().unwrap())
+    };
+    assert_eq!(action("ctrl-q"), Some(Action::Quit));
+    assert_eq!(action("q"), None);
+    assert_eq!(
+        action("w"),
+        Some(Action::Step),
+        "taken from `narrower_beam`"
+    );
+    assert_eq!(action("W"), Some(Action::WiderBeam));
+    assert_eq!(config.keymap.label(Context::Main, Action::Quit), "Q");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line() {
+    let cases = [
+        (
+            "[search]\nbeam_widht = 3",
+            "some.toml:2: unknown name `beam_widht` in [search]: did you mean `beam_width`?",
+        ),
+        (
+            "\n[serch]\n",
+            "some.toml:2: unknown name `serch`: did you mean `search`?",
+        ),
+        (
+            "[keys]\n\nstepp = []",
+            "some.toml:3: unknown name `stepp` in [keys]: did you mean `step`?",
+        ),
+        (
+            "[keys]\nquit = [\"no-key\"]",
+            "some.toml:2: unknown key \"no-key\"",
+        ),
+        (
+            "[keys]\nstep = [\"a\"]\nzoom = [\"b\",\n\"a\"]",
+            "`step` and to `zoom`",
+        ),
+        ("[keys]\nquit = []", "no key is left for `quit`"),
+        (
+            "[search]\nbeam_width = 0",
+            "some.toml:2: W (beam width) must be at least 1",
+        ),
+        (
+            "[search]\ntemperature = -1.0",
+            "some.toml:2: temperature must be",
+        ),
+        ("[search]\ntop_p = 2", "some.toml:2: top-p must be"),
+        (
+            "[search]\nrules = \"odd\"",
+            "some.toml:2: unknown variant `odd`",
+        ),
+        (
+            "[search]\nbeam_width = 99\nsuccessors = 99",
+            "W·K must be at most",
+        ),
+        ("[playground]\npace = -1", "some.toml:2: the pace must be"),
+        ("[search]\nseed = \"x\"", "some.toml:2: invalid type"),
+        ("[search\n", "some.toml:1: "),
+    ];
+    for (text, told) in cases {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_file() {
+    let home = home_with("[search]\nbeam_width = 2\nsuccessors = 3\nmax_new_tokens = 4");
+    let args = ["run", "--prompt", "Hi", "--format", "json", "-K", "2"];
+    let output = command(&args, &home).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let settings = &report["settings"];
+    assert_eq!((&settings["w"], &settings["k"]), (&2.into(), &2.into()));
+    assert_eq!(settings["l"], 5, "the default");
+}
+
+#[test]
+fn a_file_with_a_mistake_stops_the_program_but_not_the_manual() {
+    let home = home_with("[search]\nwidth = 2");
+    let output = command(&["run", "--prompt", "Hi"], &home).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.contains("config.toml:2: unknown name `width`"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1);
+    assert!(
+        command(&["config"], &home)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn the_playground_obeys_the_file() {
+    let home =
+        home_with("[search]\nbeam_width = 3\n[playground]\ntour = false\n[keys]\nquit = [\"Q\"]");
+    let mut tty = Tty::w2s(home.path(), (120, 40), &[]);
+    tty.wait_for("W 3 w/W");
+    tty.wait("scores", |output| output.n_scores() >= 12);
+    assert!(!tty.see(|output| output.has("no more cards")));
+    tty.wait_for("Q quit");
+    tty.press("Q");
+    assert_eq!(tty.exit_code(), 0);
+}

@@ -1,0 +1,713 @@
+//! The app as a state machine: one transition a test, named event_outcome.
+
+use std::time::Duration;
+
+use w2s::app::board::{Fate, Line};
+use w2s::app::{App, Effect, MenuKind, Msg, Overlay, Pane, Phase, Target};
+use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, RunId, Update};
+use w2s::search::{HypothesisId, Mark, SearchEvent};
+
+use crate::support::Playground;
+
+fn sent(p: &Playground) -> Vec<&Command> {
+    let commands = p.effects.iter().filter_map(|effect| match effect {
+        Effect::Send(command) => Some(command),
+        _ => None,
+    });
+    commands.collect()
+}
+
+fn last_sent(p: &Playground) -> &Command {
+    sent(p).pop().expect("a command was sent")
+}
+
+fn rows(app: &App) -> Vec<(HypothesisId, Fate)> {
+    let rows = app.board().into_iter().filter_map(|line| match line {
+        Line::Candidate(row) => Some((row.id, row.fate)),
+        _ => None,
+    });
+    rows.collect()
+}
+
+#[test]
+fn loaded_starts_a_run_with_the_first_sample() {
+    let p = Playground::loaded();
+    let [Command::Start(request)] = sent(&p)[..] else {
+        panic!("{:?}", p.effects);
+    };
+    assert_eq!(request.prompt, "I watched this film last night,");
+    assert_eq!(request.pair, "positive");
+    assert_eq!(request.pace, Duration::from_secs(1));
+    assert_eq!(request.params.n_candidates(), 16);
+    assert_eq!(*p.app.phase(), Phase::Running);
+}
+
+#[test]
+fn keys_before_loading_start_nothing() {
+    let mut p = Playground::new();
+    p.press(&["W", "p", "r", "n", "space", "s"]);
+    assert_eq!(p.effects, []);
+}
+
+#[test]
+fn prompt_before_loading_is_searched_once_loaded() {
+    let mut p = Playground::new();
+    p.press(&["e", "ctrl-u"]).type_str("Hm").press(&["enter"]);
+    p = p.load();
+    let Command::Start(request) = last_sent(&p) else {
+        panic!()
+    };
+    assert_eq!(request.prompt, "Hm");
+}
+
+#[test]
+fn wider_beam_while_running_is_pending_until_the_next_round() {
+    let mut p = Playground::loaded();
+    p.start_round().press(&["W"]);
+    assert!(
+        matches!(last_sent(&p), Command::Retune { params, .. } if params.beam_width.get() == 5)
+    );
+    assert_eq!(p.app.pending(), ["W 4 → 5"]);
+    p.grow(5).score().select();
+    assert_eq!(p.app.pending(), ["W 4 → 5"]);
+    p.start_round();
+    assert!(p.app.pending().is_empty());
+    assert_eq!(p.app.notice(), Some("W 4 → 5: in use since round 2"));
+}
+
+#[test]
+fn wider_beam_after_the_end_searches_anew() {
+    let mut p = Playground::loaded();
+    p.round().finish();
+    p.effects.clear();
+    p.press(&["W"]);
+    assert!(matches!(&p.effects[..], [
+        Effect::Cancel(_),
+        Effect::Send(Command::Start(request)),
+    ] if request.params.beam_width.get() == 5));
+}
+
+#[test]
+fn restart_cancels_the_run_before() {
+    let mut p = Playground::loaded();
+    let Some(Effect::Send(Command::Start(first))) = p.effects.first().cloned() else {
+        panic!()
+    };
+    p.round().press(&["r"]);
+    assert!(p.effects.contains(&Effect::Cancel(first.cancel.clone())));
+    assert_eq!(p.app.trace().rounds().len(), 0);
+    let Command::Start(second) = last_sent(&p) else {
+        panic!()
+    };
+    assert_ne!(first.run, second.run);
+    assert_ne!(first.cancel, second.cancel);
+}
+
+#[test]
+fn stale_updates_change_nothing() {
+    let mut p = Playground::loaded();
+    p.round();
+    let old = p.run;
+    p.press(&["r"]).start_round();
+    let before = format!("{:?}", p.app);
+    let late = [
+        Update::Search {
+            run: old,
+            event: SearchEvent::Selected {
+                round: 1,
+                kept: vec![HypothesisId(1)],
+                pruned: vec![],
+                marks: vec![],
+            },
+        },
+        Update::Paused {
+            run: old,
+            paused: true,
+        },
+        Update::Judged {
+            run: old,
+            scores: vec![(HypothesisId(0), 1.0)],
+        },
+        Update::PairChanged {
+            run: old,
+            pair: "critical".to_owned(),
+        },
+        Update::Failed {
+            run: Some(old),
+            error: "late".to_owned(),
+        },
+        Update::Cancelled(old),
+        Update::Cancelled(RunId(99)),
+    ];
+    for update in late {
+        p.update(update);
+    }
+    assert_eq!(format!("{:?}", p.app), before);
+}
+
+#[test]
+fn stale_growth_of_an_earlier_round_changes_nothing() {
+    let mut p = Playground::loaded();
+    p.round();
+    let before = format!("{:?}", p.app.trace());
+    p.grow(1);
+    assert_eq!(format!("{:?}", p.app.trace()), before);
+}
+
+#[test]
+fn cut_tells_kept_from_pruned() {
+    let mut p = Playground::loaded();
+    p.start_round();
+    assert!(rows(&p.app).iter().all(|(_, fate)| *fate == Fate::Growing));
+    p.grow(5).score();
+    assert!(rows(&p.app).iter().all(|(_, fate)| *fate == Fate::Scored));
+    p.select();
+    let kept = rows(&p.app)
+        .iter()
+        .filter(|(_, fate)| *fate == Fate::Kept)
+        .count();
+    assert_eq!(kept, 4);
+}
+
+#[test]
+fn selection_stays_on_its_candidate_while_rounds_pass() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "down", "down"]);
+    let chosen = p.app.look().selected;
+    assert_eq!(chosen, Some(HypothesisId(2)));
+    p.round().round();
+    assert_eq!(p.app.look().selected, chosen);
+    assert_eq!(p.app.subject().map(|c| c.slot.id), chosen);
+    p.press(&["esc"]);
+    assert_eq!(p.app.look().selected, None);
+}
+
+#[test]
+fn selection_stays_on_its_candidate_when_sorted() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "down", "o"]);
+    assert_eq!(p.app.look().selected, Some(HypothesisId(1)));
+    let lines = p.app.board();
+    let cut = lines.iter().position(|line| matches!(line, Line::Cut(_)));
+    assert_eq!(cut, Some(4), "the cut line lies below the four kept");
+}
+
+#[test]
+fn space_pauses_and_goes_on() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().press(&["space"]);
+    assert_eq!(*last_sent(&p), Command::Pause(run));
+    assert_eq!(*p.app.phase(), Phase::Pausing);
+    p.update(Update::Paused { run, paused: true });
+    assert_eq!(*p.app.phase(), Phase::Paused);
+    p.press(&["space"]);
+    assert_eq!(*last_sent(&p), Command::Resume(run));
+    assert_eq!(*p.app.phase(), Phase::Running);
+}
+
+#[test]
+fn step_runs_one_round_and_stands() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.update(Update::Paused { run, paused: true }).press(&["s"]);
+    assert_eq!(*last_sent(&p), Command::Step(run));
+    p.update(Update::Paused { run, paused: false });
+    assert_eq!(*p.app.phase(), Phase::Stepping);
+    p.update(Update::Paused { run, paused: true });
+    assert_eq!(*p.app.phase(), Phase::Paused);
+}
+
+#[test]
+fn finished_run_is_remembered_and_stays() {
+    let mut p = Playground::loaded();
+    p.round().round().finish();
+    let run = p.run;
+    p.update(Update::Paused { run, paused: true });
+    assert_eq!(*p.app.phase(), Phase::Finished);
+    assert_eq!(p.app.runs().len(), 1);
+    assert_eq!(p.app.trace().rounds().len(), 2);
+}
+
+#[test]
+fn failed_run_says_why_and_can_be_restarted() {
+    let mut p = Playground::loaded();
+    let run = Some(p.run);
+    let error = "the context is full".to_owned();
+    p.update(Update::Failed { run, error });
+    assert!(matches!(p.app.phase(), Phase::Failed { error } if error.contains("context")));
+    p.press(&["r"]);
+    assert_eq!(*p.app.phase(), Phase::Running);
+}
+
+#[test]
+fn pair_key_asks_for_the_next_pair() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().press(&["p"]);
+    let pair = "critical".to_owned();
+    assert_eq!(*last_sent(&p), Command::UsePair { run, pair });
+    assert_eq!(p.app.pending(), ["pair positive → critical"]);
+    let pair = "critical".to_owned();
+    p.update(Update::PairChanged { run, pair });
+    assert!(p.app.pending().is_empty());
+}
+
+#[test]
+fn pace_keys_change_the_time_a_round_takes() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.press(&["["]);
+    let round = Duration::from_secs(2);
+    assert_eq!(*last_sent(&p), Command::Pace { run, round });
+    p.press(&["0"]);
+    let round = Duration::ZERO;
+    assert_eq!(*last_sent(&p), Command::Pace { run, round });
+}
+
+#[test]
+fn rewound_run_forgets_later_rounds() {
+    let mut p = Playground::loaded();
+    p.round().round().round().finish();
+    p.event(SearchEvent::Rewound { round: 1 });
+    assert_eq!(p.app.trace().rounds().len(), 1);
+    assert_eq!(p.app.trace().outcome(), None);
+    assert_eq!(*p.app.phase(), Phase::Running);
+    assert!(p.app.trace().best().is_some(), "the best of round 1");
+    assert_eq!(p.app.trace().candidates().count(), 16);
+}
+
+#[test]
+fn pruned_candidate_can_be_taken_and_given_back() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().press(&["down"]);
+    let id = HypothesisId(0);
+    assert_eq!(rows(&p.app)[0], (id, Fate::Pruned));
+    p.press(&["d"]);
+    assert_eq!(
+        *last_sent(&p),
+        Command::Steer {
+            run,
+            act: Act::Take(id)
+        }
+    );
+    p.press(&["D"]);
+    assert_eq!(
+        *last_sent(&p),
+        Command::Steer {
+            run,
+            act: Act::Undo
+        }
+    );
+}
+
+#[test]
+fn kept_candidate_needs_no_taking() {
+    let mut p = Playground::loaded();
+    p.round().press(&["o", "down"]);
+    let n = p.effects.len();
+    p.press(&["d"]);
+    assert_eq!(p.effects.len(), n);
+}
+
+#[test]
+fn looking_back_and_rewinding_goes_on_from_that_round() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().round().round().press(&["left", "backspace"]);
+    assert_eq!(
+        *last_sent(&p),
+        Command::Steer {
+            run,
+            act: Act::Rewind(2)
+        }
+    );
+    assert_eq!(p.app.look().round, None);
+}
+
+#[test]
+fn pin_key_marks_the_selected_candidate_and_takes_the_mark_away() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().grow(2).press(&["down", "*"]);
+    let id = HypothesisId(0);
+    let mark = Some(Mark::Pin);
+    let act = Act::Mark { id, mark };
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+    p.event(SearchEvent::Marked { id, mark }).press(&["*"]);
+    let act = Act::Mark { id, mark: None };
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+}
+
+#[test]
+fn own_chunk_is_sent_to_be_scored() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round()
+        .press(&["down", "E", "ctrl-u"])
+        .type_str(" mine")
+        .press(&["enter"]);
+    let act = Act::Type {
+        sibling: HypothesisId(0),
+        chunk: " mine".to_owned(),
+    };
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+}
+
+#[test]
+fn more_successors_are_spent_on_a_kept_hypothesis() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().press(&["o", "down", "S"]);
+    let id = p.app.look().selected.unwrap();
+    let act = Act::Spend { id, extra: 1 };
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+}
+
+#[test]
+fn refused_wish_is_told() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    let why = "no such candidate".to_owned();
+    p.update(Update::Refused { run, why });
+    assert_eq!(p.app.notice(), Some("no such candidate"));
+}
+
+#[test]
+fn evidence_is_asked_for_once_while_it_is_read() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "2", "down", "down"]);
+    let asked = sent(&p)
+        .into_iter()
+        .filter(|c| matches!(c, Command::Inspect { .. }));
+    assert_eq!(asked.count(), 1);
+    p.answer();
+    assert!(p.app.evidence().is_some());
+}
+
+#[test]
+fn written_candidate_joins_its_round() {
+    let mut p = Playground::loaded();
+    p.round();
+    let best = p
+        .app
+        .trace()
+        .best()
+        .and_then(|b| b.hypothesis.clone())
+        .unwrap();
+    let mut own = (*best).clone();
+    own.id = HypothesisId(999);
+    own.text.push_str(" indeed");
+    let candidate = std::sync::Arc::new(own);
+    p.event(SearchEvent::Added {
+        round: 1,
+        candidate,
+    });
+    assert!(rows(&p.app).iter().any(|(id, _)| *id == HypothesisId(999)));
+}
+
+#[test]
+fn new_seed_searches_anew() {
+    let mut p = Playground::loaded();
+    p.press(&["n"]);
+    assert!(matches!(last_sent(&p), Command::Start(request) if request.params.seed == 1));
+}
+
+#[test]
+fn edited_prompt_is_searched() {
+    let mut p = Playground::loaded();
+    p.press(&["e"])
+        .type_str(" q?W")
+        .press(&["alt-enter"])
+        .type_str("x");
+    assert_eq!(sent(&p).len(), 1, "keys are text while editing");
+    p.press(&["enter"]);
+    let Command::Start(request) = last_sent(&p) else {
+        panic!()
+    };
+    assert_eq!(request.prompt, "I watched this film last night, q?W\nx");
+}
+
+#[test]
+fn abandoned_edit_changes_nothing() {
+    let mut p = Playground::loaded();
+    p.press(&["e"]).type_str("nonsense").press(&["esc"]);
+    assert_eq!(p.app.settings().prompt, "I watched this film last night,");
+    assert_eq!(*p.app.overlay(), Overlay::None);
+}
+
+#[test]
+fn paste_opens_the_editor_with_its_text() {
+    let mut p = Playground::loaded();
+    p.msg(Msg::Paste(" two\r\nlines".to_owned()));
+    let Overlay::Prompt(editor) = p.app.overlay() else {
+        panic!()
+    };
+    assert!(editor.text().ends_with(" two\nlines"));
+}
+
+#[test]
+fn palette_finds_and_does() {
+    let mut p = Playground::loaded();
+    p.press(&["ctrl-p"]).type_str("raise k").press(&["enter"]);
+    assert!(
+        matches!(last_sent(&p), Command::Retune { params, .. } if params.successors.get() == 5)
+    );
+    assert_eq!(*p.app.overlay(), Overlay::None);
+}
+
+#[test]
+fn palette_lists_only_what_is_possible() {
+    let mut p = Playground::new();
+    p.press(&[":"]);
+    let Overlay::Menu(menu) = p.app.overlay().clone() else {
+        panic!()
+    };
+    assert_eq!(menu.kind, MenuKind::Palette);
+    let titles: Vec<_> = p
+        .app
+        .menu_items(&menu)
+        .into_iter()
+        .map(|i| i.title)
+        .collect();
+    assert!(!titles.iter().any(|title| title.contains("pause")));
+    assert!(titles.iter().any(|title| title.contains("prompt")));
+}
+
+#[test]
+fn preset_sets_w_k_l() {
+    let mut p = Playground::loaded();
+    p.press(&["b"]).type_str("best-of-16").press(&["enter"]);
+    let Command::Start(request) = last_sent(&p) else {
+        panic!()
+    };
+    let params = request.params;
+    assert_eq!((params.beam_width.get(), params.successors.get()), (1, 16));
+    assert_eq!(params.chunk_len.get(), 0);
+}
+
+#[test]
+fn sample_prompt_is_searched() {
+    let mut p = Playground::loaded();
+    p.press(&["x", "down", "enter"]);
+    assert!(matches!(last_sent(&p), Command::Start(r) if r.prompt == "It took a loan out"));
+}
+
+#[test]
+fn earlier_round_is_shown_and_left_again() {
+    let mut p = Playground::loaded();
+    p.round().round().round();
+    p.press(&["left", "left"]);
+    assert_eq!(p.app.shown_round().map(|round| round.number), Some(1));
+    p.round();
+    assert_eq!(p.app.shown_round().map(|round| round.number), Some(1));
+    p.press(&["right", "right", "right", "right"]);
+    assert_eq!(p.app.look().round, None);
+}
+
+#[test]
+fn click_selects_and_wheel_moves() {
+    let mut p = Playground::loaded();
+    p.round();
+    p.msg(Msg::Click(Target::Candidate(HypothesisId(5))));
+    assert_eq!(p.app.look().selected, Some(HypothesisId(5)));
+    p.msg(Msg::Scroll(Target::Pane(Pane::Board), 3));
+    assert_eq!(p.app.look().selected, Some(HypothesisId(8)));
+}
+
+#[test]
+fn copy_hands_over_prompt_and_response() {
+    let mut p = Playground::loaded();
+    p.round().press(&["c"]);
+    let Some(Effect::Copy(text)) = p.effects.last() else {
+        panic!()
+    };
+    assert!(text.starts_with("I watched this film last night, "));
+    p.press(&["y"]);
+    let Some(Effect::Copy(table)) = p.effects.last() else {
+        panic!()
+    };
+    assert_eq!(table.lines().count(), 6, "a heading and five tokens");
+}
+
+#[test]
+fn quit_cancels_first() {
+    let mut p = Playground::loaded();
+    p.press(&["q"]);
+    let n = p.effects.len();
+    assert!(matches!(
+        &p.effects[n - 2..],
+        [Effect::Cancel(_), Effect::Quit]
+    ));
+}
+
+#[test]
+fn hints_are_possible_now() {
+    let p = Playground::new();
+    let labels: Vec<_> = p.app.hints().into_iter().map(|hint| hint.label).collect();
+    assert!(!labels.contains(&"pause") && labels.contains(&"quit"));
+    let p = Playground::loaded();
+    let labels: Vec<_> = p.app.hints().into_iter().map(|hint| hint.label).collect();
+    assert!(labels.contains(&"pause"));
+}
+
+#[test]
+fn tour_goes_on_with_enter_and_lets_other_keys_through() {
+    let mut p = Playground::with(w2s::app::Options {
+        tour: true,
+        ..Default::default()
+    })
+    .load();
+    p.press(&["enter", "W"]);
+    assert_eq!(*p.app.overlay(), Overlay::Tour(1));
+    assert!(matches!(last_sent(&p), Command::Retune { .. }));
+    assert!(!p.effects.contains(&Effect::RememberTour));
+    p.press(&["esc"]);
+    assert_eq!(*p.app.overlay(), Overlay::None);
+    assert_eq!(p.effects.last(), Some(&Effect::RememberTour));
+}
+
+#[test]
+fn tour_read_to_its_end_is_dismissed_for_ever() {
+    let mut p = Playground::with(w2s::app::Options {
+        tour: true,
+        ..Default::default()
+    });
+    p.press(&["enter", "enter"]);
+    assert_eq!(p.effects, []);
+    p.press(&["enter"]);
+    assert_eq!(p.effects, [Effect::RememberTour]);
+}
+
+#[test]
+fn changed_pair_shows_both_scores_until_the_next_cut() {
+    let mut p = Playground::loaded();
+    p.round();
+    let old = p.app.trace().best().and_then(|best| best.score);
+    p.rescore("critical").start_round();
+    let best = p.app.trace().best().map(|best| best.slot.id).unwrap();
+    assert!(p.app.trace().score_before(best).is_some());
+    let change = p.app.trace().change(p.app.shown_round().unwrap()).unwrap();
+    assert_eq!(Some(change.0), old);
+    assert!(
+        (change.1 - old.unwrap() / -2.0).abs() > 1e-9,
+        "another hypothesis leads"
+    );
+    p.grow(5).score();
+    assert!(p.app.trace().score_before(best).is_some());
+    p.select();
+    assert_eq!(p.app.trace().score_before(best), None);
+}
+
+/// What was loaded last on the app's wish.
+fn load(p: &Playground) -> (LoadId, Part, String) {
+    match last_sent(p) {
+        Command::Load { id, part, spec } => (*id, *part, spec.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn typed_pair_is_loaded_beside_the_run_and_used_at_the_next_chunk() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round()
+        .press(&["H"])
+        .type_str("a/b, c")
+        .press(&["enter"]);
+    let (id, part, spec) = load(&p);
+    assert_eq!((part, &spec[..]), (Part::Pair, "a/b, c"));
+    assert_eq!(*p.app.phase(), Phase::Running);
+    let what = "c".to_owned();
+    let (done, total) = (1, 2);
+    p.update(Update::Fetching {
+        id,
+        what,
+        done,
+        total,
+    });
+    let at = p.app.fetch().map(|fetch| (fetch.done, fetch.total));
+    assert_eq!(at, Some((1, 2)));
+    let pair = PairInfo {
+        name: spec.clone(),
+        about: String::new(),
+        n_params: 1,
+    };
+    let fetched = Fetched::Pair(pair);
+    p.update(Update::Fetched { id, fetched });
+    assert_eq!(p.app.fetch(), None);
+    assert_eq!(*last_sent(&p), Command::UsePair { run, pair: spec });
+}
+
+#[test]
+fn loaded_pair_is_found_by_typing_and_used_without_a_load() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round()
+        .press(&["H"])
+        .type_str("craft")
+        .press(&["enter"]);
+    let pair = "craft".to_owned();
+    assert_eq!(*last_sent(&p), Command::UsePair { run, pair });
+}
+
+#[test]
+fn new_strong_model_restarts_the_run() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round()
+        .press(&["B"])
+        .type_str("models/x")
+        .press(&["enter"]);
+    let (id, part, spec) = load(&p);
+    assert_eq!((part, &spec[..]), (Part::Strong, "models/x"));
+    let mut model = p.app.models().unwrap().strong.clone();
+    model.name = spec.clone();
+    let fetched = Fetched::Strong(model);
+    p.update(Update::Fetched { id, fetched });
+    let n = p.effects.len();
+    assert!(matches!(
+        &p.effects[n - 3..],
+        [Effect::Send(Command::UseStrong(used)), Effect::Cancel(_), Effect::Send(Command::Start(_))]
+            if *used == spec
+    ));
+    assert_ne!(p.run, run);
+    assert_eq!(p.app.models().unwrap().strong.name, spec);
+}
+
+#[test]
+fn failed_load_is_told_and_the_run_goes_on() {
+    let mut p = Playground::loaded();
+    p.round().press(&["H"]).type_str("x,y").press(&["enter"]);
+    let (id, ..) = load(&p);
+    let why = "cannot read x".to_owned();
+    p.update(Update::NotFetched { id, why });
+    assert_eq!(p.app.notice(), Some("cannot read x"));
+    assert_eq!(p.app.fetch(), None);
+    assert_eq!(*p.app.phase(), Phase::Running);
+    assert_eq!(p.app.settings().pair, "positive");
+}
+
+#[test]
+fn only_the_latest_load_counts() {
+    let mut p = Playground::loaded();
+    p.round().press(&["H"]).type_str("x,y").press(&["enter"]);
+    let (stale, ..) = load(&p);
+    p.press(&["H"]).type_str("v,w").press(&["enter"]);
+    let before = format!("{:?}", p.app);
+    let why = "late".to_owned();
+    p.update(Update::NotFetched { id: stale, why });
+    assert_eq!(format!("{:?}", p.app), before);
+}
+
+#[test]
+fn refused_pair_is_no_longer_pending() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().press(&["p"]);
+    let (pair, why) = ("critical".to_owned(), "they do not fit".to_owned());
+    p.update(Update::PairRefused { run, pair, why });
+    assert!(p.app.pending().is_empty());
+    assert_eq!(p.app.notice(), Some("they do not fit"));
+}

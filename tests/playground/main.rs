@@ -1,0 +1,5 @@
+//! The playground without models or a terminal: the app's transitions, and what is on screen.
+
+mod app;
+mod screens;
+mod support;

@@ -1,0 +1,356 @@
+//! Screens as text, and as pictures when asked for.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use w2s::app::App;
+use w2s::ui::{Depth, Theme, render};
+
+use crate::support::Playground;
+
+fn draw(app: &App, width: u16, height: u16, theme: &Theme) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| render(frame, app, theme)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// Writes every screen as JSON cells into the folder `W2S_SCREENS`, to be made into pictures.
+fn picture(name: &str, app: &App) {
+    let Ok(folder) = std::env::var("W2S_SCREENS") else {
+        return;
+    };
+    for (depth, light, suffix) in [
+        (Depth::True, false, "dark"),
+        (Depth::True, true, "light"),
+        (Depth::Ansi16, false, "ansi"),
+        (Depth::None, false, "plain"),
+    ] {
+        for (w, h) in [(80, 24), (120, 40), (200, 60)] {
+            let buffer = draw(app, w, h, &Theme::new(depth, light));
+            let cells: Vec<_> = buffer
+                .content()
+                .iter()
+                .map(|c| {
+                    (
+                        c.symbol().to_owned(),
+                        format!("{:?}", c.fg),
+                        format!("{:?}", c.bg),
+                        c.modifier.bits(),
+                    )
+                })
+                .collect();
+            let json = serde_json::to_string(&(w, h, cells)).unwrap();
+            std::fs::write(format!("{folder}/{name}-{w}x{h}-{suffix}.json"), json).unwrap();
+        }
+    }
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// The screen as text, at every size.
+fn shot(name: &str, app: &App) {
+    let theme = Theme::new(Depth::None, false);
+    for (width, height) in SIZES {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| render(frame, app, &theme)).unwrap();
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), terminal.backend());
+    }
+    picture(name, app);
+}
+
+#[test]
+fn loading() {
+    let mut p = Playground::new();
+    p.update(w2s::message::Update::Loading {
+        what: "bundled:strong".to_owned(),
+        done: 3_000_000,
+        total: 8_000_000,
+    });
+    shot("loading", &p.app);
+}
+
+#[test]
+fn first_round_growing() {
+    let mut p = Playground::loaded();
+    p.start_round().grow(3);
+    shot("first_growing", &p.app);
+}
+
+#[test]
+fn third_round_growing_with_changes_pending() {
+    let mut p = Playground::loaded();
+    p.round()
+        .round()
+        .start_round()
+        .grow(3)
+        .press(&["W", "W", "K"]);
+    shot("growing", &p.app);
+}
+
+#[test]
+fn after_the_cut() {
+    let mut p = Playground::loaded();
+    p.round().round().round();
+    shot("cut", &p.app);
+}
+
+#[test]
+fn another_pair_took_over() {
+    let mut p = Playground::loaded();
+    p.round()
+        .press(&["p"])
+        .rescore("critical")
+        .start_round()
+        .grow(2);
+    shot("rescored", &p.app);
+}
+
+#[test]
+fn sorted_by_score_with_a_selection() {
+    let mut p = Playground::loaded();
+    p.round()
+        .round()
+        .press(&["o", "down", "down", "down", "down", "down", "down"]);
+    shot("by_score", &p.app);
+}
+
+#[test]
+fn paused() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round()
+        .update(w2s::message::Update::Paused { run, paused: true });
+    shot("paused", &p.app);
+}
+
+#[test]
+fn finished() {
+    let mut p = Playground::loaded();
+    for _ in 0..10 {
+        p.round();
+    }
+    p.finish();
+    shot("finished", &p.app);
+}
+
+#[test]
+fn failed() {
+    let mut p = Playground::loaded();
+    let run = Some(p.run);
+    let error = "strong has a context of 256 tokens and the text needs 300".to_owned();
+    p.round()
+        .update(w2s::message::Update::Failed { run, error });
+    shot("failed", &p.app);
+}
+
+#[test]
+fn evidence_of_a_pruned_candidate() {
+    let mut p = Playground::loaded();
+    p.round()
+        .round()
+        .press(&["down", "down", "2", "down", "down"]);
+    shot("evidence", &p.app);
+}
+
+#[test]
+fn comparison_of_two_candidates() {
+    let mut p = Playground::loaded();
+    p.round()
+        .round()
+        .press(&["down", "v", "down", "down", "2", "z"]);
+    shot("comparison", &p.app);
+}
+
+#[test]
+fn guided_beside_unguided() {
+    let mut p = Playground::loaded();
+    p.round().round().unguided().press(&["j"]);
+    shot("unguided", &p.app);
+}
+
+#[test]
+fn likeliest_tokens_of_a_place() {
+    let mut p = Playground::loaded();
+    p.round().round().press(&["down", "2", "down"]).answer();
+    shot("likeliest", &p.app);
+}
+
+#[test]
+fn marked_before_the_cut() {
+    let mut p = Playground::loaded();
+    p.round().start_round().grow(3).press(&["down"]);
+    for mark in [w2s::search::Mark::Pin, w2s::search::Mark::Kill] {
+        let id = p.app.look().selected.unwrap();
+        p.event(w2s::search::SearchEvent::Marked {
+            id,
+            mark: Some(mark),
+        })
+        .press(&["down"]);
+    }
+    shot("marked", &p.app);
+}
+
+#[test]
+fn charts() {
+    let mut p = Playground::loaded();
+    for _ in 0..6 {
+        p.round();
+    }
+    p.start_round().grow(2).press(&["3"]);
+    shot("charts", &p.app);
+}
+
+#[test]
+fn tree() {
+    let mut p = Playground::loaded();
+    p.round().round().round().press(&["4", "z"]);
+    shot("tree_zoomed", &p.app);
+    p.press(&["z", "down", "down"]);
+    shot("tree", &p.app);
+}
+
+#[test]
+fn runs() {
+    let mut p = Playground::loaded();
+    for keys in [&["W"][..], &["k", "n"], &["p"], &["5"]] {
+        p.round().round().finish().press(keys);
+    }
+    shot("runs", &p.app);
+}
+
+#[test]
+fn help() {
+    let mut p = Playground::loaded();
+    p.round().press(&["?"]);
+    shot("help", &p.app);
+}
+
+#[test]
+fn editing_the_prompt() {
+    let mut p = Playground::loaded();
+    p.round()
+        .press(&["e"])
+        .type_str(" and")
+        .press(&["alt-enter"])
+        .type_str("日本");
+    shot("editing", &p.app);
+}
+
+#[test]
+fn palette() {
+    let mut p = Playground::loaded();
+    p.round().press(&[":"]).type_str("beam");
+    shot("palette", &p.app);
+}
+
+#[test]
+fn pickers() {
+    let mut p = Playground::loaded();
+    p.round().press(&["H"]).type_str("crit");
+    shot("pairs", &p.app);
+    p.press(&["esc", "B"]).type_str("models/large");
+    shot("strong_models", &p.app);
+    p.press(&["down", "enter"]);
+    shot("fetching", &p.app);
+}
+
+#[test]
+fn tour() {
+    let mut p = Playground::with(w2s::app::Options {
+        tour: true,
+        ..Default::default()
+    })
+    .load();
+    p.start_round().grow(2);
+    shot("tour", &p.app);
+}
+
+#[test]
+fn sixty_four_candidates_scroll_to_the_selection() {
+    let mut p = Playground::loaded().searching(8, 8);
+    p.round().round().press(&["end"]);
+    shot("sixty_four", &p.app);
+}
+
+#[test]
+fn hostile_text_stays_in_its_place() {
+    let mut p = Playground::loaded().speaking(&[
+        "\x1b[2J\x1b[31m",
+        "\u{202e}abc",
+        "日本語",
+        "e\u{301}\u{301}",
+        "\n\r\t",
+        "\u{200d}👩\u{200d}👩",
+        "\u{7}\u{8}",
+        "שלום",
+        "\u{9b}31m",
+        "\u{301}",
+        "ab\0cd",
+        "\u{feff}",
+    ]);
+    p.round().round().press(&["2"]);
+    shot("hostile_evidence", &p.app);
+    p.press(&["1"]);
+    shot("hostile", &p.app);
+}
+
+#[test]
+fn any_area_can_be_drawn() {
+    let mut growing = Playground::loaded();
+    growing.round().start_round().grow(2);
+    let mut screens = vec![Playground::new(), growing];
+    for keys in [
+        &["?"][..],
+        &["e"],
+        &[":"],
+        &["2"],
+        &["3"],
+        &["4"],
+        &["5"],
+        &["o"],
+    ] {
+        let mut p = Playground::loaded();
+        p.round().round().press(&["down"]).press(keys);
+        screens.push(p);
+    }
+    let theme = Theme::new(Depth::True, false);
+    for p in &screens {
+        for (width, height) in areas() {
+            draw(&p.app, width, height, &theme);
+        }
+    }
+}
+
+fn areas() -> impl Iterator<Item = (u16, u16)> {
+    let widths = [1, 2, 3, 5, 8, 13, 20, 40, 79, 96, 160];
+    let heights = (1..=14).chain([24, 32, 36]);
+    heights.flat_map(move |height| widths.map(|width| (width, height)))
+}
+
+#[test]
+fn every_place_can_be_clicked() {
+    let mut p = Playground::loaded();
+    p.round().round();
+    for keys in [&[][..], &["4"], &["esc", ":"]] {
+        p.press(keys);
+        for (width, height) in [(1, 1), (80, 24), (120, 40), (200, 60)] {
+            let area = ratatui::layout::Rect::new(0, 0, width, height);
+            for at in area.positions() {
+                let _: w2s::app::Target = w2s::ui::hit(&p.app, area, at.x, at.y);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_click_on_a_candidate_hits_it() {
+    let mut p = Playground::loaded();
+    p.round();
+    let area = ratatui::layout::Rect::new(0, 0, 80, 24);
+    // Header, settings, three lines of response, the board's title: then the first candidate.
+    let target = w2s::ui::hit(&p.app, area, 20, 6);
+    assert_eq!(
+        target,
+        w2s::app::Target::Candidate(w2s::search::HypothesisId(0))
+    );
+}

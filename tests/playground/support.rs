@@ -1,0 +1,393 @@
+//! A playground without models: an app, and a worker that makes everything up.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use w2s::app::{App, Effect, Key, Msg, Options};
+use w2s::message::{
+    Command, Evidence, Likely, Live, ModelInfo, ModelSet, PairInfo, RunId, RunRequest, Speeds,
+    StrongPlace, Update, WeakPlace,
+};
+use w2s::search::{
+    CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Partial,
+    SearchEvent, SearchParams, TokenTerm,
+};
+
+const WORDS: [&str; 24] = [
+    " and", " it", " was", " great", " fun", " boring", " but", " the", " acting", " is",
+    " superb", " awful", ",", " with", " a", " plot", " that", " never", " ends", ".", " I",
+    " loved", " every", " minute",
+];
+
+/// An app and the made-up worker behind it.
+pub struct Playground {
+    pub app: App,
+    /// Everything the app asked for, oldest first.
+    pub effects: Vec<Effect>,
+    pub run: RunId,
+    params: SearchParams,
+    beam: Vec<Arc<Hypothesis>>,
+    slots: Vec<(CandidateSlot, Option<Arc<Hypothesis>>)>,
+    candidates: Vec<Arc<Hypothesis>>,
+    round: usize,
+    next_id: u64,
+    words: Vec<String>,
+}
+
+impl Playground {
+    /// Before anything is loaded.
+    pub fn new() -> Self {
+        Self::with(Options {
+            samples: vec![
+                "I watched this film last night,".to_owned(),
+                "It took a loan out".to_owned(),
+                "The director".to_owned(),
+            ],
+            ..Options::default()
+        })
+    }
+
+    pub fn with(options: Options) -> Self {
+        Self {
+            app: App::new(options),
+            effects: Vec::new(),
+            run: RunId(0),
+            params: SearchParams::default(),
+            beam: Vec::new(),
+            slots: Vec::new(),
+            candidates: Vec::new(),
+            round: 0,
+            next_id: 0,
+            words: WORDS.iter().map(|word| (*word).to_owned()).collect(),
+        }
+    }
+
+    /// Loaded, the first run asked for.
+    pub fn loaded() -> Self {
+        Self::new().load()
+    }
+
+    pub fn load(mut self) -> Self {
+        self.update(Update::Loaded(models()));
+        self
+    }
+
+    /// Makes up texts from these words.
+    pub fn speaking(mut self, words: &[&str]) -> Self {
+        self.words = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Uses these params from the next round on, whatever the app asks for.
+    pub fn searching(mut self, w: usize, k: usize) -> Self {
+        let p = SearchParams::default();
+        self.params = SearchParams::new(w, k, 5, 50, p.sampling, p.rules, 0).unwrap();
+        self
+    }
+
+    pub fn msg(&mut self, msg: Msg) -> &mut Self {
+        let effects = self.app.handle(msg);
+        for effect in &effects {
+            self.obey(effect);
+        }
+        self.effects.extend(effects);
+        self
+    }
+
+    fn obey(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Send(Command::Start(RunRequest { run, params, .. })) => {
+                self.run = *run;
+                self.params = *params;
+                self.beam.clear();
+                self.round = 0;
+                self.next_id = 0;
+            }
+            Effect::Send(Command::Retune { params, .. }) => self.params = *params,
+            _ => {}
+        }
+    }
+
+    /// Keys by name, as in the keymap.
+    pub fn press(&mut self, keys: &[&str]) -> &mut Self {
+        for key in keys {
+            let key: Key = key.parse().unwrap();
+            self.msg(Msg::Key(key));
+        }
+        self
+    }
+
+    pub fn type_str(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.msg(Msg::Key(Key::char(c)));
+        }
+        self
+    }
+
+    pub fn update(&mut self, update: Update) -> &mut Self {
+        self.msg(Msg::Update(update))
+    }
+
+    pub fn event(&mut self, event: SearchEvent) -> &mut Self {
+        let run = self.run;
+        self.update(Update::Search { run, event })
+    }
+
+    /// Opens a round: K successors of every hypothesis that is not finished.
+    pub fn start_round(&mut self) -> &mut Self {
+        self.round += 1;
+        let (w, k) = (self.params.beam_width.get(), self.params.successors.get());
+        let mut slots = Vec::new();
+        let parents: Vec<_> = match self.round {
+            1 => vec![None],
+            _ => self.beam.iter().cloned().map(Some).collect(),
+        };
+        let mut standing = Vec::new();
+        for parent in parents {
+            if let Some(h) = parent.as_ref().filter(|h| h.is_finished()) {
+                standing.push(h.id);
+                continue;
+            }
+            let n = if parent.is_none() { w * k } else { k };
+            for successor in 0..n {
+                let slot = CandidateSlot {
+                    id: HypothesisId(self.next_id),
+                    parent: parent.as_ref().map(|h| h.id),
+                    successor,
+                };
+                self.next_id += 1;
+                slots.push((slot, parent.clone()));
+            }
+        }
+        self.slots = slots;
+        let event = SearchEvent::RoundStarted {
+            round: self.round,
+            params: self.params,
+            slots: self.slots.iter().map(|(slot, _)| *slot).collect(),
+            standing,
+        };
+        self.event(event)
+    }
+
+    /// All chunks as they are after `n` tokens.
+    pub fn grow(&mut self, n: usize) -> &mut Self {
+        let partials = self
+            .slots
+            .iter()
+            .map(|(slot, parent)| {
+                let h = self.hypothesis(slot, parent.as_deref(), n, false);
+                Partial {
+                    id: slot.id,
+                    text: h.text.clone(),
+                    n_tokens: h.tokens.len(),
+                    score: Some(h.score.value()),
+                }
+            })
+            .collect();
+        let live = Live {
+            run: self.run,
+            round: self.round,
+            partials,
+            speeds: Speeds {
+                strong_tokens_per_s: 2345.0,
+                weak_tokens_per_s: 4690.0,
+                round_s: 0.012,
+            },
+        };
+        self.msg(Msg::Live(live))
+    }
+
+    /// Completes and scores all chunks; the judge speaks.
+    pub fn score(&mut self) -> &mut Self {
+        let l = self.params.chunk_len.within(50);
+        let mut candidates: Vec<Arc<Hypothesis>> = self
+            .beam
+            .iter()
+            .filter(|h| h.is_finished())
+            .cloned()
+            .collect();
+        for (slot, parent) in &self.slots {
+            let ends = self.round > 2 && slot.id.0 % 11 == 3;
+            candidates.push(Arc::new(self.hypothesis(slot, parent.as_deref(), l, ends)));
+        }
+        self.candidates = candidates.clone();
+        let scores = candidates
+            .iter()
+            .map(|h| (h.id, h.score.value() * 0.3 - 0.2))
+            .collect();
+        let round = self.round;
+        self.event(SearchEvent::Scored { round, candidates });
+        let run = self.run;
+        self.update(Update::Judged { run, scores })
+    }
+
+    /// Keeps the W best.
+    pub fn select(&mut self) -> &mut Self {
+        let w = self.params.beam_width.get();
+        let mut order = self.candidates.clone();
+        order.sort_by(|a, b| b.score.value().total_cmp(&a.score.value()));
+        let (kept, pruned) = order.split_at(w.min(order.len()));
+        self.beam = kept.to_vec();
+        let ids = |all: &[Arc<Hypothesis>]| all.iter().map(|h| h.id).collect();
+        let event = SearchEvent::Selected {
+            round: self.round,
+            kept: ids(kept),
+            pruned: ids(pruned),
+            marks: Vec::new(),
+        };
+        self.event(event)
+    }
+
+    /// A whole round.
+    pub fn round(&mut self) -> &mut Self {
+        self.start_round().grow(2).grow(5).score().select()
+    }
+
+    /// Another pair takes over: every score is minus a half of what it was.
+    pub fn rescore(&mut self, pair: &str) -> &mut Self {
+        let turned = |h: &Arc<Hypothesis>| {
+            let mut h = (**h).clone();
+            for term in &mut h.score.terms {
+                term.tuned = term.untuned - (term.tuned - term.untuned) / 2.0;
+            }
+            Arc::new(h)
+        };
+        self.beam = self.beam.iter().map(turned).collect();
+        self.beam.reverse();
+        let scores = self.beam.iter().map(|h| (h.id, h.score.clone()));
+        let event = SearchEvent::Rescored {
+            round: self.round,
+            scores: scores.collect(),
+        };
+        let (run, pair) = (self.run, pair.to_owned());
+        self.event(event).update(Update::PairChanged { run, pair })
+    }
+
+    pub fn finish(&mut self) -> &mut Self {
+        let best = Arc::clone(&self.beam[0]);
+        let reason = EndReason::Length;
+        self.event(SearchEvent::Finished { best, reason })
+    }
+
+    /// What the strong model says unguided.
+    pub fn unguided(&mut self) -> &mut Self {
+        let slot = CandidateSlot {
+            id: HypothesisId(1_000_000),
+            parent: None,
+            successor: 0,
+        };
+        let response = Arc::new(self.hypothesis(&slot, None, 30, true));
+        let run = self.run;
+        self.update(Update::Unguided {
+            run,
+            response,
+            judge: -0.4,
+            done: true,
+        })
+    }
+
+    /// Answers what was asked about last.
+    pub fn answer(&mut self) -> &mut Self {
+        let asked = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Send(Command::Inspect { candidate, .. }) => Some(Arc::clone(candidate)),
+            _ => None,
+        });
+        let candidate = asked.expect("something was asked about");
+        let likely = |piece: &str, log_prob| Likely {
+            piece: piece.into(),
+            log_prob,
+        };
+        let weak = WeakPlace {
+            tuned: vec![likely(" great", -0.4), likely(" fun", -1.9)],
+            untuned: vec![likely(" bad", -0.9), likely(" long", -2.2)],
+        };
+        let strong = StrongPlace {
+            piece: " was".into(),
+            log_prob: -1.2,
+            drawn: 0.31,
+            likeliest: vec![likely(" is", -0.7), likely(" was", -1.2)],
+        };
+        let evidence = Evidence {
+            id: candidate.id,
+            joins: vec![",".into()],
+            weak: vec![weak; candidate.score.terms.len()],
+            strong: vec![strong; candidate.tokens.len()],
+        };
+        let run = self.run;
+        self.update(Update::Evidence { run, evidence })
+    }
+
+    fn hypothesis(
+        &self,
+        slot: &CandidateSlot,
+        parent: Option<&Hypothesis>,
+        n: usize,
+        ends: bool,
+    ) -> Hypothesis {
+        let mut tokens = parent.map_or_else(Vec::new, |p| p.tokens.clone());
+        let mut terms = parent.map_or_else(Vec::new, |p| p.score.terms.clone());
+        let mut text = parent.map_or_else(String::new, |p| p.text.clone());
+        let (chunk_start, chunk_term) = (tokens.len(), terms.len());
+        for i in 0..n {
+            let noise = mix(slot.id.0 * 131 + i as u64 * 7 + 1);
+            let id = (noise % self.words.len() as u64) as u32;
+            let piece: Arc<str> = self.words[id as usize].as_str().into();
+            let untuned = -0.2 - ((noise >> 8) % 700) as f64 / 100.0;
+            let delta = ((noise >> 20) % 400) as f64 / 200.0 - 0.8;
+            tokens.push(id);
+            text.push_str(&piece);
+            terms.push(TokenTerm {
+                id,
+                piece,
+                tuned: untuned + delta,
+                untuned,
+            });
+        }
+        Hypothesis {
+            id: slot.id,
+            parent: slot.parent,
+            round: self.round,
+            successor: slot.successor,
+            lineage: Lineage::root(0),
+            text,
+            chunk_start,
+            log_probs: tokens.iter().map(|id| -0.1 * f64::from(*id)).collect(),
+            chunk_term,
+            finish: ends.then_some(Finish::Eos),
+            tokens,
+            score: LogRatio { terms },
+        }
+    }
+}
+
+fn mix(z: u64) -> u64 {
+    let z = z.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z ^ (z >> 32)
+}
+
+pub fn models() -> ModelSet {
+    let pair = |name: &str, about: &str| PairInfo {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        n_params: 400_000,
+    };
+    ModelSet {
+        strong: ModelInfo {
+            name: "bundled:strong".to_owned(),
+            n_params: 1_600_000,
+            context: 256,
+            vocab_size: 2048,
+        },
+        pairs: vec![
+            pair("positive", "likes reviews that praise"),
+            pair("critical", "likes reviews that pan"),
+            pair("craft", "likes talk of how films are made"),
+        ],
+        device: "cpu, 2 threads, f32".to_owned(),
+    }
+}
+
+pub const ONE_SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,10 @@
+//! The headless twin: on toy models, and along the recordings of the reference implementation
+//! with recorded scores in the place of the weak pair.
+
+mod cli;
+mod commands;
+mod conformance;
+mod tapes;
+#[path = "../search/toy.rs"]
+mod toy;
+mod toy_models;

@@ -1,0 +1,5 @@
+//! The engine without models: laws as properties, and scenarios as data.
+
+mod laws;
+mod scenarios;
+mod toy;

@@ -1,0 +1,413 @@
+//! The worker thread on the bundled models: commands in, updates out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use w2s::lm::{DeviceChoice, ModelSpec, PAIRS, PairSpec, Templates};
+use w2s::message::{Act, CancelToken, Command, Evidence, LoadId, Part, RunId, RunRequest, Update};
+use w2s::search::{
+    Hypothesis, HypothesisId, Mark, Rules, Sampling, SearchEvent, SearchParams, SearchTrace,
+};
+use w2s::worker::{Startup, WorkerHandle, spawn};
+
+const RUN: RunId = RunId(1);
+
+/// The app's end, without an app: a trace folded from what the worker tells.
+struct Desk {
+    worker: WorkerHandle,
+    trace: SearchTrace,
+    unguided: Option<(Arc<Hypothesis>, bool)>,
+    cancel: CancelToken,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let pair = |name: &&str| (PairSpec::parse(name).unwrap(), String::new());
+        let worker = spawn(Startup {
+            templates: Templates::default(),
+            device: DeviceChoice::Cpu,
+            strong: ModelSpec::parse("bundled:strong"),
+            pairs: PAIRS.iter().map(pair).collect(),
+        });
+        let cancel = CancelToken::default();
+        let mut desk = Self {
+            worker: worker.unwrap(),
+            trace: SearchTrace::default(),
+            unguided: None,
+            cancel,
+        };
+        desk.until(|update| matches!(update, Update::Loaded(_)));
+        desk
+    }
+
+    /// Has models loaded; what the worker says of it in the end.
+    fn load(&mut self, part: Part, spec: &str) -> Update {
+        let (id, spec) = (LoadId(7), spec.to_owned());
+        self.send(Command::Load { id, part, spec });
+        self.until(|u| matches!(u, Update::Fetched { .. } | Update::NotFetched { .. }))
+    }
+
+    fn start(&mut self, params: SearchParams, paused: bool) {
+        self.send(Command::Start(RunRequest {
+            run: RUN,
+            prompt: "This story has held".to_owned(),
+            params,
+            pair: "positive".to_owned(),
+            paused,
+            pace: Duration::ZERO,
+            cancel: self.cancel.clone(),
+        }));
+    }
+
+    fn send(&self, command: Command) {
+        self.worker.commands.send(command).unwrap();
+    }
+
+    fn steer(&self, act: Act) {
+        self.send(Command::Steer { run: RUN, act });
+    }
+
+    /// Folds updates in until one is what is waited for.
+    fn until(&mut self, wanted: impl Fn(&Update) -> bool) -> Update {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            let Ok(update) = self.worker.updates.try_recv() else {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            };
+            match &update {
+                Update::Search { run, event } if *run == RUN => self.trace.apply(event),
+                Update::Unguided { response, done, .. } => {
+                    self.unguided = Some((Arc::clone(response), *done));
+                }
+                Update::Failed { error, .. } => panic!("{error}"),
+                _ => {}
+            }
+            if wanted(&update) {
+                return update;
+            }
+        }
+        panic!("the worker did not say it within a minute");
+    }
+
+    fn until_event(&mut self, wanted: impl Fn(&SearchEvent) -> bool) {
+        self.until(|u| matches!(u, Update::Search { event, .. } if wanted(event)));
+    }
+
+    fn step(&mut self) {
+        self.send(Command::Step(RUN));
+        self.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    }
+
+    fn evidence(&mut self, candidate: &Arc<Hypothesis>) -> Evidence {
+        self.send(Command::Inspect {
+            run: RUN,
+            candidate: Arc::clone(candidate),
+        });
+        match self.until(|u| matches!(u, Update::Evidence { .. })) {
+            Update::Evidence { evidence, .. } => evidence,
+            _ => unreachable!(),
+        }
+    }
+
+    fn candidate(&self, id: HypothesisId) -> Arc<Hypothesis> {
+        Arc::clone(self.trace.candidate(id).unwrap())
+    }
+
+    fn last(&self) -> &w2s::search::RoundTrace {
+        self.trace.rounds().last().unwrap()
+    }
+}
+
+fn params() -> SearchParams {
+    SearchParams::new(3, 3, 4, 24, Sampling::default(), Rules::Fixed, 5).unwrap()
+}
+
+/// All rounds' selections: what an undone intervention must leave as it was.
+fn history(trace: &SearchTrace) -> Vec<(Vec<String>, Vec<String>)> {
+    let text = |id: &HypothesisId| trace.candidate(*id).unwrap().text.clone();
+    let texts = |ids: &[HypothesisId]| ids.iter().map(text).collect::<Vec<_>>();
+    trace
+        .rounds()
+        .iter()
+        .map(|r| (texts(&r.kept), texts(&r.pruned)))
+        .collect()
+}
+
+#[test]
+fn a_run_ends_and_its_unguided_twin_too() {
+    let mut desk = Desk::new();
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, SearchEvent::Finished { .. }));
+    while desk.unguided.as_ref().is_none_or(|(_, done)| !done) {
+        desk.until(|u| matches!(u, Update::Unguided { .. }));
+    }
+    let best = &desk.trace.ending().unwrap().best;
+    let (unguided, _) = desk.unguided.as_ref().unwrap();
+    assert!(best.score.value() > unguided.score.value());
+    assert_eq!(unguided.log_probs.len(), unguided.tokens.len());
+}
+
+#[test]
+fn a_stop_is_obeyed_and_the_worker_lives_on() {
+    let mut desk = Desk::new();
+    desk.start(
+        SearchParams {
+            max_new_tokens: w2s::search::MaxNewTokens::new(400).unwrap(),
+            ..params()
+        },
+        false,
+    );
+    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
+    desk.cancel.cancel();
+    desk.until(|u| matches!(u, Update::Cancelled(RUN)));
+    desk.cancel = CancelToken::default();
+    desk.start(params(), true);
+    desk.step();
+}
+
+#[test]
+fn a_typed_chunk_that_is_a_candidate_gets_its_score() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    desk.step();
+    let round = desk.last().clone();
+    for sibling in &round.candidates {
+        let parent = sibling.parent.map(|id| desk.candidate(id));
+        let before = parent.as_ref().map_or(0, |p| p.text.len());
+        let chunk = sibling.text[before..].to_owned();
+        desk.steer(Act::Type {
+            sibling: sibling.id,
+            chunk,
+        });
+        desk.until_event(|e| matches!(e, SearchEvent::Added { .. }));
+        let typed = desk.last().candidates.last().unwrap();
+        assert_eq!(typed.text, sibling.text);
+        assert!((typed.score.value() - sibling.score.value()).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn a_typed_chunk_can_be_taken_and_is_continued() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    desk.step();
+    let sibling = desk.last().kept[0];
+    desk.steer(Act::Type {
+        sibling,
+        chunk: " and it is awful".to_owned(),
+    });
+    desk.until_event(|e| matches!(e, SearchEvent::Added { .. }));
+    let typed = Arc::clone(desk.last().candidates.last().unwrap());
+    desk.steer(Act::Take(typed.id));
+    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
+    assert!(desk.last().kept.contains(&typed.id));
+    desk.step();
+    let continued = desk
+        .last()
+        .candidates
+        .iter()
+        .find(|c| c.parent == Some(typed.id));
+    assert!(continued.unwrap().text.starts_with(&typed.text));
+}
+
+#[test]
+fn a_pruned_candidate_is_taken_and_undo_restores_the_run() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    for _ in 0..4 {
+        desk.step();
+    }
+    let before = history(&desk.trace);
+    let pruned = desk.trace.rounds()[1].pruned[0];
+    desk.steer(Act::Take(pruned));
+    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
+    assert_eq!(desk.trace.rounds().len(), 2);
+    assert!(desk.last().kept.contains(&pruned));
+    desk.step();
+    assert!(
+        desk.last()
+            .candidates
+            .iter()
+            .any(|c| c.parent == Some(pruned))
+    );
+    desk.steer(Act::Undo);
+    desk.until_event(|e| matches!(e, SearchEvent::Selected { round: 4, .. }));
+    assert_eq!(history(&desk.trace), before);
+}
+
+#[test]
+fn going_back_without_a_change_comes_to_the_same() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    for _ in 0..3 {
+        desk.step();
+    }
+    let before = history(&desk.trace);
+    desk.steer(Act::Rewind(1));
+    desk.until_event(|e| matches!(e, SearchEvent::Rewound { round: 1 }));
+    desk.step();
+    desk.step();
+    assert_eq!(history(&desk.trace), before);
+}
+
+#[test]
+fn marks_decide_the_cut_and_are_on_record() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    // The candidates of round 2 have the ids that follow those of round 1.
+    let first = desk.last().candidates.iter().map(|c| c.id.0).max().unwrap() + 1;
+    let (pinned, killed) = (HypothesisId(first + 8), HypothesisId(first));
+    desk.steer(Act::Mark {
+        id: pinned,
+        mark: Some(Mark::Pin),
+    });
+    desk.steer(Act::Mark {
+        id: killed,
+        mark: Some(Mark::Kill),
+    });
+    desk.step();
+    let round = desk.last();
+    assert!(
+        round.kept.contains(&pinned) && round.pruned.contains(&killed),
+        "{round:?}"
+    );
+}
+
+#[test]
+fn extra_successors_come_in_the_next_round() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    let best = desk.last().kept[0];
+    desk.steer(Act::Spend { id: best, extra: 4 });
+    desk.until_event(|e| matches!(e, SearchEvent::Spent { .. }));
+    desk.step();
+    let of_best = |c: &&Arc<Hypothesis>| c.parent == Some(best);
+    assert_eq!(desk.last().candidates.iter().filter(of_best).count(), 3 + 4);
+    desk.step();
+    assert_eq!(desk.last().candidates.len(), 9);
+}
+
+#[test]
+fn evidence_sums_to_the_score_and_names_what_was_likelier() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    desk.step();
+    let best = desk.candidate(desk.last().kept[0]);
+    let evidence = desk.evidence(&best);
+    assert_eq!(evidence.weak.len(), best.score.terms.len());
+    assert_eq!(evidence.strong.len(), best.tokens.len());
+    for (place, term) in evidence.weak.iter().zip(&best.score.terms) {
+        assert_eq!((place.tuned.len(), place.untuned.len()), (5, 5));
+        let own = place.tuned.iter().find(|t| t.piece == term.piece);
+        assert!(own.is_none_or(|t| (t.log_prob - term.tuned).abs() < 1e-4));
+        assert!(place.tuned.is_sorted_by(|a, b| a.log_prob >= b.log_prob));
+    }
+    for (place, log_prob) in evidence.strong.iter().zip(&best.log_probs) {
+        assert!((place.log_prob - log_prob).abs() < 1e-4);
+        assert!(place.drawn > 0.0, "a token that was drawn can be drawn");
+    }
+}
+
+#[test]
+fn the_pair_can_be_switched_ten_times_in_a_run() {
+    let mut desk = Desk::new();
+    let params = SearchParams::new(2, 2, 2, 40, Sampling::default(), Rules::Fixed, 0).unwrap();
+    desk.start(params, true);
+    desk.step();
+    for i in 0..10 {
+        let pair = PAIRS[(i + 1) % PAIRS.len()];
+        desk.send(Command::UsePair {
+            run: RUN,
+            pair: pair.to_owned(),
+        });
+        desk.step();
+        for candidate in &desk.last().candidates {
+            let (text, tokens) = (&candidate.text, candidate.tokens.len());
+            assert_eq!(tokens, 2 * (i + 2), "a token was lost: {text:?}");
+            let fresh = scored(pair, candidate);
+            assert!(
+                (fresh - candidate.score.value()).abs() < 1e-4,
+                "{pair}: {text:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pair_is_loaded_beside_the_run_and_takes_over() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    let pair = "bundled:critical, bundled:craft".to_owned();
+    assert!(matches!(
+        desk.load(Part::Pair, &pair),
+        Update::Fetched { .. }
+    ));
+    desk.send(Command::UsePair {
+        run: RUN,
+        pair: pair.clone(),
+    });
+    desk.step();
+    for candidate in &desk.last().candidates {
+        let fresh = scored(&pair, candidate);
+        assert!((fresh - candidate.score.value()).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn a_load_that_fails_leaves_the_run_as_it_is() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    for (part, spec) in [
+        (Part::Pair, "no-such-pair"),
+        (Part::Pair, "nowhere,bundled:untuned"),
+        (Part::Strong, "nowhere"),
+    ] {
+        let Update::NotFetched { why, .. } = desk.load(part, spec) else {
+            panic!("{spec} was loaded");
+        };
+        assert!(!why.contains('\n') && why.contains("no"), "{why}");
+    }
+    desk.step();
+    assert_eq!(desk.trace.rounds().len(), 2);
+}
+
+#[test]
+fn another_strong_model_writes_the_next_run() {
+    let mut desk = Desk::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/positive");
+    desk.start(params(), true);
+    desk.step();
+    let before = history(&desk.trace);
+    assert!(matches!(
+        desk.load(Part::Strong, folder),
+        Update::Fetched { .. }
+    ));
+    desk.send(Command::UseStrong(folder.to_owned()));
+    desk.trace = SearchTrace::default();
+    desk.start(params(), true);
+    desk.step();
+    assert_ne!(history(&desk.trace), before);
+}
+
+/// What `w2s score` would say under `pair`.
+fn scored(pair: &str, candidate: &Hypothesis) -> f64 {
+    use w2s::lm::{Join, Library, PairScorer};
+    use w2s::search::Scorer;
+    static LIBRARY: std::sync::LazyLock<std::sync::Mutex<Library>> =
+        std::sync::LazyLock::new(|| Library::open(DeviceChoice::Cpu).unwrap().into());
+    let pair = LIBRARY
+        .lock()
+        .unwrap()
+        .pair(&PairSpec::parse(pair).unwrap())
+        .unwrap();
+    let mut scorer = PairScorer::new(pair, &"This story has held".into(), Join::Ids, 40).unwrap();
+    scorer.score(&[candidate.response(Rules::Fixed)]).unwrap()[0].value()
+}
