@@ -1,0 +1,250 @@
+//! A program in a pseudo-terminal, and what is on its screen.
+
+#![allow(dead_code, reason = "the bench uses a part")]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtyPair, PtySize, SlavePty};
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the program wrote so far.
+pub struct Output {
+    pub parser: vt100::Parser,
+    pub bytes: Vec<u8>,
+    /// How many of the bytes are on the screen.
+    n_shown: usize,
+}
+
+/// Between these two a terminal that knows synchronized updates shows nothing new.
+const FRAME_START: &[u8] = b"\x1b[?2026h";
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+
+fn last(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).rposition(|part| part == pattern)
+}
+
+impl Output {
+    fn new(rows: u16, cols: u16) -> Self {
+        Self {
+            parser: vt100::Parser::new(rows, cols, 0),
+            bytes: Vec::new(),
+            n_shown: 0,
+        }
+    }
+
+    /// Shows whole frames only, as a terminal that knows synchronized updates does: a frame
+    /// arrives in pieces where the machine is busy.
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        let hidden = &self.bytes[self.n_shown..];
+        let n = match (last(hidden, FRAME_START), last(hidden, FRAME_END)) {
+            (Some(start), Some(end)) if end > start => hidden.len(),
+            (Some(start), _) => start,
+            (None, _) => hidden.len(),
+        };
+        self.parser.process(&hidden[..n]);
+        self.n_shown += n;
+    }
+
+    /// The screen as text.
+    pub fn text(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    /// The screen as one line, so that wrapping does not matter.
+    pub fn one_line(&self) -> String {
+        let (_, width) = self.parser.screen().size();
+        self.parser.screen().rows(0, width).collect()
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.text().contains(text)
+    }
+
+    /// A line of the screen; the last is -1.
+    pub fn row(&self, n: i32) -> String {
+        let (height, width) = self.parser.screen().size();
+        let n = n.rem_euclid(i32::from(height)) as usize;
+        self.parser
+            .screen()
+            .rows(0, width)
+            .nth(n)
+            .unwrap_or_default()
+    }
+
+    /// How many lines show a score.
+    pub fn n_scores(&self) -> usize {
+        let is_score = |word: &str| {
+            word.starts_with(['+', '-']) && word.contains('.') && word.parse::<f64>().is_ok()
+        };
+        let text = self.text();
+        let lines = text.lines();
+        lines
+            .filter(|line| line.split_whitespace().any(is_score))
+            .count()
+    }
+}
+
+/// The program and the terminal it runs in.
+pub struct Tty {
+    output: Arc<(Mutex<Output>, Condvar)>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    /// Held open, so that the terminal's state outlives the program.
+    _slave: Box<dyn SlavePty + Send>,
+    before: String,
+}
+
+fn size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        ..PtySize::default()
+    }
+}
+
+impl Tty {
+    /// w2s with a home of its own.
+    pub fn w2s(home: &Path, cols_rows: (u16, u16), args: &[&str]) -> Self {
+        Self::spawn(env!("CARGO_BIN_EXE_w2s"), home, cols_rows, args, &[])
+    }
+
+    pub fn spawn(
+        program: &str,
+        home: &Path,
+        (cols, rows): (u16, u16),
+        args: &[&str],
+        vars: &[(&str, &str)],
+    ) -> Self {
+        let pty = portable_pty::native_pty_system();
+        let PtyPair { slave, master } = pty.openpty(size((cols, rows))).unwrap();
+        let before = state(&*master);
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        command.env_clear();
+        command.env("HOME", home);
+        command.env("TERM", "xterm-256color");
+        vars.iter()
+            .for_each(|(name, value)| command.env(name, value));
+        command.cwd(env!("CARGO_MANIFEST_DIR"));
+        let child = slave.spawn_command(command).unwrap();
+        Self {
+            output: read(master.try_clone_reader().unwrap(), rows, cols),
+            child,
+            writer: master.take_writer().unwrap(),
+            master,
+            _slave: slave,
+            before,
+        }
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    pub fn resize(&self, cols: u16, rows: u16) {
+        let mut output = self.lock();
+        output.parser.screen_mut().set_size(rows, cols);
+        self.master.resize(size((cols, rows))).unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        send(name, self.child.process_id().unwrap());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Output> {
+        self.output.0.lock().unwrap()
+    }
+
+    /// Looks at what is there now.
+    pub fn see<T>(&self, look: impl FnOnce(&Output) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Waits until the screen is as wanted; how long that took.
+    pub fn wait(&self, what: &str, is_there: impl Fn(&Output) -> bool) -> Duration {
+        let start = Instant::now();
+        let mut output = self.lock();
+        while !is_there(&output) {
+            let left = PATIENCE.checked_sub(start.elapsed());
+            let left = left.unwrap_or_else(|| panic!("no {what} in time on\n{}", output.text()));
+            output = self.output.1.wait_timeout(output, left).unwrap().0;
+        }
+        start.elapsed()
+    }
+
+    pub fn wait_for(&self, text: &str) -> Duration {
+        self.wait(text, |output| output.has(text))
+    }
+
+    /// Waits for the program to end: its exit code.
+    pub fn exit_code(&mut self) -> u32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            let text = self.see(Output::text);
+            assert!(Instant::now() < deadline, "it does not end:\n{text}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The terminal is as it was before the program.
+    pub fn assert_restored(&self) {
+        self.wait("end of the alternate screen", |output| {
+            !output.parser.screen().alternate_screen()
+        });
+        self.wait("cursor", |output| !output.parser.screen().hide_cursor());
+        self.see(|output| {
+            let screen = output.parser.screen();
+            assert!(!screen.bracketed_paste());
+            assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        });
+        assert_eq!(state(&*self.master), self.before, "raw mode and its like");
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The line discipline: echo, signals, line by line.
+fn state(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios().unwrap())
+}
+
+fn read(mut from: Box<dyn Read + Send>, rows: u16, cols: u16) -> Arc<(Mutex<Output>, Condvar)> {
+    let shared = Arc::new((Mutex::new(Output::new(rows, cols)), Condvar::new()));
+    let ours = shared.clone();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            // A test that failed while it looked does not matter here.
+            let mut output = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
+            output.take(&buffer[..n]);
+            drop(output);
+            ours.1.notify_all();
+        }
+    });
+    shared
+}
+
+/// Sends a signal by its name.
+pub fn send(name: &str, pid: u32) {
+    let line = format!("kill -{name} {pid}");
+    let status = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .status();
+    assert!(status.unwrap().success());
+}
