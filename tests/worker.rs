@@ -111,7 +111,12 @@ impl Desk {
     }
 
     fn candidate(&self, id: HypothesisId) -> Arc<Hypothesis> {
-        Arc::clone(self.trace.candidate(id).unwrap())
+        self.trace
+            .candidate(id)
+            .unwrap()
+            .hypothesis
+            .clone()
+            .unwrap()
     }
 
     fn last(&self) -> &w2s::search::RoundTrace {
@@ -130,7 +135,7 @@ fn history(trace: &SearchTrace) -> Vec<(Vec<String>, Vec<String>)> {
     trace
         .rounds()
         .iter()
-        .map(|r| (texts(&r.kept), texts(&r.pruned)))
+        .map(|r| (texts(r.kept()), texts(r.pruned())))
         .collect()
 }
 
@@ -194,7 +199,7 @@ fn a_typed_chunk_can_be_taken_and_is_continued() {
     desk.start(params(), true);
     desk.step();
     desk.step();
-    let sibling = desk.last().kept[0];
+    let sibling = desk.last().kept()[0];
     desk.steer(Act::Type {
         sibling,
         chunk: " and it is awful".to_owned(),
@@ -203,7 +208,7 @@ fn a_typed_chunk_can_be_taken_and_is_continued() {
     let typed = Arc::clone(desk.last().candidates.last().unwrap());
     desk.steer(Act::Take(typed.id));
     desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
-    assert!(desk.last().kept.contains(&typed.id));
+    assert!(desk.last().kept().contains(&typed.id));
     desk.step();
     let continued = desk
         .last()
@@ -221,11 +226,11 @@ fn a_pruned_candidate_is_taken_and_undo_restores_the_run() {
         desk.step();
     }
     let before = history(&desk.trace);
-    let pruned = desk.trace.rounds()[1].pruned[0];
+    let pruned = desk.trace.rounds()[1].pruned()[0];
     desk.steer(Act::Take(pruned));
     desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
     assert_eq!(desk.trace.rounds().len(), 2);
-    assert!(desk.last().kept.contains(&pruned));
+    assert!(desk.last().kept().contains(&pruned));
     desk.step();
     assert!(
         desk.last()
@@ -272,7 +277,7 @@ fn marks_decide_the_cut_and_are_on_record() {
     desk.step();
     let round = desk.last();
     assert!(
-        round.kept.contains(&pinned) && round.pruned.contains(&killed),
+        round.kept().contains(&pinned) && round.pruned().contains(&killed),
         "{round:?}"
     );
 }
@@ -282,7 +287,7 @@ fn extra_successors_come_in_the_next_round() {
     let mut desk = Desk::new();
     desk.start(params(), true);
     desk.step();
-    let best = desk.last().kept[0];
+    let best = desk.last().kept()[0];
     desk.steer(Act::Spend { id: best, extra: 4 });
     desk.until_event(|e| matches!(e, SearchEvent::Spent { .. }));
     desk.step();
@@ -298,7 +303,7 @@ fn evidence_sums_to_the_score_and_names_what_was_likelier() {
     desk.start(params(), true);
     desk.step();
     desk.step();
-    let best = desk.candidate(desk.last().kept[0]);
+    let best = desk.candidate(desk.last().kept()[0]);
     let evidence = desk.evidence(&best);
     assert_eq!(evidence.weak.len(), best.score.terms.len());
     assert_eq!(evidence.strong.len(), best.tokens.len());

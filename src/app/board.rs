@@ -1,7 +1,13 @@
 //! The board: the candidates of one round as lines, in the order in which they are shown.
 
-use super::trace::{Candidate, Round, Trace};
-use crate::search::{HypothesisId, Mark, SearchParams};
+use std::collections::HashMap;
+
+use crate::search::{
+    CandidateTrace, Fate, HypothesisId, Mark, RoundTrace, SearchParams, SearchTrace,
+};
+
+/// The judge's rewards of prompt + response, as far as it has spoken.
+pub type Judged = HashMap<HypothesisId, f64>;
 
 /// How the lines of the board are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,17 +17,6 @@ pub enum Sort {
     Beam,
     /// Best first, with the cut line between kept and pruned.
     Score,
-}
-
-/// What became of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Its chunk still grows.
-    Growing,
-    /// Complete and scored; the cut is still to come.
-    Scored,
-    Kept,
-    Pruned,
 }
 
 /// A candidate as the board shows it.
@@ -87,18 +82,25 @@ pub struct Head<'a> {
 
 /// The candidates of `round` as lines.
 #[must_use]
-pub fn lines<'a>(trace: &'a Trace, round: &'a Round, sort: Sort) -> Vec<Line<'a>> {
+pub fn lines<'a>(
+    trace: &'a SearchTrace,
+    judged: &Judged,
+    round: &'a RoundTrace,
+    sort: Sort,
+) -> Vec<Line<'a>> {
     let mut rows = rows(trace, round);
+    for row in &mut rows {
+        row.judge = judged.get(&row.id).copied();
+    }
     match sort {
-        Sort::Score if !round.scores.is_empty() => by_score(&mut rows, round),
+        Sort::Score if round.is_scored() => by_score(&mut rows, round),
         _ => by_beam(trace, rows),
     }
 }
 
-/// The candidates of `round`, by beam and successor.
-#[must_use]
-pub fn rows<'a>(trace: &'a Trace, round: &'a Round) -> Vec<Row<'a>> {
-    let beam = Beam::of(trace, round);
+/// The candidates of `round`, by beam and successor; the judge is still to speak.
+fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
+    let beam = Beam::of(round);
     let ranks = ranking(round);
     let mut rows: Vec<Row<'a>> = round
         .ids()
@@ -110,14 +112,14 @@ pub fn rows<'a>(trace: &'a Trace, round: &'a Round) -> Vec<Row<'a>> {
 }
 
 /// Everything of a round in the order of its scores, best first.
-fn ranking(round: &Round) -> Vec<HypothesisId> {
+fn ranking(round: &RoundTrace) -> Vec<HypothesisId> {
     match &round.cut {
-        Some(cut) => cut.kept.iter().chain(&cut.pruned).copied().collect(),
+        Some(cut) => cut.ranked().collect(),
         None => {
-            let mut ids: Vec<_> = round.scores.keys().copied().collect();
+            let mut scores: Vec<_> = round.scores().collect();
             // Equal scores keep the order of creation, as the selection does.
-            ids.sort_by(|a, b| round.scores[b].total_cmp(&round.scores[a]).then(a.cmp(b)));
-            ids
+            scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            scores.into_iter().map(|(id, _)| id).collect()
         }
     }
 }
@@ -127,8 +129,8 @@ struct Beam(Vec<HypothesisId>);
 
 impl Beam {
     /// The order of the cut before; parents it does not know follow in the order of the slots.
-    fn of(trace: &Trace, round: &Round) -> Self {
-        let mut ids = trace.beam_before(round.number).to_vec();
+    fn of(round: &RoundTrace) -> Self {
+        let mut ids = round.beam.clone();
         let parents = round.slots.iter().filter_map(|slot| slot.parent);
         for id in parents.chain(round.standing.iter().copied()) {
             if !ids.contains(&id) {
@@ -145,11 +147,11 @@ impl Beam {
 }
 
 fn row<'a>(
-    trace: &'a Trace,
-    round: &'a Round,
+    trace: &'a SearchTrace,
+    round: &'a RoundTrace,
     beam: &Beam,
     ranks: &[HypothesisId],
-    candidate: &'a Candidate,
+    candidate: &'a CandidateTrace,
 ) -> Row<'a> {
     let id = candidate.slot.id;
     let stands = round.standing.contains(&id);
@@ -158,7 +160,7 @@ fn row<'a>(
         true => (candidate.text.as_str(), ""),
         false => split(parent.map_or("", |parent| &parent.text), &candidate.text),
     };
-    let score = round.scores.get(&id).copied().or(candidate.score);
+    let score = round.score_of(id).or(candidate.score);
     let base = parent.map_or(Some(0.0), |parent| parent.score);
     let line = round.cut.as_ref().and_then(|cut| cut.line);
     Row {
@@ -169,7 +171,7 @@ fn row<'a>(
             candidate.slot.parent
         }),
         successor: (!stands).then_some(candidate.slot.successor + 1),
-        fate: fate(round, id),
+        fate: round.fate(id),
         finished: candidate.is_finished(),
         mark: trace.mark_of(id),
         before,
@@ -182,23 +184,12 @@ fn row<'a>(
         },
         rank: ranks.iter().position(|other| *other == id).map(|i| i + 1),
         margin: difference(score, line),
-        judge: candidate.judge,
+        judge: None,
     }
 }
 
 fn difference(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? - b?)
-}
-
-/// What became of a candidate in `round`.
-#[must_use]
-pub fn fate(round: &Round, id: HypothesisId) -> Fate {
-    match &round.cut {
-        Some(cut) if cut.kept.contains(&id) => Fate::Kept,
-        Some(_) => Fate::Pruned,
-        None if round.scores.is_empty() => Fate::Growing,
-        None => Fate::Scored,
-    }
 }
 
 /// Splits a response where it leaves its parent's text.
@@ -212,7 +203,7 @@ pub fn split<'a>(parent: &str, text: &'a str) -> (&'a str, &'a str) {
     text.split_at_checked(shared).unwrap_or((text, ""))
 }
 
-fn by_beam<'a>(trace: &'a Trace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
+fn by_beam<'a>(trace: &'a SearchTrace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
     let mut lines = Vec::with_capacity(rows.len() + 4);
     let mut beam = None;
     for row in rows {
@@ -225,7 +216,7 @@ fn by_beam<'a>(trace: &'a Trace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
     lines
 }
 
-fn head<'a>(trace: &'a Trace, first: &Row<'a>) -> Head<'a> {
+fn head<'a>(trace: &'a SearchTrace, first: &Row<'a>) -> Head<'a> {
     let id = match first.successor {
         Some(_) => trace.candidate(first.id).and_then(|c| c.slot.parent),
         None => Some(first.id),
@@ -240,7 +231,7 @@ fn head<'a>(trace: &'a Trace, first: &Row<'a>) -> Head<'a> {
     }
 }
 
-fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &Round) -> Vec<Line<'a>> {
+fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &RoundTrace) -> Vec<Line<'a>> {
     rows.sort_by_key(|row| row.rank);
     let kept = round.cut.as_ref().map(|cut| (cut.kept.len(), cut.line));
     let mut lines: Vec<Line<'a>> = rows.drain(..).map(Line::Candidate).collect();

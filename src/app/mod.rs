@@ -11,7 +11,6 @@ pub mod menu;
 pub mod nav;
 pub mod settings;
 pub mod stats;
-pub mod trace;
 pub mod tree;
 
 mod available;
@@ -27,7 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::{CancelToken, Evidence, LoadId, ModelInfo, ModelSet, RunId, Speeds};
-use crate::search::{Hypothesis, HypothesisId, SearchParams};
+use crate::search::{
+    CandidateTrace, Hypothesis, HypothesisId, RoundTrace, SearchParams, SearchTrace,
+};
 
 pub use action::{Action, Group};
 pub use available::Hint;
@@ -40,7 +41,6 @@ pub use menu::{Menu, MenuKind};
 pub use nav::{Edge, Look, Pane};
 pub use pick::Fetch;
 pub use settings::Settings;
-pub use trace::Trace;
 
 /// What the app starts with.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,7 +151,10 @@ pub struct App {
     /// The prompts of all runs, oldest first, each once.
     prompts: Vec<String>,
     cancel: CancelToken,
-    trace: Trace,
+    trace: SearchTrace,
+    judged: board::Judged,
+    /// The weak pair that scores the run.
+    pair_in_use: String,
     speeds: Speeds,
     look: Look,
     overlay: Overlay,
@@ -196,7 +199,9 @@ impl App {
             prompts: Vec::new(),
             settings,
             cancel: CancelToken::default(),
-            trace: Trace::default(),
+            trace: SearchTrace::default(),
+            judged: board::Judged::new(),
+            pair_in_use: String::new(),
             speeds: Speeds::default(),
             look: Look {
                 light: options.light,
@@ -266,8 +271,20 @@ impl App {
     }
 
     #[must_use]
-    pub fn trace(&self) -> &Trace {
+    pub fn trace(&self) -> &SearchTrace {
         &self.trace
+    }
+
+    /// The judge's reward of prompt + response.
+    #[must_use]
+    pub fn judge_of(&self, id: HypothesisId) -> Option<f64> {
+        self.judged.get(&id).copied()
+    }
+
+    /// The weak pair that scores the run; `settings.pair` may be ahead of it.
+    #[must_use]
+    pub fn pair_in_use(&self) -> &str {
+        &self.pair_in_use
     }
 
     /// The prompt of the run on screen.
@@ -319,7 +336,7 @@ impl App {
 
     /// The round on the board: the one the user looks back at, else the latest.
     #[must_use]
-    pub fn shown_round(&self) -> Option<&trace::Round> {
+    pub fn shown_round(&self) -> Option<&RoundTrace> {
         let chosen = self.look.round.and_then(|number| self.trace.round(number));
         chosen.or_else(|| self.trace.last_round())
     }
@@ -327,13 +344,13 @@ impl App {
     /// The board's lines.
     #[must_use]
     pub fn board(&self) -> Vec<board::Line<'_>> {
-        let lines = |round| board::lines(&self.trace, round, self.look.sort);
+        let lines = |round| board::lines(&self.trace, &self.judged, round, self.look.sort);
         self.shown_round().map(lines).unwrap_or_default()
     }
 
     /// The candidate to show in detail: the chosen one, else the best so far, else any.
     #[must_use]
-    pub fn subject(&self) -> Option<&trace::Candidate> {
+    pub fn subject(&self) -> Option<&CandidateTrace> {
         let chosen = self.look.selected.and_then(|id| self.trace.candidate(id));
         chosen
             .or_else(|| self.trace.best())
@@ -342,14 +359,14 @@ impl App {
 
     /// The candidate that the one in detail is compared with, unless it is the same.
     #[must_use]
-    pub fn reference(&self) -> Option<&trace::Candidate> {
+    pub fn reference(&self) -> Option<&CandidateTrace> {
         let reference = self.trace.candidate(self.look.reference?)?;
         let subject = self.subject()?;
         (reference.slot.id != subject.slot.id).then_some(reference)
     }
 
     /// The candidate of the shown round with the best score so far.
-    fn leading(&self) -> Option<&trace::Candidate> {
+    fn leading(&self) -> Option<&CandidateTrace> {
         let round = self.shown_round()?;
         let candidates = round.ids().filter_map(|id| self.trace.candidate(id));
         candidates.reduce(|a, b| if b.score > a.score { b } else { a })

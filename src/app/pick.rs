@@ -142,7 +142,7 @@ impl App {
     /// The pair does not go with this run: what is wanted is again what there is.
     pub(super) fn on_pair_refused(&mut self, pair: &str, why: &str) -> Vec<Effect> {
         if self.settings.pair == pair {
-            self.trace.pair().clone_into(&mut self.settings.pair);
+            self.settings.pair.clone_from(&self.pair_in_use);
         }
         self.say(why)
     }

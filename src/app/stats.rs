@@ -1,6 +1,6 @@
 //! Numbers about many candidates: what the charts show.
 
-use super::trace::{Round, Trace};
+use crate::search::{RoundTrace, SearchTrace};
 
 /// From this correlation on, length is a suspect.
 pub const STRONG: f64 = 0.5;
@@ -10,7 +10,7 @@ const ENOUGH: usize = 8;
 
 /// The scores of all candidates so far.
 #[must_use]
-pub fn scores(trace: &Trace) -> Vec<f64> {
+pub fn scores(trace: &SearchTrace) -> Vec<f64> {
     let all = trace.candidates();
     let scored = all.filter(|candidate| candidate.hypothesis.is_some());
     scored.filter_map(|candidate| candidate.score).collect()
@@ -48,7 +48,7 @@ pub fn extremes(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// The correlation of score and length among candidates that compete in the same round, over
 /// all rounds; `None` while lengths do not vary, or too few are known.
 #[must_use]
-pub fn length_correlation(trace: &Trace) -> Option<f64> {
+pub fn length_correlation(trace: &SearchTrace) -> Option<f64> {
     let rounds = trace.rounds().iter();
     let points: Vec<(f64, f64)> = rounds.flat_map(|round| centred(trace, round)).collect();
     if points.len() < ENOUGH {
@@ -61,10 +61,10 @@ pub fn length_correlation(trace: &Trace) -> Option<f64> {
 }
 
 /// Length and score of a round's candidates, less the round's means.
-fn centred(trace: &Trace, round: &Round) -> Vec<(f64, f64)> {
-    let scored = round.scores.iter();
-    let points: Vec<(f64, f64)> = scored
-        .filter_map(|(id, score)| Some((trace.candidate(*id)?.n_tokens as f64, *score)))
+fn centred(trace: &SearchTrace, round: &RoundTrace) -> Vec<(f64, f64)> {
+    let points: Vec<(f64, f64)> = round
+        .scores()
+        .filter_map(|(id, score)| Some((trace.candidate(id)?.n_tokens as f64, score)))
         .collect();
     let n = points.len() as f64;
     let (mx, my) = points

@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::board::{Fate, fate};
-use super::trace::{Round, Trace};
-use crate::search::HypothesisId;
+use crate::search::{Fate, HypothesisId, RoundTrace, SearchTrace};
 
 /// A candidate in the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +23,7 @@ pub struct Node {
 
 /// All candidates, children below their parent, best first.
 #[must_use]
-pub fn nodes(trace: &Trace) -> Vec<Node> {
+pub fn nodes(trace: &SearchTrace) -> Vec<Node> {
     let mut walk = Walk {
         trace,
         children: children(trace),
@@ -37,7 +35,7 @@ pub fn nodes(trace: &Trace) -> Vec<Node> {
 }
 
 /// The children of every candidate (of the prompt: `None`), best first where they are ranked.
-fn children(trace: &Trace) -> HashMap<Option<HypothesisId>, Vec<HypothesisId>> {
+fn children(trace: &SearchTrace) -> HashMap<Option<HypothesisId>, Vec<HypothesisId>> {
     let mut children: HashMap<_, Vec<_>> = HashMap::new();
     for round in trace.rounds() {
         let mut slots = round.slots.clone();
@@ -51,14 +49,14 @@ fn children(trace: &Trace) -> HashMap<Option<HypothesisId>, Vec<HypothesisId>> {
 }
 
 /// The best response so far and everything it descends from.
-fn lineage(trace: &Trace) -> HashSet<HypothesisId> {
+fn lineage(trace: &SearchTrace) -> HashSet<HypothesisId> {
     let best = trace.best().map(|best| best.slot.id);
     let parent = |id: &HypothesisId| trace.candidate(*id).and_then(|c| c.slot.parent);
     std::iter::successors(best, parent).collect()
 }
 
 struct Walk<'a> {
-    trace: &'a Trace,
+    trace: &'a SearchTrace,
     children: HashMap<Option<HypothesisId>, Vec<HypothesisId>>,
     lineage: HashSet<HypothesisId>,
     nodes: Vec<Node>,
@@ -75,7 +73,7 @@ impl Walk<'_> {
                 self.nodes.push(Node {
                     id,
                     round: round.number,
-                    fate: fate(round, id),
+                    fate: round.fate(id),
                     leads_to_best: self.lineage.contains(&id),
                     depth,
                     rails,
@@ -85,7 +83,7 @@ impl Walk<'_> {
         }
     }
 
-    fn round_of(&self, id: HypothesisId) -> Option<&Round> {
+    fn round_of(&self, id: HypothesisId) -> Option<&RoundTrace> {
         let number = self.trace.candidate(id)?.round;
         self.trace.round(number)
     }

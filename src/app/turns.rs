@@ -13,9 +13,8 @@ impl App {
     /// The selected candidate, if its round is cut and it was pruned there.
     pub(super) fn takeable(&self) -> Option<HypothesisId> {
         let id = self.look.selected?;
-        let rounds = self.trace.rounds();
-        let mut cuts = rounds.iter().filter_map(|round| round.cut.as_ref());
-        let was_pruned = cuts.any(|cut| cut.pruned.contains(&id));
+        let mut rounds = self.trace.rounds().iter();
+        let was_pruned = rounds.any(|round| round.pruned().contains(&id));
         (was_pruned && self.has_run()).then_some(id)
     }
 
@@ -92,13 +91,8 @@ impl App {
     /// The kept hypothesis that the selection stands for: itself, if it is in the beam.
     pub(super) fn spendable(&self) -> Option<HypothesisId> {
         let id = self.look.selected?;
-        let last = self
-            .trace
-            .rounds()
-            .iter()
-            .rev()
-            .find_map(|r| r.cut.as_ref())?;
-        (last.kept.contains(&id) && self.is_searching()).then_some(id)
+        let beam = self.trace.beam();
+        (beam.contains(&id) && self.is_searching()).then_some(id)
     }
 
     /// One successor more of the selected hypothesis in the next round.

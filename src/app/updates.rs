@@ -20,7 +20,7 @@ impl App {
             } if self.is_live(run) => self.on_failed(error),
             Update::Search { run, event } if self.is_live(run) => self.on_event(&event),
             Update::Judged { run, scores } if self.is_live(run) => {
-                self.trace.judge(&scores);
+                self.judged.extend(scores);
                 self.judge_summary(run);
                 Vec::new()
             }
@@ -58,7 +58,7 @@ impl App {
                 self.on_pair_refused(&pair, &why)
             }
             Update::PairChanged { run, pair } if self.is_live(run) => {
-                self.trace.use_pair(&pair);
+                self.pair_in_use = pair;
                 Vec::new()
             }
             _ => Vec::new(),
@@ -146,9 +146,9 @@ impl App {
             run: self.run,
             prompt: self.run_prompt.clone(),
             params,
-            pair: self.trace.pair().to_owned(),
+            pair: self.pair_in_use.clone(),
             score: best.score.value(),
-            judge: self.trace.candidate(best.id).and_then(|c| c.judge),
+            judge: self.judge_of(best.id),
             n_tokens: best.tokens.len(),
             cost: self.trace.tokens_sampled(),
             text: best.text.clone(),
@@ -157,7 +157,10 @@ impl App {
 
     /// The judge may speak after the end.
     fn judge_summary(&mut self, run: RunId) {
-        let judge = self.trace.best().and_then(|best| best.judge);
+        let judge = self
+            .trace
+            .best()
+            .and_then(|best| self.judge_of(best.slot.id));
         if let Some(summary) = self.runs.last_mut().filter(|s| s.run == run) {
             summary.judge = judge;
         }

@@ -1,16 +1,16 @@
 //! The wheel: settings changed while the search runs, and what starts, stops and steps it.
 
 use super::settings::{self, PRESETS};
-use super::{Action, App, Effect, Overlay, Phase, Trace};
+use super::{Action, App, Effect, Overlay, Phase};
 use crate::message::{CancelToken, Command, PairInfo, RunId, RunRequest, Speeds};
-use crate::search::SearchParams;
+use crate::search::{SearchParams, SearchTrace};
 
 impl App {
     /// What the run has not taken over yet, as `W 4 → 6`.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
         let mut changes = settings::changes(self.params_in_use(), &self.settings.params);
-        let pair = self.trace.pair();
+        let pair = self.pair_in_use();
         if !pair.is_empty() && pair != self.settings.pair {
             changes.push(format!("pair {pair} → {}", self.settings.pair));
         }
@@ -32,7 +32,9 @@ impl App {
         self.run_prompt.clone_from(&self.settings.prompt);
         self.prompts.retain(|prompt| *prompt != self.run_prompt);
         self.prompts.push(self.run_prompt.clone());
-        self.trace = Trace::new(&self.settings.pair);
+        self.trace = SearchTrace::default();
+        self.judged.clear();
+        self.pair_in_use.clone_from(&self.settings.pair);
         self.speeds = Speeds::default();
         self.phase = Phase::Running;
         self.look.selected = None;

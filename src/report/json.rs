@@ -83,16 +83,16 @@ struct CandidateReport<'a> {
 impl<'a> RoundReport<'a> {
     /// Rounds that made their cut.
     pub fn all(trace: &'a SearchTrace) -> Vec<Self> {
-        let complete = trace.rounds().iter().filter(|r| r.is_complete());
+        let complete = trace.rounds().iter().filter(|r| r.cut.is_some());
         complete.map(Self::new).collect()
     }
 
     fn new(round: &'a RoundTrace) -> Self {
         let candidates = round.candidates.iter().map(|c| candidate(round, c));
         Self {
-            round: round.round,
+            round: round.number,
             candidates: candidates.collect(),
-            kept: &round.kept,
+            kept: round.kept(),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Timing {
         let all = || {
             trace.rounds().iter().flat_map(|round| {
                 let new = round.candidates.iter();
-                new.filter(|candidate| candidate.round == round.round)
+                new.filter(|candidate| candidate.round == round.number)
             })
         };
         Self {
@@ -140,6 +140,7 @@ impl Timing {
 /// Terms that the parent does not have.
 fn scored(trace: &SearchTrace, hypothesis: &Hypothesis) -> usize {
     let known = hypothesis.parent.and_then(|id| trace.candidate(id));
+    let known = known.and_then(|candidate| candidate.hypothesis.as_ref());
     let known = known.map_or(&[][..], |parent| &parent.score.terms);
     let terms = &hypothesis.score.terms;
     let shared = terms.iter().zip(known).take_while(|(a, b)| a.id == b.id);

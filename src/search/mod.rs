@@ -26,4 +26,4 @@ pub use params::{
 };
 pub use port::{ChunkSampler, Growth, ModelError, OnGrowth, Response, SamplePlan, Scorer, Slot};
 pub use score::{LogRatio, TokenTerm};
-pub use trace::{Ending, Fate, RoundTrace, SearchTrace};
+pub use trace::{CandidateTrace, Cut, Ending, Fate, RoundTrace, SearchTrace};

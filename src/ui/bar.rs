@@ -5,6 +5,13 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 
+/// The end of a scale: a round number at or above `reach`.
+pub fn scale(reach: f64) -> f64 {
+    const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0];
+    let fits = STEPS.into_iter().find(|step| *step >= reach);
+    fits.unwrap_or(reach)
+}
+
 /// A bar in `width` cells (made odd, so that zero has a cell of its own), `scale` at either end.
 pub fn diverging(
     value: Option<f64>,

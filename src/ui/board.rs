@@ -7,10 +7,9 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use super::{bar, draw, header, text};
-use crate::app::board::{Fate, Head, Line, Row};
-use crate::app::trace::Round;
+use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Sort, stats};
-use crate::search::{HypothesisId, Mark};
+use crate::search::{Fate, HypothesisId, Mark, RoundTrace};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 const ROOMY: u16 = 96;
@@ -102,13 +101,13 @@ impl Columns {
             context: if by_beam { 0 } else { text * 2 / 5 },
             bar,
             text,
-            scale: app.trace().scale(),
+            scale: bar::scale(app.trace().reach()),
         }
     }
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
-fn title(app: &App, round: &Round, theme: &Theme) -> Vec<Span<'static>> {
+fn title(app: &App, round: &RoundTrace, theme: &Theme) -> Vec<Span<'static>> {
     let of = header::rounds_expected(&round.params).max(round.number);
     let mut spans = vec![Span::raw(format!("round {}/{of}  ", round.number))];
     if app.look().round.is_some() {
@@ -119,7 +118,7 @@ fn title(app: &App, round: &Round, theme: &Theme) -> Vec<Span<'static>> {
         spans.push(Span::styled("  by score", theme.muted));
     }
     if let Some((old, new)) = app.trace().change(round) {
-        let pair = text::clean(app.trace().pair());
+        let pair = text::clean(app.pair_in_use());
         let change = format!("  {pair} {old:+.2} → {new:+.2}");
         spans.push(Span::styled(change, theme.accent));
     }
@@ -130,7 +129,7 @@ fn title(app: &App, round: &Round, theme: &Theme) -> Vec<Span<'static>> {
     spans
 }
 
-fn stage(round: &Round, theme: &Theme) -> Span<'static> {
+fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
     let n = round.ids().count();
     match &round.cut {
         Some(cut) => {
@@ -142,7 +141,7 @@ fn stage(round: &Round, theme: &Theme) -> Span<'static> {
                 theme.title,
             )
         }
-        None if round.scores.is_empty() => {
+        None if !round.is_scored() => {
             let l = round.params.chunk_len;
             let grown = round.grown;
             Span::styled(

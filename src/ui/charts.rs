@@ -8,8 +8,8 @@ use ratatui::text::Span;
 use super::theme::Theme;
 use super::{draw, header, text};
 use crate::app::stats::{self, STRONG};
-use crate::app::trace::{Round, Trace};
 use crate::app::{App, Pane};
+use crate::search::{RoundTrace, SearchTrace};
 
 /// Lines of text below the plot.
 const NOTES: u16 = 3;
@@ -47,12 +47,9 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(trace: &Trace, rows: u16) -> Option<Self> {
-        let scores = trace
-            .rounds()
-            .iter()
-            .flat_map(|round| round.scores.values());
-        let (low, high) = stats::extremes(scores.copied())?;
+    fn of(trace: &SearchTrace, rows: u16) -> Option<Self> {
+        let scores = trace.rounds().iter().flat_map(|round| round.scores());
+        let (low, high) = stats::extremes(scores.map(|(_, score)| score))?;
         let margin = if high > low { 0.0 } else { 1.0 };
         (rows > 1).then_some(Self {
             low: low.min(0.0) - margin,
@@ -111,7 +108,7 @@ fn scale(buf: &mut Buffer, area: Rect, axis: &Axis, theme: &Theme) {
     draw::line(buf, zero, row, vec![Span::styled(line, theme.faint)]);
 }
 
-fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &Round, theme: &Theme) {
+fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &RoundTrace, theme: &Theme) {
     let middle = Rect {
         x: column.x + column.width / 2,
         width: 1,
@@ -121,7 +118,7 @@ fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &Round, theme:
         let spans = vec![Span::styled(text.to_owned(), style)];
         draw::line(buf, area, usize::from(row), spans);
     };
-    if let Some((low, high)) = stats::extremes(round.scores.values().copied()) {
+    if let Some((low, high)) = stats::extremes(round.scores().map(|(_, score)| score)) {
         for row in axis.row(high)..=axis.row(low) {
             put(middle, row, "│", theme.pruned);
         }
@@ -140,7 +137,7 @@ fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &Round, theme:
 }
 
 /// The round's number under the middle of its column, if it fits.
-fn number(round: &Round, width: u16) -> String {
+fn number(round: &RoundTrace, width: u16) -> String {
     let number = round.number.to_string();
     let width = usize::from(width);
     match number.len() <= width {
@@ -163,8 +160,12 @@ fn note(name: &str, theme: &Theme) -> Span<'static> {
 }
 
 /// The standard deviation of the candidates, round by round.
-fn spread(trace: &Trace, theme: &Theme) -> Vec<Span<'static>> {
-    let spreads: Vec<f64> = trace.rounds().iter().filter_map(Round::spread).collect();
+fn spread(trace: &SearchTrace, theme: &Theme) -> Vec<Span<'static>> {
+    let spreads: Vec<f64> = trace
+        .rounds()
+        .iter()
+        .filter_map(RoundTrace::spread)
+        .collect();
     let latest = spreads
         .last()
         .map(|s| format!("  {s:.2} nats in the last round"));
@@ -176,7 +177,7 @@ fn spread(trace: &Trace, theme: &Theme) -> Vec<Span<'static>> {
 }
 
 /// How all scores so far are distributed between the lowest and the highest.
-fn distribution(trace: &Trace, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+fn distribution(trace: &SearchTrace, width: u16, theme: &Theme) -> Vec<Span<'static>> {
     let scores = stats::scores(trace);
     let Some((low, high)) = stats::extremes(scores.iter().copied()) else {
         return vec![note("distribution", theme)];
@@ -196,7 +197,7 @@ fn distribution(trace: &Trace, width: u16, theme: &Theme) -> Vec<Span<'static>> 
 }
 
 /// Whether length explains the scores.
-fn length(trace: &Trace, theme: &Theme) -> Vec<Span<'static>> {
+fn length(trace: &SearchTrace, theme: &Theme) -> Vec<Span<'static>> {
     let (sentence, style) = match stats::length_correlation(trace) {
         None => ("lengths do not vary within a round".to_owned(), theme.muted),
         Some(r) if r.abs() < STRONG => (format!("r = {r:+.2} with the score"), theme.muted),

@@ -7,9 +7,8 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use super::{draw, likeliest, text, token_table};
-use crate::app::trace::Candidate;
 use crate::app::{App, Pane};
-use crate::search::{HypothesisId, LogRatio, TokenTerm};
+use crate::search::{CandidateTrace, HypothesisId, LogRatio, TokenTerm};
 
 /// The strip of tinted tokens, and below it the table where there is room.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
@@ -38,7 +37,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     }
 }
 
-fn title(app: &App, subject: &Candidate, theme: &Theme) -> Vec<Span<'static>> {
+fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
     let chosen = app.look().selected == Some(subject.slot.id);
     let what = if chosen { "selected" } else { "best so far" };
     let mut spans = vec![
@@ -56,20 +55,14 @@ fn title(app: &App, subject: &Candidate, theme: &Theme) -> Vec<Span<'static>> {
 }
 
 /// When the candidate was sampled and what became of it.
-fn fate(app: &App, subject: &Candidate) -> String {
+fn fate(app: &App, subject: &CandidateTrace) -> String {
     let id = subject.slot.id;
     let rounds = app.trace().rounds();
-    let pruned = rounds
-        .iter()
-        .filter_map(|round| Some((round.number, round.cut.as_ref()?)))
-        .find(|(_, cut)| cut.pruned.contains(&id));
-    let kept = rounds
-        .iter()
-        .filter_map(|round| Some((round.number, round.cut.as_ref()?)))
-        .find(|(_, cut)| cut.kept.contains(&id));
+    let pruned = rounds.iter().find(|round| round.pruned().contains(&id));
+    let kept = rounds.iter().find(|round| round.kept().contains(&id));
     match (pruned, kept) {
-        (Some((round, _)), _) => format!("✗ in round {round}"),
-        (None, Some((round, _))) => format!("✓ in round {round}"),
+        (Some(round), _) => format!("✗ in round {}", round.number),
+        (None, Some(round)) => format!("✓ in round {}", round.number),
         (None, None) => format!("· of round {}", subject.round),
     }
 }
@@ -103,7 +96,7 @@ fn comparison(value: f64, other: f64, theme: &Theme) -> Vec<Span<'static>> {
     ]
 }
 
-fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &Candidate, theme: &Theme) {
+fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, theme: &Theme) {
     let pieces = [
         (text::clean(app.prompt()), theme.muted),
         (text::clean(&subject.text), theme.text),
@@ -115,7 +108,7 @@ fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &Candidate, theme: 
 }
 
 /// The largest difference by magnitude among the candidates of the same round.
-fn scale(app: &App, subject: &Candidate) -> f64 {
+fn scale(app: &App, subject: &CandidateTrace) -> f64 {
     let rounds = app.trace().rounds();
     let id = subject.slot.id;
     let round = rounds

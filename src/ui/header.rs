@@ -254,7 +254,7 @@ fn of(
 }
 
 fn pair(app: &App) -> Setting {
-    let used = match app.trace().pair() {
+    let used = match app.pair_in_use() {
         "" => &app.settings().pair,
         pair => pair,
     };

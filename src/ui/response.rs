@@ -62,7 +62,7 @@ fn render_guided(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         Some(best) => {
             let numbers = Numbers {
                 log_ratio: best.score,
-                judge: best.judge,
+                judge: app.judge_of(best.slot.id),
                 hypothesis: best.hypothesis.as_deref(),
                 n_tokens: best.n_tokens,
             };

@@ -7,10 +7,10 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use super::{draw, text};
-use crate::app::board::{Fate, split};
+use crate::app::board::split;
 use crate::app::tree::{Node, nodes};
 use crate::app::{App, Pane};
-use crate::search::HypothesisId;
+use crate::search::{Fate, HypothesisId};
 
 /// The lines in view: the selected one, else the newest of the best lineage.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {

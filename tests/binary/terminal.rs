@@ -25,7 +25,9 @@ const FRAME_START: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 
 fn last(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes.windows(pattern.len()).rposition(|part| part == pattern)
+    bytes
+        .windows(pattern.len())
+        .rposition(|part| part == pattern)
 }
 
 impl Output {

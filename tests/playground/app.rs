@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use w2s::app::board::{Fate, Line};
+use w2s::app::board::Line;
 use w2s::app::{App, Effect, MenuKind, Msg, Overlay, Pane, Phase, Target};
 use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, RunId, Update};
-use w2s::search::{HypothesisId, Mark, SearchEvent};
+use w2s::search::{Fate, HypothesisId, Mark, SearchEvent};
 
 use crate::support::Playground;
 
@@ -271,7 +271,7 @@ fn rewound_run_forgets_later_rounds() {
     p.round().round().round().finish();
     p.event(SearchEvent::Rewound { round: 1 });
     assert_eq!(p.app.trace().rounds().len(), 1);
-    assert_eq!(p.app.trace().outcome(), None);
+    assert_eq!(p.app.trace().ending(), None);
     assert_eq!(*p.app.phase(), Phase::Running);
     assert!(p.app.trace().best().is_some(), "the best of round 1");
     assert_eq!(p.app.trace().candidates().count(), 16);

@@ -145,7 +145,7 @@ proptest! {
             prop_assert_eq!(candidates.len(), case.w * case.k);
         }
         for round in trace(&events).rounds() {
-            prop_assert!(round.kept.len() <= case.w);
+            prop_assert!(round.kept().len() <= case.w);
             prop_assert_eq!(round.slots.len() + round.standing.len(), case.w * case.k);
         }
         prop_assert!(search.best().unwrap().is_finished());
@@ -160,7 +160,7 @@ proptest! {
                 order.then(a.id.cmp(&b.id))
             });
             let naive: Vec<_> = naive.iter().map(|h| h.id).collect();
-            let cut = [round.kept.clone(), round.pruned.clone()].concat();
+            let cut = [round.kept(), round.pruned()].concat();
             prop_assert_eq!(cut, naive);
         }
     }
@@ -193,8 +193,8 @@ proptest! {
     fn k_1_keeps_all(case in cases()) {
         let case = Case { k: 1, ..case };
         for round in trace(&case.run().1).rounds() {
-            prop_assert_eq!(round.kept.len(), case.w);
-            prop_assert!(round.pruned.is_empty());
+            prop_assert_eq!(round.kept().len(), case.w);
+            prop_assert!(round.pruned().is_empty());
         }
     }
 
@@ -276,7 +276,7 @@ proptest! {
     fn finished_hypotheses_are_cloned_only_under_reference_rules(case in cases()) {
         for round in trace(&case.run().1).rounds().iter().skip(1) {
             for candidate in &round.candidates {
-                let cloned = candidate.round == round.round
+                let cloned = candidate.round == round.number
                     && candidate.chunk_start == candidate.tokens.len();
                 prop_assert!(!cloned || case.rules == Rules::Reference);
             }
@@ -311,7 +311,7 @@ proptest! {
         while search.round(&mut sampler, &mut scorer, &mut on).unwrap() == Status::Running {}
         for round in trace.rounds().iter().skip(1) {
             prop_assert_eq!(round.candidates.len(), then.w * then.k);
-            prop_assert!(round.kept.len() <= then.w);
+            prop_assert!(round.kept().len() <= then.w);
         }
         prop_assert!(trace.ending().unwrap().best.is_finished());
         for hypothesis in search.beam() {

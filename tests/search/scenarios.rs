@@ -178,7 +178,7 @@ fn observed(trace: &SearchTrace) -> Expect {
         .map(|round| ExpectedRound {
             candidates: round.candidates.iter().map(|h| shown(h)).collect(),
             kept: round
-                .kept
+                .kept()
                 .iter()
                 .map(|id| round.candidates.iter().position(|h| h.id == *id).unwrap())
                 .collect(),
