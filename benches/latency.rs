@@ -2,11 +2,13 @@
 //! 200×60, from a key to the first frame that shows what it did, and from the start to the first
 //! frame and to the first scores.
 
+mod support;
 #[path = "../tests/binary/terminal.rs"]
 mod terminal;
 
 use std::time::Duration;
 
+use support::{is_bench, tell};
 use tempfile::TempDir;
 use terminal::{Output, Tty};
 
@@ -15,11 +17,16 @@ const SIZE: (u16, u16) = (200, 60);
 const FIRST_ROWS: usize = 4;
 const PRESSES: usize = 200;
 const STARTS: usize = 10;
+/// Runs in each of which a pair is loaded.
+const LOADS: usize = 10;
+/// From before the load until after the pair took over.
+const PRESSES_A_LOAD: usize = 20;
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
-    let is_bench = std::env::args().any(|arg| arg == "--bench");
-    let (presses, starts) = if is_bench { (PRESSES, STARTS) } else { (4, 1) };
+    let (presses, starts, loads) = match is_bench() {
+        true => (PRESSES, STARTS, LOADS),
+        false => (4, 1, 1),
+    };
     let (frames, scores): (Vec<_>, Vec<_>) = (0..starts).map(|_| start()).unzip();
     tell("start to first frame", frames);
     tell("start to first scores", scores);
@@ -29,6 +36,8 @@ fn main() {
             keys(size, n, presses),
         );
     }
+    let times = (0..loads).flat_map(|_| load()).collect();
+    tell("key to changed frame, a pair loads", times);
 }
 
 /// How long until something is on screen, and until scores are.
@@ -46,8 +55,14 @@ fn start() -> (Duration, Duration) {
 /// speed. (A round of the search itself may be gone before the frame that shows the selection.)
 fn keys(size: &str, n: &str, presses: usize) -> Vec<Duration> {
     let home = TempDir::new().expect("a temporary folder");
-    // Rounds of one token, so that the search outlasts the presses.
-    let args = [
+    let mut tty = Tty::w2s(home.path(), SIZE, &endless(size, n));
+    look_back(&mut tty);
+    (0..presses).map(|i| select(&mut tty, i)).collect()
+}
+
+/// Rounds of one token, so that the search outlasts the presses.
+fn endless<'a>(size: &'a str, n: &'a str) -> [&'a str; 11] {
+    [
         "--no-tour",
         "--pace",
         "0",
@@ -59,20 +74,46 @@ fn keys(size: &str, n: &str, presses: usize) -> Vec<Duration> {
         "1",
         "-n",
         n,
-    ];
-    let mut tty = Tty::w2s(home.path(), SIZE, &args);
+    ]
+}
+
+/// How long it takes until the first or the last line, in turn, is seen to be selected.
+fn select(tty: &mut Tty, i: usize) -> Duration {
+    let (key, is_last) = [("G", true), ("g", false)][i % 2];
+    tty.press(key);
+    let time = tty.wait("a selection", |output| {
+        selected(output).is_some_and(|row| (row > FIRST_ROWS) == is_last)
+    });
+    // Not in step with the frames.
+    std::thread::sleep(Duration::from_millis(i as u64 * 7 % 40));
+    time
+}
+
+/// The same while a pair that nothing has read yet is loaded, takes over and rescores the beam.
+fn load() -> Vec<Duration> {
+    let home = TempDir::new().expect("a temporary folder");
+    let folder = model(&home);
+    let mut tty = Tty::w2s(home.path(), SIZE, &endless("8", "480"));
     look_back(&mut tty);
-    let mut times = Vec::with_capacity(presses);
-    for i in 0..presses {
-        let (key, is_last) = [("G", true), ("g", false)][i % 2];
-        tty.press(key);
-        times.push(tty.wait("a selection", |output| {
-            selected(output).is_some_and(|row| (row > FIRST_ROWS) == is_last)
-        }));
-        // Not in step with the frames.
-        std::thread::sleep(Duration::from_millis(i as u64 * 7 % 40));
-    }
+    tty.press(&format!("H{folder},bundled:untuned\r"));
+    let times = (0..PRESSES_A_LOAD).map(|press| select(&mut tty, press));
+    let times = times.collect();
+    // The header names the pair in use, and none that is wanted beside it.
+    let used = format!("pair {folder},bundled:untuned p");
+    tty.wait("the new pair", |output| output.one_line().contains(&used));
     times
+}
+
+/// A copy of a bundled model.
+fn model(home: &TempDir) -> String {
+    let from = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/craft");
+    let to = home.path().join("model");
+    std::fs::create_dir(&to).expect("a writable folder");
+    for file in std::fs::read_dir(from).expect("the bundled model") {
+        let file = file.expect("the bundled model");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a writable folder");
+    }
+    to.display().to_string()
 }
 
 fn look_back(tty: &mut Tty) {
@@ -98,20 +139,4 @@ fn selected(output: &Output) -> Option<usize> {
     };
     let row = (title..SIZE.1).find(is_filled)?;
     Some(usize::from(row - title))
-}
-
-fn tell(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let at = |share: f64| {
-        let place = (times.len() as f64 * share).ceil() as usize;
-        let time = times.get(place.saturating_sub(1)).copied();
-        time.unwrap_or_default().as_secs_f64() * 1000.0
-    };
-    println!(
-        "{what:<32} p50 {:6.1} ms  p99 {:6.1} ms  most {:6.1} ms  ({} times)",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        times.len()
-    );
 }
