@@ -26,27 +26,101 @@ fn load(name: &str) -> Option<Model> {
     Some(library.model(&spec).unwrap())
 }
 
-/// The likeliest continuation of `n` tokens.
-fn greedy(model: &Model, prompt: &Prompt, n: usize) -> String {
+/// The likeliest continuation, token by token: each with the log-probabilities of all that could
+/// have been, in nats.
+fn greedy<'a>(
+    model: &'a Model,
+    prompt: &Prompt,
+    n: usize,
+) -> impl Iterator<Item = (u32, Vec<f64>)> + use<'a> {
     let mut cache = model.decoder.cache();
     let mut next = model.prompt_ids(prompt, n).unwrap();
-    let mut ids = Vec::new();
-    for _ in 0..n {
+    std::iter::repeat_with(move || {
         let feed = Feed {
             row: 0,
             tokens: &next,
         };
         let logits = model.decoder.forward(&mut cache, &[feed], Want::Last);
-        let logits = logits.unwrap();
-        let row = logits.row(0);
-        let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b]));
-        next = vec![best.unwrap() as u32];
-        if model.is_eos(next[0]) {
-            break;
-        }
-        ids.extend(&next);
-    }
+        let log_probs = log_softmax(logits.unwrap().row(0));
+        let likeliest = (0..log_probs.len()).max_by(|a, b| log_probs[*a].total_cmp(&log_probs[*b]));
+        let id = likeliest.unwrap() as u32;
+        next = vec![id];
+        (id, log_probs)
+    })
+    .take(n)
+}
+
+fn log_softmax(logits: &[f32]) -> Vec<f64> {
+    let logits = logits.iter().map(|l| f64::from(*l));
+    let most = logits.clone().fold(f64::MIN, f64::max);
+    let sum: f64 = logits.clone().map(|l| (l - most).exp()).sum();
+    logits.map(|l| l - most - sum.ln()).collect()
+}
+
+fn written(model: &Model, prompt: &str, n: usize) -> String {
+    let prompt = Prompt::from(prompt);
+    let ids = greedy(model, &prompt, n).map(|(id, _)| id);
+    let ids: Vec<u32> = ids.take_while(|id| !model.is_eos(*id)).collect();
     model.tokenizer.decode(&ids)
+}
+
+/// What llama.cpp wrote after a prompt, from `tests/record-llama-cpp.py`.
+#[derive(serde::Deserialize)]
+struct Recording {
+    prompt: String,
+    n_prompt: usize,
+    /// Every token, with its log-probability.
+    tokens: Vec<(u32, f64)>,
+}
+
+/// llama.cpp rounds activations to 8 bits before it multiplies, w2s does not. So far apart, in
+/// nats, are the two's log-probabilities of one token at most; tokens closer than that are a tie.
+const ROUNDING: f64 = 0.5;
+
+fn agrees_with_llama_cpp(file: &str, recording: &str) {
+    let Some(model) = load(file) else { return };
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/llama.cpp/");
+    let text = std::fs::read_to_string(format!("{root}{recording}.json")).unwrap();
+    let recordings: Vec<Recording> = serde_json::from_str(&text).unwrap();
+    assert_eq!(recordings.len(), 10);
+    for recording in &recordings {
+        same_up_to_a_near_tie(&model, recording);
+    }
+}
+
+/// The same tokens up to the first near-tie, which is shown.
+fn same_up_to_a_near_tie(model: &Model, recording: &Recording) {
+    let Recording { prompt, tokens, .. } = recording;
+    let ids = Prompt::from(prompt.as_str());
+    let n_prompt = model.prompt_ids(&ids, 0).unwrap().len();
+    assert_eq!(n_prompt, recording.n_prompt, "{prompt:?}");
+    for (at, (id, log_probs)) in greedy(model, &ids, tokens.len()).enumerate() {
+        let (theirs, recorded) = tokens[at];
+        let (first, second) = (log_probs[id as usize], log_probs[theirs as usize]);
+        let piece = |id: u32| model.tokenizer.decode(&[id]);
+        let place = format!(
+            "{prompt:?}, token {at}: {:?} {first:.3}, llama.cpp's {:?} {second:.3} (there {recorded:.3})",
+            piece(id),
+            piece(theirs),
+        );
+        assert!((second - recorded).abs() < ROUNDING, "{place}");
+        if id != theirs {
+            assert!(first - second < ROUNDING, "{place}");
+            eprintln!("near-tie after {place}");
+            return;
+        }
+    }
+    eprintln!("the same {} tokens after {prompt:?}", tokens.len());
+}
+
+#[test]
+fn smollm2_writes_what_llama_cpp_writes() {
+    agrees_with_llama_cpp(SMOLLM2, "smollm2");
+}
+
+#[test]
+fn gemma3_writes_what_llama_cpp_writes() {
+    agrees_with_llama_cpp(GEMMA3, "gemma3");
 }
 
 #[test]
@@ -58,7 +132,7 @@ fn smollm2_knows_what_it_was_taught() {
     );
     assert!(!model.tokenizer.adds_bos());
     assert!(model.chat_template.is_some());
-    let text = greedy(&model, &"The capital of France is".into(), 12);
+    let text = written(&model, "The capital of France is", 12);
     assert!(text.contains("Paris"), "{text}");
 }
 
@@ -68,8 +142,43 @@ fn gemma3_knows_what_it_was_taught() {
     assert!(model.tokenizer.adds_bos());
     let ids = model.prompt_ids(&"Hello world".into(), 0).unwrap();
     assert_eq!(ids, [2, 9259, 1902]);
-    let text = greedy(&model, &"Roses are red, violets are".into(), 4);
+    let text = written(&model, "Roses are red, violets are", 4);
     assert!(text.contains("blue"), "{text}");
+}
+
+/// Raw logits of one text, from `tests/record-gguf-logits.py`.
+#[derive(serde::Deserialize)]
+struct Logits {
+    file: String,
+    ids: Vec<u32>,
+    /// By position: of the first ids of the vocabulary.
+    logits: Vec<Vec<f32>>,
+    logsumexp: Vec<f64>,
+}
+
+#[test]
+fn logits_are_those_of_the_dequantised_weights_in_numpy() {
+    let root = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/recordings/gguf-logits.json"
+    );
+    let text = std::fs::read_to_string(root).unwrap();
+    let recordings: Vec<Logits> = serde_json::from_str(&text).unwrap();
+    for recording in recordings {
+        let Some(model) = load(&recording.file) else {
+            continue;
+        };
+        let n = recording.logits[0].len();
+        let ours = w2s::lm::positions(&model.decoder, &recording.ids, n).unwrap();
+        assert_eq!(ours.len(), recording.ids.len());
+        for (at, position) in ours.iter().enumerate() {
+            let place = format!("{} at {at}: {position:?}", recording.file);
+            let theirs = recording.logits[at].iter().zip(&position.logits);
+            assert!(theirs.clone().all(|(a, b)| (a - b).abs() < 1e-3), "{place}");
+            let sum = position.log_sum_exp;
+            assert!((sum - recording.logsumexp[at]).abs() < 1e-3, "{place}");
+        }
+    }
 }
 
 #[test]
