@@ -113,6 +113,11 @@ impl Driver {
                     Some(event) => self.on_event(&event?)?,
                     None => Flow::Quit,
                 },
+                // Before what the worker tells: however fast it is, it cannot hold up a frame.
+                () = frame, if self.dirty => {
+                    self.draw()?;
+                    Flow::Go
+                }
                 update = self.channels.updates.recv() => match update {
                     Some(update) => self.on_updates(update)?,
                     None => return Err(self.loss(log)),
@@ -121,10 +126,6 @@ impl Driver {
                     is_live_open = changed.is_ok();
                     let live = self.channels.live.borrow_and_update().clone();
                     self.handle(Msg::Live(live))?
-                }
-                () = frame, if self.dirty => {
-                    self.draw()?;
-                    Flow::Go
                 }
             };
             if flow == Flow::Quit {
@@ -143,14 +144,17 @@ impl Driver {
         }
     }
 
-    /// Takes in all updates that wait, so that one frame shows them all.
+    /// Takes in the updates that wait until the next frame is due, so that one frame shows many.
     fn on_updates(&mut self, first: Update) -> Result<Flow> {
         let mut next = Some(first);
         while let Some(update) = next {
             if self.handle(Msg::Update(update))? == Flow::Quit {
                 return Ok(Flow::Quit);
             }
-            next = self.channels.updates.try_recv().ok();
+            let is_due = Instant::now() >= self.next_frame;
+            next = (!is_due)
+                .then(|| self.channels.updates.try_recv().ok())
+                .flatten();
         }
         Ok(Flow::Go)
     }
