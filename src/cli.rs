@@ -32,8 +32,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Print what the models see of a prompt, or a model's raw logits.
     Inspect(InspectArgs),
-    /// List the models that are here: bundled, and in the Hugging Face cache.
-    Models,
+    /// List, fetch or check models: bundled, presets, in the Hugging Face cache.
+    Models(ModelsArgs),
     #[command(flatten)]
     Print(Print),
 }
@@ -162,6 +162,30 @@ pub struct InspectArgs {
     pub format: TextOrJson,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    pub command: Option<ModelsCommand>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ModelsCommand {
+    /// List what can be named: bundled models, presets, what the cache holds [default]
+    List,
+    /// Fetch models from the hub into the cache, or what is missing of them
+    Pull {
+        /// Models, or presets of models and pairs
+        #[arg(value_name = "SPEC", required = true)]
+        specs: Vec<String>,
+    },
+    /// Read all of a model and say whether it can be used, and in how much memory
+    Check {
+        /// Models, or presets of models and pairs [default: what the cache holds]
+        #[arg(value_name = "SPEC")]
+        specs: Vec<String>,
+    },
+}
+
 /// W, K, L and what else decides a search; `None` leaves it to the configuration file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SearchArgs {
@@ -236,12 +260,12 @@ impl SearchArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// The strong model: `bundled:NAME`, a folder in Hugging Face layout, a GGUF file,
-    /// `BASE+ADAPTER` or `hf:owner/name[@revision][:file]` as cached
+    /// `BASE+ADAPTER`, `hf:owner/name[@revision][:file]` or a preset that `w2s models` lists
     /// [default: bundled:strong]
     #[arg(long, value_name = "SPEC")]
     pub strong: Option<String>,
     /// What the strong model sees of a prompt: raw, chat (its own chat template), or a text with
-    /// {prompt} in it [default: raw]
+    /// {prompt} in it [default: its preset's, else raw]
     #[arg(long, value_name = "TEMPLATE")]
     pub strong_template: Option<Template>,
     /// Chat templates for strong model and pair, where no other template is given
@@ -254,10 +278,12 @@ pub struct ModelArgs {
 /// Which weak pair, and where models run.
 #[derive(Debug, Clone, Args)]
 pub struct PairArgs {
-    /// The weak pair: positive, critical, craft, or TUNED,UNTUNED [default: positive]
+    /// The weak pair: positive, critical, craft, a preset that `w2s models` lists, or
+    /// TUNED,UNTUNED [default: positive]
     #[arg(long, value_name = "SPEC")]
     pub pair: Option<String>,
-    /// What the pair sees of a prompt: raw, chat, or a text with {prompt} in it [default: raw]
+    /// What the pair sees of a prompt: raw, chat, or a text with {prompt} in it [default: its
+    /// preset's, else raw]
     #[arg(long, value_name = "TEMPLATE")]
     pub pair_template: Option<Template>,
     /// A system prompt, for chat templates
@@ -278,14 +304,10 @@ impl ModelArgs {
     /// What prompts become for strong model and pair.
     #[must_use]
     pub fn templates(&self) -> Templates {
-        let default = if self.chat {
-            Template::Chat
-        } else {
-            Template::Raw
-        };
+        let chat = self.chat.then_some(Template::Chat);
         Templates {
-            strong: self.strong_template.clone().unwrap_or(default.clone()),
-            pair: self.weak.pair_template.clone().unwrap_or(default),
+            strong: self.strong_template.clone().or(chat.clone()),
+            pair: self.weak.pair_template.clone().or(chat),
             system: self.weak.system.clone(),
         }
     }
@@ -307,8 +329,8 @@ impl PairArgs {
     #[must_use]
     pub fn templates(&self) -> Templates {
         Templates {
-            strong: Template::Raw,
-            pair: self.pair_template.clone().unwrap_or_default(),
+            strong: None,
+            pair: self.pair_template.clone(),
             system: self.system.clone(),
         }
     }
@@ -406,7 +428,7 @@ impl Cli {
                 args.pair.fill(&file.models);
             }
             Some(Command::Inspect(args)) => args.models.fill(&file.models),
-            Some(Command::Models | Command::Print(_)) => {}
+            Some(Command::Models(_) | Command::Print(_)) => {}
             None => self.playground.fill(file),
         }
     }

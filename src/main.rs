@@ -43,11 +43,14 @@ fn headless(command: &Command) -> ExitCode {
         Command::Run(args) => (args.models.weak.device(), args.models.templates()),
         Command::Score(args) => (args.pair.device(), args.pair.templates()),
         Command::Inspect(args) => (args.models.weak.device(), args.models.templates()),
-        Command::Models => (Device::Cpu, Templates::default()),
+        Command::Models(_) => (Device::Cpu, Templates::default()),
         Command::Print(what) => return report::print(what),
     };
     match Library::open(device.into()) {
-        Ok(library) => report::main(command, &mut library.with_templates(templates)),
+        Ok(library) => {
+            let library = library.with_templates(templates);
+            report::main(command, &mut library.watched(report::bars()))
+        }
         Err(error) => report::fail(&error),
     }
 }

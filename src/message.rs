@@ -185,7 +185,8 @@ pub struct ModelSet {
 /// From the worker to the app; never lost.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// Models are being loaded: `done` of `total` bytes, now `what`.
+    /// Models are being loaded: now `what`, after `done` of `total` parts of it; 0 where the
+    /// total is not known.
     Loading {
         what: String,
         done: u64,
@@ -212,7 +213,7 @@ pub enum Update {
         run: RunId,
         pair: String,
     },
-    /// A load is after `done` of `total` models, now `what`.
+    /// A load beside the run, in the same words.
     Fetching {
         id: LoadId,
         what: String,

@@ -14,11 +14,11 @@ pub enum Template {
     Text(String),
 }
 
-/// The templates of both sides of a search.
+/// The templates of both sides of a search, where the user has chosen them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Templates {
-    pub strong: Template,
-    pub pair: Template,
+    pub strong: Option<Template>,
+    pub pair: Option<Template>,
     /// A system prompt, for chat templates.
     pub system: Option<String>,
 }

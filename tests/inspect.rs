@@ -173,8 +173,8 @@ fn models_lists_what_is_bundled_and_cached() {
     std::fs::write(snapshot.join("config.json"), "{}").unwrap();
     let with_cache = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_w2s"));
-        let output = command.args(args).env("HF_HUB_CACHE", root.path()).output();
-        output.unwrap()
+        command.args(args).env("HF_HUB_CACHE", root.path());
+        command.env("HF_HUB_OFFLINE", "1").output().unwrap()
     };
     let listed = String::from_utf8(with_cache(&["models"]).stdout).unwrap();
     assert!(
@@ -183,5 +183,5 @@ fn models_lists_what_is_bundled_and_cached() {
     );
     let missing = with_cache(&["inspect", "--model", "hf:o/other", "--ids", "1"]);
     let told = String::from_utf8(missing.stderr).unwrap();
-    assert!(told.contains("the model of hf:o/other is not in"), "{told}");
+    assert!(told.contains("config.json of hf:o/other is not in"), "{told}");
 }

@@ -81,7 +81,7 @@ impl Default for Options {
 /// What the search does at the moment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
-    /// The worker loads models: `done` of `total` bytes, now `what`.
+    /// The worker loads models: now `what`, after `done` of `total`.
     Loading {
         what: String,
         done: u64,
@@ -190,7 +190,7 @@ impl App {
             keymap: options.keymap,
             models: None,
             phase: Phase::Loading {
-                what: "models".to_owned(),
+                what: "loading models".to_owned(),
                 done: 0,
                 total: 0,
             },

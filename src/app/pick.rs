@@ -11,7 +11,7 @@ pub struct Fetch {
     pub part: Part,
     /// What the user asked for.
     pub spec: String,
-    /// The model that is being loaded, after `done` of `total`.
+    /// What is being done to which model, after `done` of `total`.
     pub what: String,
     pub done: u64,
     pub total: u64,
@@ -88,10 +88,10 @@ impl App {
         self.fetch = Some(Fetch {
             id,
             part,
-            what: spec.clone(),
+            what: format!("loading {spec}"),
             spec: spec.clone(),
             done: 0,
-            total: 1,
+            total: 0,
         });
         vec![Effect::Send(Command::Load { id, part, spec })]
     }

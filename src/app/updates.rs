@@ -8,7 +8,7 @@ impl App {
     /// Reports of another run than the one on screen are stale and change nothing.
     pub(super) fn on_update(&mut self, update: Update) -> Vec<Effect> {
         match update {
-            Update::Loading { what, done, total } => {
+            Update::Loading { what, done, total } if self.models.is_none() => {
                 self.phase = Phase::Loading { what, done, total };
                 Vec::new()
             }

@@ -6,6 +6,7 @@ use super::config::{DecoderConfig, Ffn, NormKind, QkNorm, Qkv};
 use super::error::LoadError;
 use super::net::{Layer, Net};
 use super::pass::{Kinds, Stored};
+use super::watch::Meter;
 use super::weights::Source;
 
 type Built<T> = Result<T, LoadError>;
@@ -15,6 +16,8 @@ pub(super) struct Builder<'a, K> {
     pub kinds: &'a K,
     pub config: &'a DecoderConfig,
     pub source: &'a Source<'a>,
+    /// Counts parameters.
+    pub meter: &'a Meter<'a>,
 }
 
 /// A linear layer as stored: `n` rows of `k` weights.
@@ -180,11 +183,15 @@ impl<K: Kinds> Builder<'_, K> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Built<Vec<f32>> {
-        self.source.read(self.named(name), shape)
+        let values = self.source.read(self.named(name), shape)?;
+        self.meter.add(values.len() as u64);
+        Ok(values)
     }
 
     fn matrix(&self, name: &str, n: usize, k: usize) -> Built<Stored> {
-        self.source.matrix(self.named(name), n, k)
+        let rows = self.source.matrix(self.named(name), n, k)?;
+        self.meter.add((n * k) as u64);
+        Ok(rows)
     }
 
     /// The name itself, or without the family's prefix where only that is there.

@@ -7,9 +7,13 @@ use super::cache::{KvCache, Store};
 use super::config::DecoderConfig;
 use super::error::{ForwardError, LoadError};
 use super::host::{Host, Lane, Packed};
+use super::net::Net;
+use super::pass::Kinds;
 use super::placement::{Kernels, Placement};
 use super::plain::{OnDevice, Plain};
 use super::pool;
+use super::probe::Probe;
+use super::watch::{Doing, Meter, Watch};
 use super::weights::{Source, Weights};
 
 /// A loaded model: immutable, to be shared between threads.
@@ -80,30 +84,34 @@ impl Logits {
     }
 }
 
-fn host(config: &DecoderConfig, source: &Source<'_>, arch: Arch) -> Result<Body, LoadError> {
-    let kinds = &Packed(arch);
-    let builder = Builder {
-        kinds,
-        config,
-        source,
-    };
-    let net = pool().install(|| builder.net())?;
-    Ok(Body::Host(Box::new(Host::new(net, config, arch))))
+fn host(builder: &Parts<'_>, arch: Arch) -> Result<Body, LoadError> {
+    let net = builder.net(&Packed(arch))?;
+    Ok(Body::Host(Box::new(Host::new(net, builder.config, arch))))
 }
 
-fn plain(
-    config: &DecoderConfig,
-    source: &Source<'_>,
-    place: &Placement,
-) -> Result<Body, LoadError> {
-    let kinds = &OnDevice(place.clone());
-    let builder = Builder {
-        kinds,
-        config,
-        source,
-    };
-    let net = pool().install(|| builder.net())?;
-    Ok(Body::Plain(Box::new(Plain::new(net, config, place))))
+fn plain(builder: &Parts<'_>, place: &Placement) -> Result<Body, LoadError> {
+    let net = builder.net(&OnDevice(place.clone()))?;
+    let plain = Plain::new(net, builder.config, place);
+    Ok(Body::Plain(Box::new(plain)))
+}
+
+/// What a decoder is made of.
+struct Parts<'a> {
+    config: &'a DecoderConfig,
+    source: &'a Source<'a>,
+    meter: &'a Meter<'a>,
+}
+
+impl Parts<'_> {
+    fn net<K: Kinds>(&self, kinds: &K) -> Result<Net<K>, LoadError> {
+        let builder = Builder {
+            kinds,
+            config: self.config,
+            source: self.source,
+            meter: self.meter,
+        };
+        pool().install(|| builder.net())
+    }
 }
 
 impl Decoder {
@@ -117,12 +125,43 @@ impl Decoder {
         weights: &Weights,
         place: &Placement,
     ) -> Result<Self, LoadError> {
-        let source = &Source::open(weights)?;
+        Self::load_watched(config, weights, place, ("", &Watch::default()))
+    }
+
+    /// [`Self::load`], telling how many parameters of the model of this name are read.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_watched(
+        config: DecoderConfig,
+        weights: &Weights,
+        place: &Placement,
+        (name, watch): (&str, &Watch),
+    ) -> Result<Self, LoadError> {
+        let parts = Parts {
+            config: &config,
+            source: &Source::open(weights)?,
+            meter: &Meter::start(watch, Doing::Loading, name, config.n_params()),
+        };
         let body = match place.kernels {
-            Kernels::Fast => host(&config, source, Arch::new())?,
-            Kernels::Plain => plain(&config, source, place)?,
+            Kernels::Fast => host(&parts, Arch::new())?,
+            Kernels::Plain => plain(&parts, place)?,
         };
         Ok(Self { config, body })
+    }
+
+    /// Reads all weights and keeps none of them.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn probe(config: &DecoderConfig, weights: &Weights) -> Result<(), LoadError> {
+        let nobody = Watch::default();
+        let parts = Parts {
+            config,
+            source: &Source::open(weights)?,
+            meter: &Meter::start(&nobody, Doing::Loading, "", 0),
+        };
+        parts.net(&Probe).map(drop)
     }
 
     /// A model of random weights on the CPU; for benches and tests.
@@ -272,8 +311,13 @@ mod tests {
             "intermediate_size": 33, "num_hidden_layers": 2, "sliding_window": 21,
             "max_position_embeddings": 512}"#;
         let config = DecoderConfig::parse(json).unwrap();
-        let source = Source::open(&Weights::Random { seed: 3 }).unwrap();
-        let body = host(&config, &source, arch).unwrap();
+        let nobody = Watch::default();
+        let parts = Parts {
+            config: &config,
+            source: &Source::open(&Weights::Random { seed: 3 }).unwrap(),
+            meter: &Meter::start(&nobody, Doing::Loading, "", 0),
+        };
+        let body = host(&parts, arch).unwrap();
         let decoder = Decoder { config, body };
         let mut cache = decoder.cache();
         let tokens: Vec<_> = (0..120).map(|i| i * 31 % 67).collect();

@@ -54,13 +54,19 @@ pub enum LoadError {
     /// A LoRA adapter that cannot be put on its base.
     #[error("the adapter {path} cannot be used ({reason}): choose its own base model, or another adapter", path = path.display())]
     Adapter { path: PathBuf, reason: String },
-    /// A hub model that is not on this machine.
-    #[error("{what} of {spec} is not in {cache}: fetch it with `hf download {repo}` and start again", cache = cache.display())]
+    /// A hub model that is not on this machine, and the hub is not to be asked.
+    #[error("{missing} of {spec} is not in {cache} and HF_HUB_OFFLINE is set: unset it to fetch the model", cache = cache.display())]
     NotCached {
         spec: String,
-        what: String,
+        missing: String,
         cache: PathBuf,
-        repo: String,
+    },
+    /// A hub model that cannot be fetched.
+    #[error("{spec} cannot be fetched ({reason}): {advice}")]
+    Fetch {
+        spec: String,
+        reason: String,
+        advice: String,
     },
     /// Weights that memory does not hold.
     #[error("{name} needs {needed} of memory and {free} are free: {advice}")]

@@ -10,17 +10,19 @@ use super::config::DecoderConfig;
 use super::decoder::Decoder;
 use super::error::LoadError;
 use super::evidence::Place;
-use super::fit::{check_caches, check_weights, free_memory};
+use super::fit::{check_caches, check_weights, free_memory, weight_bytes};
 use super::gguf::GgufFile;
-use super::hub;
+use super::hub::Hub;
 use super::load::read_folder;
 use super::model::Model;
 use super::placement::{DeviceChoice, Placement};
+use super::presets::presets;
 use super::prompt::Prompt;
 use super::reader::{Join, PairEvidence, Reader};
 use super::spec::{ModelSpec, PairSpec};
 use super::strong::StrongSampler;
 use super::tokenizer::Tokenizer;
+use super::watch::Watch;
 use super::weak_pair::{PairScorer, WeakPair};
 use super::weights::Weights;
 use crate::search::{Hypothesis, ModelError, Rules, SearchParams};
@@ -31,11 +33,26 @@ use crate::template::{Template, Templates};
 pub struct Library {
     placement: Placement,
     templates: Templates,
+    hub: Hub,
+    watch: Watch,
     models: HashMap<ModelSpec, Model>,
     /// Weights that were asked for without a tokenizer.
     bare: HashMap<ModelSpec, Arc<Decoder>>,
     /// By the bytes of `tokenizer.json`: equal files are read once.
     tokenizers: Vec<(Vec<u8>, Arc<Tokenizer>)>,
+}
+
+/// A model that was read through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub family: String,
+    pub n_params: u64,
+    /// Of weights in memory, on the CPU.
+    pub n_bytes: u64,
+    pub context: usize,
+    /// In its vocabulary.
+    pub n_tokens: usize,
+    pub has_chat_template: bool,
 }
 
 /// What a model needs besides its weights.
@@ -49,6 +66,8 @@ impl Library {
         Ok(Self {
             placement,
             templates: Templates::default(),
+            hub: Hub::from_env(),
+            watch: Watch::default(),
             models: HashMap::new(),
             bare: HashMap::new(),
             tokenizers: Vec::new(),
@@ -59,6 +78,12 @@ impl Library {
     #[must_use]
     pub fn with_templates(self, templates: Templates) -> Self {
         Self { templates, ..self }
+    }
+
+    /// The same library, telling `watch` how far fetches and loads are.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     #[must_use]
@@ -79,7 +104,7 @@ impl Library {
     }
 
     fn load_model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
-        let place = located(spec)?;
+        let place = self.located(spec)?;
         let (config, weights) = stored(&place)?;
         let (tokenizer, chat_template) = self.words(&place, &weights)?;
         let name = spec.to_string();
@@ -98,6 +123,39 @@ impl Library {
         Ok(model)
     }
 
+    /// Brings the files of `spec` to this machine; where they are.
+    ///
+    /// # Errors
+    /// What cannot be fetched.
+    pub fn fetch(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
+        self.located(spec)
+    }
+
+    /// Reads all of `spec` without keeping it.
+    ///
+    /// # Errors
+    /// As [`Self::model`], but for the memory that it needs.
+    pub fn check(&mut self, spec: &ModelSpec) -> Result<Checked, LoadError> {
+        self.read_all(spec)
+            .map_err(|error| error.of(&spec.to_string()))
+    }
+
+    fn read_all(&mut self, spec: &ModelSpec) -> Result<Checked, LoadError> {
+        let place = self.located(spec)?;
+        let (config, weights) = stored(&place)?;
+        let (tokenizer, chat_template) = self.words(&place, &weights)?;
+        check_tokenizer(&spec.to_string(), &tokenizer, &config)?;
+        Decoder::probe(&config, &weights)?;
+        Ok(Checked {
+            n_params: config.n_params(),
+            n_bytes: weight_bytes(&config, &weights),
+            context: config.context,
+            n_tokens: tokenizer.n_ids(),
+            has_chat_template: chat_template.is_some(),
+            family: config.family,
+        })
+    }
+
     /// Takes in a model that another library on the same device has loaded.
     pub fn insert(&mut self, spec: ModelSpec, model: Model) {
         self.models.insert(spec, model);
@@ -112,7 +170,7 @@ impl Library {
         if let Some(decoder) = known.or(self.bare.get(spec)) {
             return Ok(decoder.clone());
         }
-        let (config, weights) = stored(&located(spec)?)?;
+        let (config, weights) = stored(&self.located(spec)?)?;
         let decoder = self.load(&spec.to_string(), config, &weights)?;
         self.bare.insert(spec.clone(), decoder.clone());
         Ok(decoder)
@@ -146,13 +204,15 @@ impl Library {
         })
     }
 
-    /// `prompt` through the strong model's template.
+    /// `prompt` through the strong model's template: the user's, else its preset's.
     ///
     /// # Errors
     /// As [`Self::setting`].
     pub fn strong_prompt(&self, strong: &Model, prompt: &str) -> Result<Prompt, ModelError> {
+        let preset = || presets().strong_template(&strong.name).cloned();
+        let template = self.templates.strong.clone().or_else(preset);
         let system = self.templates.system.as_deref();
-        self.templates.strong.apply(strong, prompt, system)
+        template.unwrap_or_default().apply(strong, prompt, system)
     }
 
     /// `prompt` through the pair's template.
@@ -160,11 +220,30 @@ impl Library {
     /// # Errors
     /// As [`Self::setting`].
     pub fn pair_prompt(&self, pair: &WeakPair, prompt: &str) -> Result<Prompt, ModelError> {
-        let template = &self.templates.pair;
+        let preset = || presets().pair_template(&pair.tuned.name).cloned();
+        let template = self.templates.pair.clone().or_else(preset);
+        let template = template.unwrap_or_default();
         // A system prompt is for those who are chatted with.
         let system = self.templates.system.as_deref();
-        let system = system.filter(|_| *template == Template::Chat);
+        let system = system.filter(|_| template == Template::Chat);
         template.apply(&pair.tuned, prompt, system)
+    }
+
+    /// Where a model's files are: hub names are looked up or fetched, adapters are put on their
+    /// bases.
+    fn located(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
+        match spec {
+            ModelSpec::Hub(hub) => self.located(&self.hub.resolve(hub, &self.watch)?),
+            ModelSpec::Folder(path) if is_adapter(path) => Ok(ModelSpec::Adapted {
+                base: Box::new(self.located(&adapter_base(path)?)?),
+                adapter: path.clone(),
+            }),
+            ModelSpec::Adapted { base, adapter } => Ok(ModelSpec::Adapted {
+                base: Box::new(self.located(base)?),
+                adapter: adapter.clone(),
+            }),
+            other => Ok(other.clone()),
+        }
     }
 
     fn load(
@@ -176,7 +255,8 @@ impl Library {
         if self.placement.device().is_cpu() {
             check_weights(name, &config, weights, free_memory())?;
         }
-        let decoder = Decoder::load(config, weights, &self.placement)?;
+        let watch = (name, &self.watch);
+        let decoder = Decoder::load_watched(config, weights, &self.placement, watch)?;
         Ok(Arc::new(decoder))
     }
 
@@ -259,22 +339,6 @@ fn check_tokenizer(
     })
 }
 
-/// Where a model's files are: hub names are looked up, adapters are put on their bases.
-fn located(spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
-    match spec {
-        ModelSpec::Hub(hub) => located(&hub::resolve(&hub::cache(), hub)?),
-        ModelSpec::Folder(path) if is_adapter(path) => Ok(ModelSpec::Adapted {
-            base: Box::new(located(&adapter_base(path)?)?),
-            adapter: path.clone(),
-        }),
-        ModelSpec::Adapted { base, adapter } => Ok(ModelSpec::Adapted {
-            base: Box::new(located(base)?),
-            adapter: adapter.clone(),
-        }),
-        other => Ok(other.clone()),
-    }
-}
-
 /// The base that an adapter names: a folder here, or else a model of the hub.
 fn adapter_base(adapter: &Path) -> Result<ModelSpec, LoadError> {
     let name = base_of(adapter)?;
@@ -302,7 +366,7 @@ fn stored(place: &ModelSpec) -> Result<(DecoderConfig, Weights), LoadError> {
             let (base, adapter) = (Box::new(weights), Adapter::open(adapter)?);
             Ok((config, Weights::Adapted { base, adapter }))
         }
-        ModelSpec::Hub(_) => stored(&located(place)?),
+        ModelSpec::Hub(spec) => Err(LoadError::Config(format!("{spec} has not been fetched"))),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn read_folder(path: impl AsRef<Path>) -> Result<(DecoderConfig, Weights), L
 }
 
 /// The files that a shard index names.
-fn shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
+pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
     let broken = |reason: &str| LoadError::Broken {
         path: index.display().to_string(),
         reason: reason.into(),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::bundled;
 use super::error::LoadError;
+use super::presets::presets;
 
 /// Where a model comes from: `bundled:NAME`, a folder in HF layout, a GGUF file, `BASE+ADAPTER`,
-/// or `hf:owner/name[@revision][:file]`.
+/// `hf:owner/name[@revision][:file]`, or the name of a preset.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelSpec {
     Bundled(String),
@@ -47,8 +48,11 @@ impl ModelSpec {
                 adapter: PathBuf::from(adapter),
             };
         }
-        match spec.strip_prefix("hf:") {
-            Some(spec) => Self::Hub(HubSpec::parse(spec)),
+        if let Some(spec) = spec.strip_prefix("hf:") {
+            return Self::Hub(HubSpec::parse(spec));
+        }
+        match presets().strong(spec) {
+            Some(preset) => Self::parse(&preset.model),
             None => Self::local(spec),
         }
     }
@@ -106,7 +110,8 @@ impl fmt::Display for HubSpec {
     }
 }
 
-/// Which two models make a weak pair: a bundled pair's name, or `TUNED,UNTUNED`.
+/// Which two models make a weak pair: the name of a bundled pair or of a preset, or
+/// `TUNED,UNTUNED`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PairSpec {
     pub tuned: ModelSpec,
@@ -123,13 +128,19 @@ impl PairSpec {
                 untuned: ModelSpec::parse(untuned.trim()),
             });
         }
+        if let Some(preset) = presets().pair(spec) {
+            return Ok(Self {
+                tuned: ModelSpec::parse(&preset.tuned),
+                untuned: ModelSpec::parse(&preset.untuned),
+            });
+        }
         let name = spec.strip_prefix("bundled:").unwrap_or(spec);
         if !bundled::PAIRS.contains(&name) {
             return Err(LoadError::Unknown {
                 kind: "weak pair",
                 name: name.to_owned(),
                 known: format!(
-                    "{}, or give two models: TUNED,UNTUNED",
+                    "{}, a preset that `w2s models` lists, or give two models: TUNED,UNTUNED",
                     bundled::PAIRS.join(", ")
                 ),
             });

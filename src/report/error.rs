@@ -32,6 +32,8 @@ pub enum ReportError {
     },
     #[error("there is no command {0:?} to have a manual page: see `w2s help`")]
     NoManual(String),
+    #[error("{0} of these models cannot be used, for the reasons above")]
+    Unusable(usize),
     #[error("cannot write the output: {0}")]
     Write(#[from] io::Error),
 }

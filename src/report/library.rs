@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{Detokenizer, Models};
 use crate::cli::Device;
 use crate::lm::{
-    DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position, StrongSampler,
+    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position, StrongSampler,
     WeakPair, Xray, positions, xray,
 };
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
@@ -84,6 +84,14 @@ impl Models for Library {
         let (strong, pair) = (strong_model(self, strong)?, weak_pair(self, pair)?);
         let setting = self.setting(strong, pair, prompt)?;
         xray(&setting, response)
+    }
+
+    fn fetch(&mut self, model: &ModelSpec) -> Result<ModelSpec, ModelError> {
+        Self::fetch(self, model).map_err(in_words)
+    }
+
+    fn check(&mut self, model: &ModelSpec) -> Result<Checked, ModelError> {
+        Self::check(self, model).map_err(in_words)
     }
 
     fn device(&self) -> String {

@@ -17,11 +17,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use error::ReportError;
+pub use models::bars;
 pub use tape::{RecordedRound, RecordedSearch, Recording};
 
 use crate::cli::{Command, Print};
 use crate::line::one_line;
-use crate::lm::{Position, Xray};
+use crate::lm::{Checked, ModelSpec, Position, Xray};
 use crate::message::CancelToken;
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
@@ -98,6 +99,22 @@ pub trait Models {
         Err(cannot_be_inspected(strong))
     }
 
+    /// Brings a model's files to this machine; where they are.
+    ///
+    /// # Errors
+    /// What cannot be fetched.
+    fn fetch(&mut self, model: &ModelSpec) -> Result<ModelSpec, ModelError> {
+        Err(cannot_be_inspected(&model.to_string()))
+    }
+
+    /// Reads all of a model without keeping it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    fn check(&mut self, model: &ModelSpec) -> Result<Checked, ModelError> {
+        Err(cannot_be_inspected(&model.to_string()))
+    }
+
     /// Where models run, in words.
     fn device(&self) -> String;
 }
@@ -141,7 +158,7 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
         Command::Run(args) => run::run(args, session)?,
         Command::Score(args) => score::score(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
-        Command::Models => models::list(session.out)?,
+        Command::Models(args) => models::models(args, session)?,
         Command::Print(what) => print::print(what, session.out)?,
     };
     session.out.flush()?;

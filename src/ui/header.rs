@@ -50,11 +50,14 @@ fn phase(app: &App, theme: &Theme) -> Span<'static> {
     Span::styled(mark, style)
 }
 
-/// `◌ loading NAME 1/2`: a load beside the search.
+/// `◌ fetching NAME 34 %`: a load beside the search.
 fn fetch(app: &App) -> String {
     app.fetch().map_or_else(String::new, |fetch| {
-        let what = text::tail(&text::clean(&fetch.what), 24);
-        format!("◌ loading {what} {}/{}", fetch.done, fetch.total)
+        let (doing, what) = fetch.what.split_once(' ').unwrap_or(("", &fetch.what));
+        let what = text::tail(&text::clean(what), 24);
+        let percent = (fetch.done * 100).checked_div(fetch.total);
+        let percent = percent.map_or_else(String::new, |p| format!(" {p} %"));
+        format!("◌ {doing} {what}{percent}")
     })
 }
 

@@ -64,8 +64,8 @@ fn is_before_cut(app: &App) -> bool {
 
 fn loading(what: &str, done: u64, total: u64) -> String {
     match (done * 100).checked_div(total) {
-        Some(percent) => format!("Loading {what}: {percent} %"),
-        None => format!("Loading {what}"),
+        Some(percent) => format!("Now {what}: {percent} %"),
+        None => format!("Now {what}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Outbox, model_info};
+use super::{Outbox, model_info, told};
 use crate::lm::{Library, LoadError, Model, ModelSpec, PairSpec, about};
 use crate::message::{Fetched, LoadId, PairInfo, Part, Update};
 
@@ -32,9 +32,15 @@ impl Loader {
 
     /// Loads on a thread of its own; its updates carry `id`.
     pub(super) fn start(&self, id: LoadId, part: Part, spec: String) {
+        let watch = told(&self.out, move |what, done, total| Update::Fetching {
+            id,
+            what,
+            done,
+            total,
+        });
         let job = Job {
             id,
-            library: self.library.clone(),
+            library: self.library.clone().watched(watch),
             out: self.out.clone(),
             door: self.door.clone(),
         };
@@ -81,14 +87,14 @@ impl Job {
     }
 
     fn strong(&mut self, spec: &str) -> Result<Fetched, LoadError> {
-        let model = self.model(&strong_spec(spec), 0, 1)?;
+        let model = self.model(&strong_spec(spec))?;
         Ok(Fetched::Strong(model_info(&model)))
     }
 
     fn pair(&mut self, name: &str) -> Result<Fetched, LoadError> {
         let spec = PairSpec::parse(name)?;
-        self.model(&spec.tuned, 0, 2)?;
-        self.model(&spec.untuned, 1, 2)?;
+        self.model(&spec.tuned)?;
+        self.model(&spec.untuned)?;
         let pair = self.library.pair(&spec)?;
         Ok(Fetched::Pair(PairInfo {
             name: name.to_owned(),
@@ -97,16 +103,8 @@ impl Job {
         }))
     }
 
-    /// Loads a model, tells so, and hands it over.
-    fn model(&mut self, spec: &ModelSpec, done: u64, total: u64) -> Result<Model, LoadError> {
-        let (id, what) = (self.id, spec.to_string());
-        let told = Update::Fetching {
-            id,
-            what,
-            done,
-            total,
-        };
-        let _ = self.out.send(told);
+    /// Loads a model and hands it over.
+    fn model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
         let model = self.library.model(spec)?;
         let _ = self.door.send((spec.clone(), model.clone()));
         Ok(model)

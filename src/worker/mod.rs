@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::judge::Judge;
 use crate::lm::{
-    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Templates, WeakPair,
+    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Templates, Watch, WeakPair,
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
@@ -108,6 +108,19 @@ fn work(
     }
 }
 
+/// Tells of fetches and loads as updates. A word that finds no room is dropped: the next one
+/// says more.
+fn told(
+    out: &Outbox,
+    update: impl Fn(String, u64, u64) -> Update + Send + Sync + 'static,
+) -> Watch {
+    let updates = out.updates.clone();
+    Watch::new(move |stage| {
+        let what = format!("{} {}", stage.doing, stage.what);
+        let _ = updates.try_send(update(what, stage.done, stage.total));
+    })
+}
+
 /// Nobody listens any more.
 struct Gone;
 
@@ -138,6 +151,11 @@ impl Worker {
     fn load(startup: &Startup, inbox: Receiver<Command>, out: Outbox) -> Result<Self, String> {
         let library = Library::open(startup.device).map_err(|e| e.to_string())?;
         let library = library.with_templates(startup.templates.clone());
+        let library = library.watched(told(&out, |what, done, total| Update::Loading {
+            what,
+            done,
+            total,
+        }));
         let mut worker = Self {
             loader: Loader::new(library.clone(), out.clone()),
             library,
@@ -156,12 +174,9 @@ impl Worker {
 
     fn load_all(&mut self) -> Result<ModelSet, LoadError> {
         let Startup { strong, pairs, .. } = self.startup.clone();
-        let total = 1 + pairs.len() as u64;
-        self.tell_loading(&strong.to_string(), 0, total);
         let strong = self.library.model(&strong)?;
         let mut infos = Vec::new();
-        for (done, (spec, about)) in (1..).zip(&pairs) {
-            self.tell_loading(&spec.to_string(), done, total);
+        for (spec, about) in &pairs {
             let pair = self.library.pair(spec)?;
             infos.push(PairInfo {
                 name: spec.to_string(),
@@ -174,11 +189,6 @@ impl Worker {
             pairs: infos,
             device: self.library.placement().describe(),
         })
-    }
-
-    fn tell_loading(&self, what: &str, done: u64, total: u64) {
-        let what = what.to_owned();
-        let _ = self.out.send(Update::Loading { what, done, total });
     }
 
     /// Obeys commands and runs rounds until nobody listens any more.

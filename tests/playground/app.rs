@@ -619,7 +619,7 @@ fn typed_pair_is_loaded_beside_the_run_and_used_at_the_next_chunk() {
     let (id, part, spec) = load(&p);
     assert_eq!((part, &spec[..]), (Part::Pair, "a/b, c"));
     assert_eq!(*p.app.phase(), Phase::Running);
-    let what = "c".to_owned();
+    let what = "loading c".to_owned();
     let (done, total) = (1, 2);
     p.update(Update::Fetching {
         id,

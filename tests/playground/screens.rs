@@ -62,7 +62,7 @@ fn shot(name: &str, app: &App) {
 fn loading() {
     let mut p = Playground::new();
     p.update(w2s::message::Update::Loading {
-        what: "bundled:strong".to_owned(),
+        what: "loading bundled:strong".to_owned(),
         done: 3_000_000,
         total: 8_000_000,
     });
