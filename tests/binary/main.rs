@@ -6,6 +6,8 @@ mod commands;
 mod configuration;
 mod features;
 mod folders;
+mod hub;
+mod hub_server;
 mod leaving;
 mod manual;
 mod playground;

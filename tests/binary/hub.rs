@@ -1,0 +1,304 @@
+//! Fetching from the hub: what comes, what does not, and what is left behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use super::folders::repository;
+use super::hub_server::{Fault, HubServer};
+use super::terminal::Tty;
+
+const MODEL: &str = "hf:owner/name";
+
+/// The bundled untuned model's files.
+fn model() -> BTreeMap<String, Vec<u8>> {
+    let folder = fs::read_dir(repository("assets/models/untuned")).unwrap();
+    let file = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read(entry.path()).unwrap())
+    };
+    folder.map(|entry| file(entry.unwrap())).collect()
+}
+
+struct Hub {
+    server: HubServer,
+    home: TempDir,
+}
+
+impl Hub {
+    fn of(files: BTreeMap<String, Vec<u8>>, fault: Fault) -> Self {
+        Self {
+            server: HubServer::start(files, fault),
+            home: TempDir::new().unwrap(),
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.home.path());
+        command.env("HF_ENDPOINT", &self.server.endpoint);
+        command
+    }
+
+    fn w2s(&self, args: &[&str]) -> Output {
+        let mut command = self.command(env!("CARGO_BIN_EXE_w2s"));
+        command.args(args).output().unwrap()
+    }
+
+    fn repo(&self) -> PathBuf {
+        let cache = self.home.path().join(".cache/huggingface/hub");
+        cache.join("models--owner--name")
+    }
+
+    /// Names of what is in a folder of the model's cache.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.repo().join(folder)).into_iter().flatten();
+        let name = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = entries
+            .map(name)
+            .filter(|n| !n.ends_with(".lock"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn assert_whole(&self, files: &BTreeMap<String, Vec<u8>>) {
+        for (name, bytes) in files {
+            let path = self.repo().join("snapshots/abc").join(name);
+            assert!(fs::read(&path).unwrap() == *bytes, "{name}");
+        }
+    }
+}
+
+/// One sentence and exit code 2.
+fn refusal(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_model_is_fetched_once_and_used_offline() {
+    let hub = Hub::of(model(), Fault::None);
+    let place = done(&hub.w2s(&["models", "pull", MODEL]));
+    assert_eq!(Path::new(place.trim()), hub.repo().join("snapshots/abc"));
+    hub.assert_whole(&model());
+    let n_requests = hub.server.seen().len();
+    let logits = done(&hub.w2s(&["inspect", "--model", MODEL, "--ids", "5,6"]));
+    let bundled = done(&hub.w2s(&["inspect", "--model", "bundled:untuned", "--ids", "5,6"]));
+    assert_eq!(logits, bundled);
+    assert_eq!(hub.server.seen().len(), n_requests);
+    assert!(done(&hub.w2s(&["models"])).contains(MODEL));
+    assert!(done(&hub.w2s(&["models", "check"])).contains("hf:owner/name: good; llama"));
+}
+
+#[test]
+fn a_lost_connection_is_taken_up_where_it_broke() {
+    let fault = Fault::CutAfter {
+        bytes: 200,
+        times: 2,
+    };
+    let hub = Hub::of(model(), fault);
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&model());
+    let resumed = |line: &&String| line.ends_with(" 200") || line.ends_with(" 400");
+    let seen = hub.server.seen();
+    assert_eq!(seen.iter().filter(resumed).count(), 2, "{seen:?}");
+}
+
+#[test]
+fn half_a_download_is_no_model_and_is_gone_on_with() {
+    let fault = Fault::CutAfter {
+        bytes: 100,
+        times: usize::MAX,
+    };
+    let hub = Hub::of(model(), fault);
+    let told = refusal(&hub.w2s(&["models", "pull", MODEL]));
+    assert!(
+        told.contains("the connection was lost") && told.contains("goes on"),
+        "{told}"
+    );
+    assert_eq!(hub.names("snapshots/abc"), Vec::<String>::new());
+    hub.server.mend();
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&model());
+    let seen = hub.server.seen();
+    assert!(seen.iter().any(|line| line.ends_with(" 300")), "{seen:?}");
+    assert!(
+        hub.names("blobs")
+            .iter()
+            .all(|name| !name.ends_with(".part"))
+    );
+}
+
+#[test]
+fn a_server_that_sends_too_much_is_not_believed() {
+    let hub = Hub::of(model(), Fault::IgnoresRanges);
+    let told = refusal(&hub.w2s(&["models", "pull", MODEL]));
+    assert!(told.contains("bytes of"), "{told}");
+    assert_eq!(hub.names("snapshots/abc"), Vec::<String>::new());
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&model());
+}
+
+#[test]
+fn a_token_opens_what_is_gated() {
+    let hub = Hub::of(model(), Fault::Status(401));
+    let told = refusal(&hub.w2s(&["models", "pull", MODEL]));
+    assert!(
+        told.contains("does not let you have it") && told.contains("HF_TOKEN"),
+        "{told}"
+    );
+    let mut command = hub.command(env!("CARGO_BIN_EXE_w2s"));
+    let output = command
+        .args(["models", "pull", MODEL])
+        .env("HF_TOKEN", "secret")
+        .output();
+    done(&output.unwrap());
+    let file = hub.home.path().join(".cache/huggingface/token");
+    fs::remove_dir_all(hub.repo()).unwrap();
+    fs::write(file, "secret\n").unwrap();
+    done(&hub.w2s(&["models", "pull", MODEL]));
+}
+
+#[test]
+fn what_the_hub_does_not_have_is_told_with_what_it_has() {
+    let files = BTreeMap::from([
+        ("m-Q4.gguf".to_owned(), vec![1]),
+        ("README.md".to_owned(), vec![2]),
+    ]);
+    let hub = Hub::of(files, Fault::None);
+    let told = refusal(&hub.w2s(&["models", "pull", MODEL]));
+    assert!(
+        told.contains("has no config.json") && told.contains("choose hf:owner/name:m-Q4.gguf"),
+        "{told}"
+    );
+    let told = refusal(&hub.w2s(&["models", "pull", "hf:owner/name:m-Q8.gguf"]));
+    assert!(told.contains("no file 'm-Q8.gguf'"), "{told}");
+    let told = refusal(&hub.w2s(&["models", "pull", "hf:owner/other"]));
+    assert!(told.contains("no such model or revision"), "{told}");
+    let told = refusal(&hub.w2s(&["models", "pull", "hf:owner/name@v2"]));
+    assert!(told.contains("no such model or revision"), "{told}");
+}
+
+#[test]
+fn without_a_network_it_says_so() {
+    let hub = Hub::of(model(), Fault::None);
+    let mut command = hub.command(env!("CARGO_BIN_EXE_w2s"));
+    // A port that nothing listens on.
+    command.env("HF_ENDPOINT", "http://127.0.0.1:9");
+    let output = command
+        .args(["run", "--prompt", "A", "--strong", MODEL])
+        .output();
+    let told = refusal(&output.unwrap());
+    assert!(
+        told.contains("no connection to http://127.0.0.1:9"),
+        "{told}"
+    );
+    let mut command = hub.command(env!("CARGO_BIN_EXE_w2s"));
+    command.env("HF_HUB_OFFLINE", "1");
+    let output = command
+        .args(["run", "--prompt", "A", "--strong", MODEL])
+        .output();
+    let told = refusal(&output.unwrap());
+    assert!(told.contains("HF_HUB_OFFLINE is set"), "{told}");
+    assert!(hub.server.seen().is_empty());
+}
+
+#[test]
+fn a_full_disk_is_told_and_cleared() {
+    let hub = Hub::of(model(), Fault::None);
+    // Files may not grow beyond a hundred blocks, which a write hears of as an error.
+    let script = "ulimit -f 100; trap '' XFSZ; exec \"$0\" models pull hf:owner/name";
+    let mut command = hub.command("/bin/sh");
+    let output = command
+        .args(["-c", script, env!("CARGO_BIN_EXE_w2s")])
+        .output();
+    let told = refusal(&output.unwrap());
+    assert!(told.contains("no room left"), "{told}");
+    assert!(
+        hub.names("blobs")
+            .iter()
+            .all(|name| !name.ends_with(".part"))
+    );
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&model());
+}
+
+#[test]
+fn names_that_lead_out_of_the_cache_are_refused() {
+    let mut files = model();
+    let weights = files.remove("model.safetensors").unwrap();
+    let index = br#"{"weight_map": {"a": "../../../../evil.safetensors"}}"#;
+    files.insert("model.safetensors.index.json".to_owned(), index.to_vec());
+    files.insert("../../../../evil.safetensors".to_owned(), weights);
+    let hub = Hub::of(files, Fault::None);
+    let told = refusal(&hub.w2s(&["models", "pull", MODEL]));
+    assert!(told.contains("leads out of the cache"), "{told}");
+}
+
+#[test]
+fn shards_come_with_their_index() {
+    let mut files = model();
+    let weights = files.remove("model.safetensors").unwrap();
+    let tensors = safetensors_names(&weights);
+    let map: BTreeMap<_, _> = tensors
+        .iter()
+        .map(|name| (name, "model-1.safetensors"))
+        .collect();
+    let index = serde_json::json!({"weight_map": map}).to_string();
+    files.insert(
+        "model.safetensors.index.json".to_owned(),
+        index.into_bytes(),
+    );
+    files.insert("model-1.safetensors".to_owned(), weights);
+    files.insert("unused.bin".to_owned(), vec![0; 10]);
+    let hub = Hub::of(files.clone(), Fault::None);
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    files.remove("unused.bin");
+    hub.assert_whole(&files);
+    assert!(
+        !hub.names("snapshots/abc")
+            .contains(&"unused.bin".to_owned())
+    );
+    assert!(done(&hub.w2s(&["models", "check", MODEL])).contains("good"));
+}
+
+fn safetensors_names(bytes: &[u8]) -> Vec<String> {
+    let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + len]).unwrap();
+    let names = header.as_object().unwrap().keys().cloned();
+    names.filter(|name| name != "__metadata__").collect()
+}
+
+#[test]
+fn the_playground_fetches_beside_its_search() {
+    let server = HubServer::start(model(), Fault::Slow);
+    let home = TempDir::new().unwrap();
+    let vars = [("HF_ENDPOINT", &server.endpoint[..])];
+    let args = ["--no-tour", "--pace", "0.1", "-n", "500"];
+    let w2s = env!("CARGO_BIN_EXE_w2s");
+    let mut tty = Tty::spawn(w2s, home.path(), (120, 40), &args, &vars);
+    tty.wait("beams", |output| output.has(" beam 1"));
+    tty.press("Hhf:owner/name,bundled:untuned\r");
+    tty.wait("progress", |output| {
+        output.has("fetching hf:owner/name") && output.has(" %") && output.has("searching")
+    });
+    tty.wait_for("pair hf:owner/name,bundled");
+    // The same weights on both sides: every log-ratio is nought from here on.
+    tty.wait("nought", |output| output.has(" 0.00"));
+    tty.press("Hhf:owner/other,bundled:untuned\r");
+    tty.wait("a refusal", |output| {
+        output.one_line().contains("no such model")
+    });
+    assert!(tty.see(|output| output.has("searching")));
+}
