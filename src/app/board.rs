@@ -31,6 +31,8 @@ pub struct Row<'a> {
     pub finished: bool,
     /// The user's hand on it.
     pub mark: Option<Mark>,
+    /// Successors that the user wants of it beyond K, in the round to come.
+    pub extra: usize,
     /// The text before its chunk.
     pub before: &'a str,
     /// Its chunk.
@@ -39,9 +41,11 @@ pub struct Row<'a> {
     pub score: Option<f64>,
     /// Log-ratio of the chunk alone.
     pub gain: Option<f64>,
-    /// Place among the round's scores, from 1, once all are scored.
+    /// What it is ranked by, the user's hand included, once all are scored.
+    pub key: Option<f64>,
+    /// Place among the round's rank keys, from 1.
     pub rank: Option<usize>,
-    /// Score minus the best pruned one's.
+    /// Its rank key minus that of the best pruned one.
     pub margin: Option<f64>,
     pub judge: Option<f64>,
 }
@@ -76,7 +80,7 @@ pub struct Head<'a> {
     pub beam: usize,
     pub text: &'a str,
     pub score: Option<f64>,
-    /// Its score under the pair before, while the change is fresh.
+    /// Its score under the pair before, where the pair changed just before this round.
     pub before: Option<f64>,
 }
 
@@ -94,14 +98,14 @@ pub fn lines<'a>(
     }
     match sort {
         Sort::Score if round.is_scored() => by_score(&mut rows, round),
-        _ => by_beam(trace, rows),
+        _ => by_beam(trace, round, rows),
     }
 }
 
 /// The candidates of `round`, by beam and successor; the judge is still to speak.
 fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
     let beam = Beam::of(round);
-    let ranks = ranking(round);
+    let ranks = ranking(trace, round);
     let mut rows: Vec<Row<'a>> = round
         .ids()
         .filter_map(|id| trace.candidate(id))
@@ -111,16 +115,20 @@ fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
     rows
 }
 
-/// Everything of a round in the order of its scores, best first.
-fn ranking(round: &RoundTrace) -> Vec<HypothesisId> {
+/// Everything of a round in the order of what it is ranked by, best first.
+fn ranking(trace: &SearchTrace, round: &RoundTrace) -> Vec<HypothesisId> {
+    let key = |id| Some((id, round.key_of(id, hand(trace, round, id))?));
+    let mut keys: Vec<(HypothesisId, f64)> = round.ids().filter_map(key).collect();
+    // Equal ones keep the order of creation, as the selection does.
+    keys.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    keys.into_iter().map(|(id, _)| id).collect()
+}
+
+/// The user's hand on a candidate: as it was at the cut, or as it is before it.
+fn hand(trace: &SearchTrace, round: &RoundTrace, id: HypothesisId) -> Option<Mark> {
     match &round.cut {
-        Some(cut) => cut.ranked().collect(),
-        None => {
-            let mut scores: Vec<_> = round.scores().collect();
-            // Equal scores keep the order of creation, as the selection does.
-            scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            scores.into_iter().map(|(id, _)| id).collect()
-        }
+        Some(cut) => cut.marks.get(&id).copied(),
+        None => trace.mark_of(id),
     }
 }
 
@@ -161,8 +169,10 @@ fn row<'a>(
         false => split(parent.map_or("", |parent| &parent.text), &candidate.text),
     };
     let score = round.score_of(id).or(candidate.score);
-    let base = parent.map_or(Some(0.0), |parent| parent.score);
+    let base = parent.map_or(Some(0.0), |parent| base_of(round, parent));
     let line = round.cut.as_ref().and_then(|cut| cut.line);
+    let mark = hand(trace, round, id);
+    let key = round.key_of(id, mark);
     Row {
         id,
         beam: beam.number(if stands {
@@ -173,7 +183,8 @@ fn row<'a>(
         successor: (!stands).then_some(candidate.slot.successor + 1),
         fate: round.fate(id),
         finished: candidate.is_finished(),
-        mark: trace.mark_of(id),
+        mark,
+        extra: trace.extra_of(id),
         before,
         chunk,
         score,
@@ -183,9 +194,16 @@ fn row<'a>(
             difference(score, base)
         },
         rank: ranks.iter().position(|other| *other == id).map(|i| i + 1),
-        margin: difference(score, line),
+        margin: difference(key, line),
+        key,
         judge: None,
     }
+}
+
+/// What a parent scored when `round` set out from it.
+fn base_of(round: &RoundTrace, parent: &CandidateTrace) -> Option<f64> {
+    let base = round.base.get(&parent.slot.id).copied();
+    base.or(parent.score)
 }
 
 fn difference(a: Option<f64>, b: Option<f64>) -> Option<f64> {
@@ -203,20 +221,20 @@ pub fn split<'a>(parent: &str, text: &'a str) -> (&'a str, &'a str) {
     text.split_at_checked(shared).unwrap_or((text, ""))
 }
 
-fn by_beam<'a>(trace: &'a SearchTrace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
+fn by_beam<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
     let mut lines = Vec::with_capacity(rows.len() + 4);
     let mut beam = None;
     for row in rows {
         if beam != Some(row.beam) {
             beam = Some(row.beam);
-            lines.push(Line::Head(head(trace, &row)));
+            lines.push(Line::Head(head(trace, round, &row)));
         }
         lines.push(Line::Candidate(row));
     }
     lines
 }
 
-fn head<'a>(trace: &'a SearchTrace, first: &Row<'a>) -> Head<'a> {
+fn head<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, first: &Row<'a>) -> Head<'a> {
     let id = match first.successor {
         Some(_) => trace.candidate(first.id).and_then(|c| c.slot.parent),
         None => Some(first.id),
@@ -226,13 +244,14 @@ fn head<'a>(trace: &'a SearchTrace, first: &Row<'a>) -> Head<'a> {
         id,
         beam: first.beam,
         text: candidate.map_or("", |candidate| &candidate.text),
-        score: candidate.and_then(|candidate| candidate.score),
-        before: id.and_then(|id| trace.score_before(id)),
+        score: candidate.and_then(|candidate| base_of(round, candidate)),
+        before: id.and_then(|id| round.before.get(&id).copied()),
     }
 }
 
 fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &RoundTrace) -> Vec<Line<'a>> {
-    rows.sort_by_key(|row| row.rank);
+    // A pinned one stands above the line, a killed one below it, whatever their ranks.
+    rows.sort_by_key(|row| (row.fate != Fate::Kept, row.rank));
     let kept = round.cut.as_ref().map(|cut| (cut.kept.len(), cut.line));
     let mut lines: Vec<Line<'a>> = rows.drain(..).map(Line::Candidate).collect();
     if let Some((n, Some(line))) = kept {

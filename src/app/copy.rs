@@ -14,7 +14,7 @@ impl App {
         else {
             return Vec::new();
         };
-        self.notice = Some("copied: prompt and response".to_owned());
+        self.note("copied: prompt and response".to_owned());
         vec![Effect::Copy(text)]
     }
 
@@ -23,7 +23,7 @@ impl App {
         let Some(hypothesis) = self.subject().and_then(|c| c.hypothesis.clone()) else {
             return Vec::new();
         };
-        self.notice = Some("copied: token table".to_owned());
+        self.note("copied: token table".to_owned());
         vec![Effect::Copy(table(&hypothesis.score))]
     }
 }

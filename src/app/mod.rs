@@ -127,14 +127,24 @@ pub struct Unguided {
 pub struct RunSummary {
     pub run: RunId,
     pub prompt: String,
-    pub params: SearchParams,
-    pub pair: String,
+    /// Of its rounds, in order, each once where it stayed the same.
+    pub params: Vec<SearchParams>,
+    /// The weak pairs that scored it, in order; the last one's score it is.
+    pub pairs: Vec<String>,
     pub score: f64,
     pub judge: Option<f64>,
     pub n_tokens: usize,
     /// Tokens the strong model sampled for it.
     pub cost: usize,
     pub text: String,
+}
+
+/// What the last key did, or why it did nothing; how the run goes on.
+#[derive(Debug, Clone, PartialEq)]
+struct Notice {
+    text: String,
+    /// It speaks of a run under way.
+    ends_with_run: bool,
 }
 
 /// The state of everything on screen.
@@ -155,11 +165,12 @@ pub struct App {
     judged: board::Judged,
     /// The weak pair that scores the run.
     pair_in_use: String,
+    /// The weak pairs that scored it before, in order.
+    pairs_before: Vec<String>,
     speeds: Speeds,
     look: Look,
     overlay: Overlay,
-    /// What the last key did, or why it did nothing.
-    notice: Option<String>,
+    notice: Option<Notice>,
     runs: Vec<RunSummary>,
     unguided: Option<Unguided>,
     /// What the models say about the candidate last inspected.
@@ -168,6 +179,11 @@ pub struct App {
     inspected: Option<HypothesisId>,
     /// How many turns back (candidates taken, rounds rewound) can be taken back.
     turns: usize,
+    /// The user's hand on candidates as last wished: ahead of the worker's echo in the trace.
+    wishes: wheel::Wishes,
+    /// The run was begun by a change of settings; further changes begin it again until its
+    /// second round.
+    is_trial: bool,
     /// Strong models loaded so far.
     strongs: Vec<ModelInfo>,
     fetch: Option<Fetch>,
@@ -202,6 +218,7 @@ impl App {
             trace: SearchTrace::default(),
             judged: board::Judged::new(),
             pair_in_use: String::new(),
+            pairs_before: Vec::new(),
             speeds: Speeds::default(),
             look: Look {
                 light: options.light,
@@ -218,6 +235,8 @@ impl App {
             evidence: None,
             inspected: None,
             turns: 0,
+            wishes: wheel::Wishes::default(),
+            is_trial: false,
             strongs: Vec::new(),
             fetch: None,
             last_load: LoadId::default(),
@@ -310,7 +329,7 @@ impl App {
 
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
-        self.notice.as_deref()
+        self.notice.as_ref().map(|notice| &notice.text[..])
     }
 
     /// What the strong model says unguided, once some of it is sampled.

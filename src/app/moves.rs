@@ -87,7 +87,7 @@ impl App {
             Some(_) => None,
             None => subject,
         };
-        self.notice = Some(match self.look.reference {
+        self.note(match self.look.reference {
             Some(_) => "select another candidate to compare it with this one".to_owned(),
             None => "no longer compared".to_owned(),
         });

@@ -29,7 +29,7 @@ impl App {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
         let item = |(i, pair): (usize, &PairInfo)| Item {
             title: [&pair.name[..], &pair.about[..]].join(": "),
-            note: self.note(pair.n_params, pair.name == self.settings.pair),
+            note: self.state_of(pair.n_params, pair.name == self.settings.pair),
             choice: Choice::Pair(i),
         };
         let items = pairs.iter().enumerate().map(item).collect();
@@ -41,14 +41,14 @@ impl App {
         let used = self.models.as_ref().map(|models| &models.strong.name);
         let item = |(i, model): (usize, &ModelInfo)| Item {
             title: format!("{}: context of {} tokens", model.name, model.context),
-            note: self.note(model.n_params, Some(&model.name) == used),
+            note: self.state_of(model.n_params, Some(&model.name) == used),
             choice: Choice::Strong(i),
         };
         let items = self.strongs.iter().enumerate().map(item).collect();
         with_typed(items, filter)
     }
 
-    fn note(&self, n_params: u64, is_used: bool) -> String {
+    fn state_of(&self, n_params: u64, is_used: bool) -> String {
         let state = if is_used { "in use" } else { "loaded" };
         format!("{:.1}M  {state}", n_params as f64 / 1e6)
     }
@@ -83,7 +83,7 @@ impl App {
         self.overlay = Overlay::None;
         let id = LoadId(self.last_load.0 + 1);
         self.last_load = id;
-        self.notice = Some(format!("loading {spec}: the search goes on"));
+        self.note(format!("loading {spec}: the search goes on"));
         let spec = spec.to_owned();
         self.fetch = Some(Fetch {
             id,
@@ -122,7 +122,7 @@ impl App {
                 models.strong = model.clone();
                 self.strongs.retain(|known| known.name != model.name);
                 self.strongs.push(model);
-                self.notice = Some(format!("strong model {}: searching anew", fetch.spec));
+                self.announce(format!("strong model {}: searching anew", fetch.spec));
                 let strong = Effect::Send(Command::UseStrong(fetch.spec));
                 let mut effects = vec![strong];
                 effects.extend(self.start());

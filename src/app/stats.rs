@@ -8,12 +8,14 @@ pub const STRONG: f64 = 0.5;
 /// Fewer candidates than this say nothing about a correlation.
 const ENOUGH: usize = 8;
 
-/// The scores of all candidates so far.
+/// The scores of all candidates so far, under the pair in use.
 #[must_use]
 pub fn scores(trace: &SearchTrace) -> Vec<f64> {
-    let all = trace.candidates();
-    let scored = all.filter(|candidate| candidate.hypothesis.is_some());
-    scored.filter_map(|candidate| candidate.score).collect()
+    let new = |round: &RoundTrace| -> Vec<f64> {
+        let ids = round.slots.iter().map(|slot| slot.id);
+        ids.filter_map(|id| round.score_of(id)).collect()
+    };
+    trace.comparable().flat_map(new).collect()
 }
 
 /// How many of `values` fall into each of `n` bins of equal width between the extremes.
@@ -49,7 +51,7 @@ pub fn extremes(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// all rounds; `None` while lengths do not vary, or too few are known.
 #[must_use]
 pub fn length_correlation(trace: &SearchTrace) -> Option<f64> {
-    let rounds = trace.rounds().iter();
+    let rounds = trace.comparable();
     let points: Vec<(f64, f64)> = rounds.flat_map(|round| centred(trace, round)).collect();
     if points.len() < ENOUGH {
         return None;

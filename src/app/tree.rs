@@ -39,8 +39,8 @@ fn children(trace: &SearchTrace) -> HashMap<Option<HypothesisId>, Vec<Hypothesis
     let mut children: HashMap<_, Vec<_>> = HashMap::new();
     for round in trace.rounds() {
         let mut slots = round.slots.clone();
-        let rank = |id| round.cut.as_ref().and_then(|cut| cut.rank(id));
-        slots.sort_by_key(|slot| rank(slot.id).unwrap_or(usize::MAX));
+        let score = |id| round.score_of(id).unwrap_or(f64::NEG_INFINITY);
+        slots.sort_by(|a, b| score(b.id).total_cmp(&score(a.id)));
         for slot in slots {
             children.entry(slot.parent).or_default().push(slot.id);
         }

@@ -4,6 +4,9 @@ use super::{App, Editor, Effect, Overlay, Phase};
 use crate::message::{Act, Command};
 use crate::search::{HypothesisId, Mark};
 
+/// Nats that one candidate can be boosted by with keys.
+const MAX_BOOST: f64 = 5.0;
+
 impl App {
     /// Whether there is a run to turn back: under way or at its end.
     pub(super) fn has_run(&self) -> bool {
@@ -14,8 +17,8 @@ impl App {
     pub(super) fn takeable(&self) -> Option<HypothesisId> {
         let id = self.look.selected?;
         let mut rounds = self.trace.rounds().iter();
-        let was_pruned = rounds.any(|round| round.pruned().contains(&id));
-        (was_pruned && self.has_run()).then_some(id)
+        let can_be_taken = rounds.any(|round| round.can_be_taken(id));
+        (can_be_taken && self.has_run()).then_some(id)
     }
 
     pub(super) fn take(&mut self) -> Vec<Effect> {
@@ -46,7 +49,7 @@ impl App {
     }
 
     fn steer(&mut self, act: Act, note: &str) -> Vec<Effect> {
-        self.notice = Some(note.to_owned());
+        self.note(note.to_owned());
         let run = self.run;
         vec![Effect::Send(Command::Steer { run, act })]
     }
@@ -67,25 +70,39 @@ impl App {
         let Some(id) = self.markable() else {
             return Vec::new();
         };
-        let is_same = self.trace.mark_of(id) == Some(mark);
-        let (mark, note) = match is_same {
-            true => (None, "the mark is taken away"),
-            false => (Some(mark), note),
-        };
+        match self.wished(id) == Some(mark) {
+            true => self.wish(id, None, "the mark is taken away"),
+            false => self.wish(id, Some(mark), note),
+        }
+    }
+
+    /// The mark on a candidate as the user last wished it.
+    fn wished(&self, id: HypothesisId) -> Option<Mark> {
+        let wish = self.wishes.marks.get(&id).copied();
+        wish.unwrap_or_else(|| self.trace.mark_of(id))
+    }
+
+    fn wish(&mut self, id: HypothesisId, mark: Option<Mark>, note: &str) -> Vec<Effect> {
+        self.wishes.marks.insert(id, mark);
         self.steer(Act::Mark { id, mark }, note)
     }
 
-    /// A nat more for the selected candidate at its cut.
+    /// A nat more for the selected candidate at its cut; after the most, none again.
     pub(super) fn boost(&mut self) -> Vec<Effect> {
         let Some(id) = self.markable() else {
             return Vec::new();
         };
-        let nats = match self.trace.mark_of(id) {
+        let nats = match self.wished(id) {
             Some(Mark::Boost(nats)) => nats + 1.0,
             _ => 1.0,
         };
-        let mark = Some(Mark::Boost(nats));
-        self.steer(Act::Mark { id, mark }, &format!("{nats:+} at its cut"))
+        match nats > MAX_BOOST {
+            true => self.wish(id, None, "no boost any more"),
+            false => {
+                let mark = Some(Mark::Boost(nats));
+                self.wish(id, mark, &format!("{nats:+} at its cut"))
+            }
+        }
     }
 
     /// The kept hypothesis that the selection stands for: itself, if it is in the beam.
@@ -100,7 +117,11 @@ impl App {
         let Some(id) = self.spendable() else {
             return Vec::new();
         };
-        let extra = self.trace.extra_of(id) + 1;
+        let extra = match self.wishes.extra.get(&id) {
+            Some(wished) => wished + 1,
+            None => self.trace.extra_of(id) + 1,
+        };
+        self.wishes.extra.insert(id, extra);
         let plural = if extra == 1 { "" } else { "s" };
         let note = format!("{extra} successor{plural} more of it in the next round");
         self.steer(Act::Spend { id, extra }, &note)

@@ -1,8 +1,10 @@
 //! The worker's reports, folded into the state.
 
-use super::{App, Effect, Pane, Phase, RunSummary, Settings, Unguided};
+use super::board::Line;
+use super::wheel::Wishes;
+use super::{Action, App, Context, Effect, Pane, Phase, RunSummary, Unguided};
 use crate::message::{Command, Live, ModelSet, RunId, Update};
-use crate::search::{Hypothesis, SearchEvent};
+use crate::search::{Hypothesis, SearchEvent, SearchParams};
 
 impl App {
     /// Reports of another run than the one on screen are stale and change nothing.
@@ -58,7 +60,7 @@ impl App {
                 self.on_pair_refused(&pair, &why)
             }
             Update::PairChanged { run, pair } if self.is_live(run) => {
-                self.pair_in_use = pair;
+                self.on_pair_changed(pair);
                 Vec::new()
             }
             _ => Vec::new(),
@@ -105,14 +107,27 @@ impl App {
 
     fn on_failed(&mut self, error: String) -> Vec<Effect> {
         self.phase = Phase::Failed { error };
+        // The reason is what matters now.
+        self.notice = None;
         Vec::new()
+    }
+
+    fn on_pair_changed(&mut self, pair: String) {
+        let round = self.trace.last_round().map_or(0, |round| round.number) + 1;
+        self.announce(format!("pair {pair}: in use since round {round}"));
+        let before = std::mem::replace(&mut self.pair_in_use, pair);
+        self.pairs_before.push(before);
     }
 
     fn on_event(&mut self, event: &SearchEvent) -> Vec<Effect> {
         let was_pending = self.pending();
         self.trace.apply(event);
         match event {
-            SearchEvent::RoundStarted { round, .. } => self.say_taken_over(*round, &was_pending),
+            SearchEvent::RoundStarted { round, .. } => {
+                self.wishes = Wishes::default();
+                self.say_taken_over(*round, &was_pending);
+            }
+            SearchEvent::Added { round, candidate } => self.on_added(*round, candidate),
             SearchEvent::Finished { best, .. } => self.on_finished(best),
             SearchEvent::Rewound { .. } if self.phase == Phase::Finished => {
                 self.phase = Phase::Running;
@@ -131,28 +146,73 @@ impl App {
             .map(String::as_str)
             .collect();
         if round > 1 && !taken.is_empty() {
-            self.notice = Some(format!("{}: in use since round {round}", taken.join(", ")));
+            self.announce(format!("{}: in use since round {round}", taken.join(", ")));
         }
+    }
+
+    /// A chunk of the user's own is scored: it is what they want to see.
+    fn on_added(&mut self, round: usize, candidate: &Hypothesis) {
+        self.look.selected = Some(candidate.id);
+        let rows = self.board();
+        let is_it = |line: &Line<'_>| match line {
+            Line::Candidate(row) if row.id == candidate.id => row.rank,
+            _ => None,
+        };
+        let rank = rows.iter().find_map(is_it);
+        let rank = rank.map_or_else(String::new, |rank| format!(", rank {rank}"));
+        let score = candidate.score.value();
+        let is_late = self.trace.round(round).is_some_and(|r| r.cut.is_some());
+        let next = match is_late {
+            true => {
+                let key = self.keymap.label(Context::Main, Action::Take);
+                format!("; {key} goes on from it")
+            }
+            false => String::new(),
+        };
+        self.note(format!("your chunk: log-ratio {score:+.2}{rank}{next}"));
     }
 
     fn on_finished(&mut self, best: &Hypothesis) {
         self.phase = Phase::Finished;
-        let Settings { params, .. } = &self.settings;
-        let params = self.trace.last_round().map_or(*params, |r| r.params);
+        self.notice.take_if(|notice| notice.ends_with_run);
+        if let Some(late) = self.too_late() {
+            self.note(late);
+        }
         // A turn that is taken back ends the run a second time in the same way.
         let run = self.run;
         self.runs.retain(|s| s.run != run || s.text != best.text);
         self.runs.push(RunSummary {
             run: self.run,
             prompt: self.run_prompt.clone(),
-            params,
-            pair: self.pair_in_use.clone(),
+            params: self.params_used(),
+            pairs: self.pairs_used(),
             score: best.score.value(),
             judge: self.judge_of(best.id),
             n_tokens: best.tokens.len(),
             cost: self.trace.tokens_sampled(),
             text: best.text.clone(),
         });
+    }
+
+    /// Changes that no round was left to take over.
+    fn too_late(&self) -> Option<String> {
+        let pending = self.pending().join(", ");
+        let key = self.keymap.label(Context::Main, Action::Restart);
+        let is_some = !pending.is_empty();
+        is_some.then(|| format!("{pending} came after the last chunk: {key} searches with it"))
+    }
+
+    /// The settings of all rounds, each once where they stayed the same.
+    fn params_used(&self) -> Vec<SearchParams> {
+        let rounds = self.trace.rounds().iter();
+        let mut params: Vec<SearchParams> = rounds.map(|round| round.params).collect();
+        params.dedup();
+        params
+    }
+
+    fn pairs_used(&self) -> Vec<String> {
+        let before = self.pairs_before.iter();
+        before.chain([&self.pair_in_use]).cloned().collect()
     }
 
     /// The judge may speak after the end.

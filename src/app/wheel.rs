@@ -1,9 +1,19 @@
 //! The wheel: settings changed while the search runs, and what starts, stops and steps it.
 
+use std::collections::HashMap;
+
 use super::settings::{self, PRESETS};
-use super::{Action, App, Effect, Overlay, Phase};
+use super::{Action, App, Effect, Notice, Overlay, Phase};
 use crate::message::{CancelToken, Command, PairInfo, RunId, RunRequest, Speeds};
-use crate::search::{SearchParams, SearchTrace};
+use crate::search::{HypothesisId, Mark, SearchParams, SearchTrace};
+
+/// What the user has asked for since a round began, told to the worker but perhaps not yet
+/// echoed: keys pressed faster than that add up all the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Wishes {
+    pub marks: HashMap<HypothesisId, Option<Mark>>,
+    pub extra: HashMap<HypothesisId, usize>,
+}
 
 impl App {
     /// What the run has not taken over yet, as `W 4 → 6`.
@@ -26,6 +36,9 @@ impl App {
 
     /// Begins a run with the settings wanted, and cancels the one before.
     pub(super) fn start(&mut self) -> Vec<Effect> {
+        self.is_trial = false;
+        self.wishes = Wishes::default();
+        self.pairs_before.clear();
         let before = std::mem::take(&mut self.cancel);
         let is_first = self.run == RunId(0);
         self.run = RunId(self.run.0 + 1);
@@ -71,17 +84,31 @@ impl App {
         }
     }
 
-    /// A run under way takes new settings at its next chunk; after its end they begin a new one,
-    /// so that a key always shows its effect.
+    /// Whether settings begin a new run at once: after the end of one, so that a key always shows
+    /// its effect; and in the first round of a run that another setting began, so that several
+    /// settings make one run.
+    fn begins_anew(&self) -> bool {
+        let is_first = self.trace.last_round().is_none_or(|r| r.number <= 1);
+        !self.is_searching() || (self.is_trial && is_first)
+    }
+
+    /// Begins a run for a changed setting.
+    fn try_out(&mut self, what: &str) -> Vec<Effect> {
+        self.announce(format!("{what}: searching anew"));
+        let effects = self.start();
+        self.is_trial = true;
+        effects
+    }
+
+    /// A run under way takes new settings at its next chunk.
     fn use_params(&mut self, params: SearchParams) -> Vec<Effect> {
         let what = settings::changes(&self.settings.params, &params).join(", ");
         self.settings.params = params;
-        if !self.is_searching() {
-            self.notice = Some(format!("{what}: searching anew"));
-            return self.start();
+        if self.begins_anew() {
+            return self.try_out(&what);
         }
         let pending = self.pending().join(", ");
-        self.notice = Some(match pending.is_empty() {
+        self.announce(match pending.is_empty() {
             true => "as before".to_owned(),
             false => format!("{pending} at the next chunk"),
         });
@@ -103,13 +130,12 @@ impl App {
     /// A run under way takes a pair that is loaded at its next chunk.
     pub(super) fn use_pair(&mut self, pair: PairInfo) -> Vec<Effect> {
         self.settings.pair.clone_from(&pair.name);
-        if !self.is_searching() {
-            self.notice = Some(format!("pair {}: searching anew", pair.name));
-            return self.start();
+        if self.begins_anew() {
+            return self.try_out(&format!("pair {}", pair.name));
         }
         let about = Some(&pair.about).filter(|about| !about.is_empty());
         let about = about.map_or_else(String::new, |about| format!(": {about}"));
-        self.notice = Some(format!("pair {} at the next chunk{about}", pair.name));
+        self.announce(format!("pair {} at the next chunk{about}", pair.name));
         let (run, pair) = (self.run, pair.name);
         vec![Effect::Send(Command::UsePair { run, pair })]
     }
@@ -119,7 +145,7 @@ impl App {
             return self.say("that is as far as it goes");
         };
         self.settings.pace = pace;
-        self.notice = Some(format!("pace: {}", settings::pace_text(pace)));
+        self.note(format!("pace: {}", settings::pace_text(pace)));
         let (run, round) = (self.run, pace);
         vec![Effect::Send(Command::Pace { run, round })]
     }
@@ -148,14 +174,14 @@ impl App {
     pub(super) fn new_seed(&mut self) -> Vec<Effect> {
         let seed = self.settings.params.seed.wrapping_add(1);
         self.settings.params = settings::with_seed(&self.settings.params, seed);
-        self.notice = Some(format!("seed {seed}: searching anew"));
+        self.announce(format!("seed {seed}: searching anew"));
         self.start()
     }
 
     pub(super) fn toggle_rules(&mut self) -> Vec<Effect> {
         self.settings.params = settings::with_other_rules(&self.settings.params);
         let rules = self.settings.params.rules;
-        self.notice = Some(format!("rules {rules}: searching anew"));
+        self.announce(format!("rules {rules}: searching anew"));
         self.start()
     }
 
@@ -179,13 +205,29 @@ impl App {
         if let Some(params) = preset.apply(&self.settings.params) {
             self.settings.params = params;
         }
-        self.notice = Some(format!("{}: searching anew", preset.name));
+        self.announce(format!("{}: searching anew", preset.name));
         self.start()
+    }
+
+    /// Says what the last key did.
+    pub(super) fn note(&mut self, text: String) {
+        self.notice = Some(Notice {
+            text,
+            ends_with_run: false,
+        });
+    }
+
+    /// Says how the run goes on, which is over when the run is.
+    pub(super) fn announce(&mut self, text: String) {
+        self.notice = Some(Notice {
+            text,
+            ends_with_run: true,
+        });
     }
 
     /// Leaves a note and does nothing.
     pub(super) fn say(&mut self, note: &str) -> Vec<Effect> {
-        self.notice = Some(note.to_owned());
+        self.note(note.to_owned());
         Vec::new()
     }
 }

@@ -59,7 +59,7 @@ pub fn cut(
     marks: &BTreeMap<HypothesisId, Mark>,
     candidates: Vec<Arc<Hypothesis>>,
 ) -> (Vec<Arc<Hypothesis>>, Vec<Arc<Hypothesis>>) {
-    let key = |c: &Hypothesis| rank_key(params, c) + boost(marks, c.id);
+    let key = |c: &Hypothesis| rank_key(params, c) + boost_of(marks.get(&c.id).copied());
     let ranked = rank_by(candidates, key);
     let is = |mark: Mark| move |c: &Arc<Hypothesis>| marks.get(&c.id) == Some(&mark);
     let (pinned, rest): (Vec<_>, Vec<_>) = ranked.into_iter().partition(is(Mark::Pin));
@@ -71,9 +71,11 @@ pub fn cut(
     (rank_by(all, key), rank_by(pruned, key))
 }
 
-fn boost(marks: &BTreeMap<HypothesisId, Mark>, id: HypothesisId) -> f64 {
-    match marks.get(&id) {
-        Some(Mark::Boost(nats)) => *nats,
+/// What a mark adds to the rank key.
+#[must_use]
+pub fn boost_of(mark: Option<Mark>) -> f64 {
+    match mark {
+        Some(Mark::Boost(nats)) => nats,
         _ => 0.0,
     }
 }

@@ -9,10 +9,13 @@ use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Sort, stats};
-use crate::search::{Fate, HypothesisId, Mark, RoundTrace};
+use crate::search::{Fate, HypothesisId, Mark, Ranking, RoundTrace, SearchParams, SearchTrace};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 const ROOMY: u16 = 96;
+
+/// Cells for a candidate's label and the user's hand on it.
+const LABEL: usize = 7;
 
 /// Lines the board would fill.
 pub fn height_wanted(app: &App) -> u16 {
@@ -83,6 +86,8 @@ struct Columns {
     bar: usize,
     text: usize,
     scale: f64,
+    /// The heading of the column beside the bar: what the chunk adds, or what is ranked by.
+    gain: &'static str,
 }
 
 impl Columns {
@@ -93,7 +98,7 @@ impl Columns {
             50..=ROOMY => 11,
             _ => 17,
         };
-        let numbers = if roomy { 54 } else { 18 };
+        let numbers = if roomy { 57 } else { 21 };
         let text = usize::from(area.width).saturating_sub(numbers + bar);
         let by_beam = roomy && app.look().sort == Sort::Beam;
         Self {
@@ -102,6 +107,10 @@ impl Columns {
             bar,
             text,
             scale: bar::scale(app.trace().reach()),
+            gain: match app.shown_round() {
+                Some(round) if has_key(&round.params) => "ranked",
+                _ => "chunk",
+            },
         }
     }
 }
@@ -117,9 +126,8 @@ fn title(app: &App, round: &RoundTrace, theme: &Theme) -> Vec<Span<'static>> {
     if app.look().sort == Sort::Score {
         spans.push(Span::styled("  by score", theme.muted));
     }
-    if let Some((old, new)) = app.trace().change(round) {
-        let pair = text::clean(app.pair_in_use());
-        let change = format!("  {pair} {old:+.2} → {new:+.2}");
+    if let Some((old, new)) = SearchTrace::change(round) {
+        let change = format!("  new pair {old:+.2} → {new:+.2}");
         spans.push(Span::styled(change, theme.accent));
     }
     // Length is the usual artefact: it must not hide in a chart.
@@ -133,7 +141,8 @@ fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
     let n = round.ids().count();
     match &round.cut {
         Some(cut) => {
-            let line = cut.line.map(|line| format!("  cut at {line:+.2}"));
+            let unit = ranked_by(&round.params);
+            let line = cut.line.map(|line| format!("  cut at {line:+.2}{unit}"));
             let line = line.unwrap_or_default();
             let (kept, pruned) = (cut.kept.len(), cut.pruned.len());
             Span::styled(
@@ -153,6 +162,24 @@ fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
     }
 }
 
+/// What the cut ranks by, where it is not the log-ratio itself.
+fn ranked_by(params: &SearchParams) -> String {
+    let what = match params.ranking {
+        Ranking::Sum => "",
+        Ranking::PerToken => " a token",
+        Ranking::Chunk => " by this chunk",
+    };
+    match params.weight.get() {
+        1.0 => what.to_owned(),
+        weight => format!("{what} × {weight}"),
+    }
+}
+
+/// Whether the cut ranks by something else than what other columns show.
+fn has_key(params: &SearchParams) -> bool {
+    params.ranking == Ranking::PerToken || params.weight.get() != 1.0
+}
+
 fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &Theme) {
     let scale = columns.scale;
     let arm = columns.bar.saturating_sub(1) / 2;
@@ -162,7 +189,7 @@ fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &
         format!("+{scale}")
     );
     let what = match columns.context {
-        0 => "chunk",
+        0 => "text of the chunk",
         _ => "response … chunk",
     };
     let judge = match app.models() {
@@ -170,8 +197,8 @@ fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &
         None => "",
     };
     let spans = format!(
-        "    cand.  rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}  {what}",
-        "chunk", "to cut"
+        "    cand.     rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}  {what}",
+        columns.gain, "to cut"
     );
     draw::line(buf, area, 0, vec![Span::styled(spans, theme.faint)]);
 }
@@ -189,7 +216,7 @@ fn draw_line(
         Line::Head(head) => head_spans(head, columns, theme),
         Line::Candidate(row) if columns.roomy => roomy_spans(row, columns, theme),
         Line::Candidate(row) => compact_spans(row, columns, theme),
-        Line::Cut(line) => cut_spans(*line, area, theme),
+        Line::Cut(line) => cut_spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
     if id(line).is_some() && id(line) == app.look().selected {
@@ -222,22 +249,32 @@ fn head_score(head: &Head<'_>, theme: &Theme) -> Span<'static> {
     }
 }
 
-fn cut_spans(line: f64, area: Rect, theme: &Theme) -> Vec<Span<'static>> {
-    let label = format!(" ── cut at {line:+.2}: kept above, pruned below ");
+fn cut_spans(line: f64, area: Rect, app: &App, theme: &Theme) -> Vec<Span<'static>> {
+    let unit = app.shown_round().map(|round| ranked_by(&round.params));
+    let unit = unit.unwrap_or_default();
+    let label = format!(" ── cut at {line:+.2}{unit}: kept above, pruned below ");
     let rest = usize::from(area.width).saturating_sub(text::width(&label));
     vec![Span::styled(label + &"─".repeat(rest), theme.accent)]
 }
 
-/// The fate of a candidate; before its cut, the user's hand on it.
-fn mark(row: &Row<'_>) -> &'static str {
-    match (row.fate, row.mark) {
-        (Fate::Kept | Fate::Growing | Fate::Scored, Some(Mark::Pin)) => "◆",
-        (Fate::Growing | Fate::Scored, Some(Mark::Kill)) => "✗",
-        (Fate::Growing | Fate::Scored, Some(Mark::Boost(_))) => "+",
-        (Fate::Growing, None) => "·",
-        (Fate::Scored, None) => "?",
-        (Fate::Kept, _) => "✓",
-        (Fate::Pruned, _) => "✗",
+/// The fate of a candidate.
+fn fate(row: &Row<'_>) -> &'static str {
+    match row.fate {
+        Fate::Growing => "·",
+        Fate::Scored => "?",
+        Fate::Kept => "✓",
+        Fate::Pruned => "✗",
+    }
+}
+
+/// The user's hand on a candidate: pinned, killed, boosted, successors beyond K.
+fn hand(row: &Row<'_>) -> String {
+    match (row.mark, row.extra) {
+        (_, extra @ 1..) => format!("K+{extra}"),
+        (Some(Mark::Pin), _) => "◆".to_owned(),
+        (Some(Mark::Kill), _) => "†".to_owned(),
+        (Some(Mark::Boost(nats)), _) => format!("{nats:+}"),
+        (None, _) => String::new(),
     }
 }
 
@@ -260,11 +297,16 @@ fn number(value: Option<f64>, width: usize, row: &Row<'_>, theme: &Theme) -> Spa
 
 fn lead(row: &Row<'_>, theme: &Theme) -> Vec<Span<'static>> {
     let finished = if row.finished { "■" } else { " " };
+    let label = row.label();
     vec![
         Span::raw(" "),
-        Span::styled(mark(row), style(row, theme)),
+        Span::styled(fate(row), style(row, theme)),
         Span::styled(finished, theme.finished),
-        Span::styled(format!(" {:<5}", row.label()), style(row, theme)),
+        Span::styled(format!(" {label} "), style(row, theme)),
+        Span::styled(
+            text::pad(&hand(row), LABEL.saturating_sub(label.len())),
+            theme.accent,
+        ),
     ]
 }
 
@@ -286,7 +328,12 @@ fn roomy_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'sta
     spans.push(Span::raw("  "));
     spans.extend(row_bar(row, columns, theme));
     spans.push(Span::raw(" "));
-    spans.push(number(row.gain, 8, row, theme));
+    let gain = if columns.gain == "chunk" {
+        row.gain
+    } else {
+        row.key
+    };
+    spans.push(number(gain, 8, row, theme));
     spans.push(number(row.margin, 8, row, theme));
     spans.push(number(row.judge, 8, row, theme));
     spans.push(Span::raw("  "));

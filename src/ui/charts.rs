@@ -22,7 +22,10 @@ const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 
 /// The plot of rounds, and below it a line each for spread, distribution and length.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let legend = "by round: ┃ kept  ● their mean  │ pruned  ╌ cut";
+    let mut legend = "by round: ┃ kept  ● their mean  │ pruned  ╌ cut".to_owned();
+    if app.trace().rounds().iter().any(|round| round.era > 0) {
+        legend.push_str("  ┊ new pair");
+    }
     let details = vec![Span::styled(legend, theme.muted)];
     let body = draw::titled(buf, area, Pane::Charts, details, app, theme);
     let notes = NOTES.min(body.height);
@@ -88,6 +91,18 @@ fn plot(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         let x = area.x + SCALE + step * i as u16;
         let column = Rect::new(x, area.y, step, area.height);
         draw_round(buf, column, &axis, round, theme);
+        let before = rounds.get((skip + i).wrapping_sub(1));
+        if before.is_some_and(|before| before.era != round.era) {
+            draw_change(buf, column, theme);
+        }
+    }
+}
+
+/// From here on scores are of another pair and do not compare with those before.
+fn draw_change(buf: &mut Buffer, column: Rect, theme: &Theme) {
+    let edge = Rect { width: 1, ..column };
+    for row in 0..usize::from(column.height) {
+        draw::line(buf, edge, row, vec![Span::styled("┊", theme.accent)]);
     }
 }
 
@@ -123,7 +138,7 @@ fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &RoundTrace, t
             put(middle, row, "│", theme.pruned);
         }
     }
-    if let Some(line) = round.cut.as_ref().and_then(|cut| cut.line) {
+    if let Some(line) = round.cut_score() {
         let dashes = "╌".repeat(usize::from(column.width));
         put(column, axis.row(line), &dashes, theme.accent);
     }

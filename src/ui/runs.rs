@@ -7,49 +7,62 @@ use ratatui::text::Span;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::{App, Pane, RunSummary};
+use crate::search::SearchParams;
+
+/// Cells for W,K,L,n and for the pair.
+const SIZES: usize = 16;
+const PAIR: usize = 18;
 
 /// A line for every finished run, the newest last and in view.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let n = app.runs().len();
-    let details = vec![Span::styled(format!("{n} finished"), theme.muted)];
+    let runs = app.runs();
+    let details = format!("{} finished   ● best of its prompt and pair", runs.len());
+    let details = vec![Span::styled(details, theme.muted)];
     let body = draw::titled(buf, area, Pane::Runs, details, app, theme);
     let heading = format!(
-        " {:>3}  {:<14} {:>4} {:>4}  {:<12} {:>9} {:>7} {:>6} {:>8}  response",
+        " {:>3}  {:<SIZES$} {:>4} {:>4}  {:<PAIR$} {:>9} {:>7} {:>6} {:>8}  response",
         "run", "W,K,L,n", "T", "seed", "pair", "log-ratio", "judge", "tokens", "sampled"
     );
     draw::line(buf, body, 0, vec![Span::styled(heading, theme.faint)]);
     let rows = draw::below(body, 1);
-    let skip = n.saturating_sub(usize::from(rows.height));
-    let best = app
-        .runs()
-        .iter()
-        .map(|run| run.score)
-        .fold(f64::MIN, f64::max);
-    for (row, run) in app.runs().iter().skip(skip).enumerate() {
-        let is_best = n > 1 && run.score >= best;
-        draw::line(
-            buf,
-            rows,
-            row,
-            spans(run, is_best, usize::from(rows.width), theme),
-        );
+    let skip = runs.len().saturating_sub(usize::from(rows.height));
+    for (row, run) in runs.iter().skip(skip).enumerate() {
+        let line = spans(run, is_best(run, runs), usize::from(rows.width), theme);
+        draw::line(buf, rows, row, line);
     }
 }
 
+/// Whether a run beats others of its prompt and pair: scores of other pairs do not compare.
+fn is_best(run: &RunSummary, runs: &[RunSummary]) -> bool {
+    let is_rival =
+        |other: &&RunSummary| other.prompt == run.prompt && other.pairs.last() == run.pairs.last();
+    let rivals: Vec<f64> = runs.iter().filter(is_rival).map(|r| r.score).collect();
+    rivals.len() > 1 && rivals.iter().all(|score| *score <= run.score)
+}
+
+/// A setting of all rounds: once, or as it changed, `4→8`.
+fn course<T: ToString>(run: &RunSummary, setting: impl Fn(&SearchParams) -> T) -> String {
+    let mut values: Vec<String> = run.params.iter().map(|p| setting(p).to_string()).collect();
+    values.dedup();
+    values.join("→")
+}
+
 fn spans(run: &RunSummary, is_best: bool, width: usize, theme: &Theme) -> Vec<Span<'static>> {
-    let p = &run.params;
-    let sizes = format!(
-        "{},{},{},{}",
-        p.beam_width, p.successors, p.chunk_len, p.max_new_tokens
-    );
+    let sizes = [
+        course(run, |p| p.beam_width),
+        course(run, |p| p.successors),
+        course(run, |p| p.chunk_len),
+        course(run, |p| p.max_new_tokens),
+    ];
     let mark = if is_best { "●" } else { " " };
     let style = if is_best { theme.title } else { theme.text };
     let lead = format!(
-        "{mark}{:>3}  {sizes:<14} {:>4} {:>4}  {} ",
+        "{mark}{:>3}  {} {:>4} {:>4}  {} ",
         run.run.0,
-        p.sampling.temperature(),
-        p.seed,
-        text::pad(&text::clean(&run.pair), 12),
+        text::pad(&sizes.join(","), SIZES),
+        course(run, |p| p.sampling.temperature()),
+        course(run, |p| p.seed),
+        text::pad(&text::clean(&run.pairs.join("→")), PAIR),
     );
     let numbers = format!(" {:>6} {:>8}  ", run.n_tokens, run.cost);
     let room = width.saturating_sub(text::width(&lead) + text::width(&numbers) + 17);

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::{Action, App, Context, Phase};
+use crate::search::{Cut, Ranking, RoundTrace};
 
 /// What the last key did, else what the search does.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
@@ -41,18 +42,51 @@ fn story(app: &App) -> String {
             "Paused before the cut: pin {pin}, kill {kill} or boost {boost} a candidate."
         );
     }
-    let Some(round) = app.trace().last_round() else {
-        return "The search begins.".to_owned();
+    match app.trace().last_round() {
+        None => "The search begins.".to_owned(),
+        Some(round) => match &round.cut {
+            Some(cut) => chosen(round, cut),
+            None => growing(round),
+        },
+    }
+}
+
+/// Who is kept, and by what.
+fn chosen(round: &RoundTrace, cut: &Cut) -> String {
+    let (kept, all) = (cut.kept.len(), cut.kept.len() + cut.pruned.len());
+    if cut.pruned.is_empty() {
+        return "Nothing to choose from: all are kept (✓).".to_owned();
+    }
+    let by = match (round.params.weight.get(), round.params.ranking) {
+        (0.0, _) => return format!("With weight 0 the first {kept} of {all} are kept (✓)."),
+        (weight, _) if weight < 0.0 => "likes least",
+        (_, Ranking::Sum) => "likes best",
+        (_, Ranking::PerToken) => "likes best for each token",
+        (_, Ranking::Chunk) => "likes best by their last chunks",
     };
-    match &round.cut {
-        Some(cut) => format!(
-            "The weak pair likes these {} of {} best: kept (✓). The others are pruned (✗).",
-            cut.kept.len(),
-            cut.kept.len() + cut.pruned.len(),
-        ),
-        None => {
-            let (w, k) = (round.params.beam_width, round.params.successors);
-            format!("{w} × {k} candidates grow by a chunk; the weak pair scores every token.")
+    let hand = if cut.marks.is_empty() {
+        ""
+    } else {
+        ", your hand included"
+    };
+    format!(
+        "The {kept} of {all} that the weak pair {by}{hand} are kept (✓), the others pruned (✗)."
+    )
+}
+
+fn growing(round: &RoundTrace) -> String {
+    let mut parents: Vec<_> = round.slots.iter().map(|slot| slot.parent).collect();
+    parents.sort();
+    parents.dedup();
+    let stand = match round.standing.len() {
+        0 => String::new(),
+        n => format!(" ({n} finished stand by)"),
+    };
+    let (n, after) = (round.slots.len(), parents.len());
+    match round.beam.is_empty() {
+        true => format!("{n} candidates grow by a chunk; the weak pair scores every token."),
+        false => {
+            format!("{n} candidates grow after {after} hypotheses{stand}; the pair scores them.")
         }
     }
 }

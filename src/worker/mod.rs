@@ -390,6 +390,7 @@ impl Worker {
             Ok(events) => {
                 let told = |event| self.out.send(Update::Search { run: id, event });
                 events.into_iter().try_for_each(told)?;
+                self.change_twin(run)?;
                 self.out.send(Update::PairChanged {
                     run: id,
                     pair: name,
@@ -400,6 +401,22 @@ impl Worker {
                 pair: name,
                 why,
             }),
+        }
+    }
+
+    /// The unguided response is scored by the pair that the guided one is.
+    fn change_twin(&self, run: &mut Run) -> Result<(), Gone> {
+        let Some(twin) = run.twin.as_mut() else {
+            return Ok(());
+        };
+        match twin.use_pair(&run.setting, &self.judge) {
+            Ok(Some(update)) => self.out.send(update),
+            Ok(None) => Ok(()),
+            // Better none than one with another pair's scores.
+            Err(_) => {
+                run.twin = None;
+                Ok(())
+            }
         }
     }
 

@@ -30,10 +30,12 @@ impl Run {
         self.request.run
     }
 
-    /// Whether there is unguided text to sample yet, now that there is time.
+    /// Whether there is unguided text to sample yet: as much as the run has, so that the two
+    /// compare.
     pub fn twin_lags(&self) -> bool {
         let cancelled = self.request.cancel.is_cancelled();
-        !cancelled && self.twin.as_ref().is_some_and(|twin| !twin.is_done())
+        let twin = self.twin.as_ref();
+        !cancelled && twin.is_some_and(|twin| twin.is_behind(&self.search))
     }
 
     pub fn moves(&self) -> bool {

@@ -42,11 +42,36 @@ impl Twin {
         }
     }
 
+    /// Scores what there is under another pair, and all that comes. `None` when there is nothing
+    /// yet.
+    pub(super) fn use_pair(
+        &mut self,
+        setting: &Setting,
+        judge: &Judge,
+    ) -> Result<Option<Update>, SearchError> {
+        self.scorer = setting.scorer(&self.search.params())?;
+        if self.search.best().is_none() {
+            return Ok(None);
+        }
+        let ignore = &mut |_| ControlFlow::Continue(());
+        self.search.rescore(&mut self.scorer, ignore)?;
+        self.told(judge).map(Some)
+    }
+
+    /// Whether it has fewer chunks than the run it stands beside.
+    pub(super) fn is_behind(&self, run: &ChunkBeamSearch) -> bool {
+        !self.is_done() && (run.is_finished() || self.search.round_idx() < run.round_idx())
+    }
+
     /// One chunk more.
     pub(super) fn advance(&mut self, judge: &Judge) -> Result<Update, SearchError> {
         let ignore = &mut |_| ControlFlow::Continue(());
         self.search
             .round(&mut self.sampler, &mut self.scorer, ignore)?;
+        self.told(judge)
+    }
+
+    fn told(&self, judge: &Judge) -> Result<Update, SearchError> {
         let response = self.search.best().cloned();
         let response: Arc<Hypothesis> = response.ok_or(SearchError::Miscount {
             who: "the twin",

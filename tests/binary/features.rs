@@ -211,18 +211,21 @@ fn pin_kill_and_boost_decide_the_cut() {
     tty.wait("the selection", |output| output.has("▸"));
     tty.press("=");
     tty.wait_for("+1 at its cut");
-    tty.wait("the boost", |output| has_candidate(output, '+', "1.1"));
+    let hand = |mark: &'static str| move |output: &Output| output.has(mark);
+    tty.wait("the boost", hand("1.1 +1 "));
     tty.press("X");
-    tty.wait("the kill", |output| has_candidate(output, '✗', "1.1"));
+    tty.wait("the kill", hand("1.1 † "));
     tty.press("*");
-    tty.wait("the pin", |output| has_candidate(output, '◆', "1.1"));
+    tty.wait("the pin", hand("1.1 ◆ "));
     tty.press("\x1b[BX");
-    tty.wait("another kill", |output| has_candidate(output, '✗', "1.2"));
+    tty.wait("another kill", hand("1.2 † "));
     tty.press("s");
     tty.wait("a cut that obeys", |output| {
         output.has(" kept ")
-            && has_candidate(output, '◆', "1.1")
+            && has_candidate(output, '✓', "1.1")
+            && output.has("1.1 ◆ ")
             && has_candidate(output, '✗', "1.2")
+            && output.has("1.2 † ")
     });
 }
 

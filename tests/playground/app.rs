@@ -1,11 +1,12 @@
 //! The app as a state machine: one transition a test, named event_outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use w2s::app::board::Line;
 use w2s::app::{App, Effect, MenuKind, Msg, Overlay, Pane, Phase, Target};
 use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, RunId, Update};
-use w2s::search::{Fate, HypothesisId, Mark, SearchEvent};
+use w2s::search::{Fate, Hypothesis, HypothesisId, Mark, SearchEvent, SearchTrace};
 
 use crate::support::Playground;
 
@@ -404,7 +405,16 @@ fn written_candidate_joins_its_round() {
         round: 1,
         candidate,
     });
-    assert!(rows(&p.app).iter().any(|(id, _)| *id == HypothesisId(999)));
+    let (fate, rank, margin, _) = row(&p.app, HypothesisId(999));
+    assert_eq!(
+        (fate, rank),
+        (Fate::Scored, Some(2)),
+        "neither kept nor pruned"
+    );
+    assert!(margin.is_some_and(|margin| margin > 0.0));
+    assert_eq!(p.app.trace().last_round().unwrap().pruned().len(), 12);
+    assert_eq!(p.app.look().selected, Some(HypothesisId(999)));
+    assert!(p.app.notice().unwrap().contains("d goes on from it"));
 }
 
 #[test]
@@ -580,24 +590,189 @@ fn tour_read_to_its_end_is_dismissed_for_ever() {
     assert_eq!(p.effects, [Effect::RememberTour]);
 }
 
+/// The heads of the round on the board: scores under the pair before and under its own.
+fn heads(app: &App) -> Vec<(Option<f64>, Option<f64>)> {
+    let heads = app.board().into_iter().filter_map(|line| match line {
+        Line::Head(head) => Some((head.before, head.score)),
+        _ => None,
+    });
+    heads.collect()
+}
+
 #[test]
-fn changed_pair_shows_both_scores_until_the_next_cut() {
+fn changed_pair_shows_both_scores_in_the_round_that_follows() {
     let mut p = Playground::loaded();
     p.round();
     let old = p.app.trace().best().and_then(|best| best.score);
     p.rescore("critical").start_round();
-    let best = p.app.trace().best().map(|best| best.slot.id).unwrap();
-    assert!(p.app.trace().score_before(best).is_some());
-    let change = p.app.trace().change(p.app.shown_round().unwrap()).unwrap();
+    let changed = heads(&p.app);
+    assert!(changed.iter().all(|(before, _)| before.is_some()));
+    let change = SearchTrace::change(p.app.shown_round().unwrap()).unwrap();
     assert_eq!(Some(change.0), old);
     assert!(
         (change.1 - old.unwrap() / -2.0).abs() > 1e-9,
         "another hypothesis leads"
     );
-    p.grow(5).score();
-    assert!(p.app.trace().score_before(best).is_some());
-    p.select();
-    assert_eq!(p.app.trace().score_before(best), None);
+    p.grow(5).score().select().round();
+    assert!(heads(&p.app).iter().all(|(before, _)| before.is_none()));
+    p.press(&["<"]);
+    assert_eq!(heads(&p.app), changed, "as it was then");
+}
+
+#[test]
+fn rounds_before_a_change_of_the_pair_keep_their_scores() {
+    let mut p = Playground::loaded();
+    p.round().round();
+    let before = heads(&p.app);
+    p.rescore("critical").round().press(&["<"]);
+    assert_eq!(heads(&p.app), before);
+    let (all, comparable) = (p.app.trace().rounds().len(), p.app.trace().comparable());
+    assert_eq!((all, comparable.count()), (3, 1));
+}
+
+/// Rows of the board by id: fate, rank, distance to the cut, mark.
+fn row(app: &App, id: HypothesisId) -> (Fate, Option<usize>, Option<f64>, Option<Mark>) {
+    let rows = app.board().into_iter().find_map(|line| match line {
+        Line::Candidate(row) if row.id == id => Some((row.fate, row.rank, row.margin, row.mark)),
+        _ => None,
+    });
+    rows.unwrap()
+}
+
+#[test]
+fn distance_to_the_cut_is_of_what_is_ranked_by() {
+    let mut p = Playground::loaded();
+    p.press(&["a", "a", "-", "-"]);
+    let params = p.app.settings().params;
+    p.start_round().grow(5).score();
+    let key = |c: &Arc<Hypothesis>| params.weight.get() * c.chunk_value();
+    let round = p.app.trace().last_round().unwrap();
+    let mut order = round.candidates.clone();
+    order.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    let (best, line) = (order[0].clone(), order[4].clone());
+    let ids: Vec<HypothesisId> = order.iter().map(|c| c.id).collect();
+    p.cut(&ids[..4], &ids[4..], &[]);
+    let (fate, rank, margin, _) = row(&p.app, best.id);
+    assert_eq!((fate, rank), (Fate::Kept, Some(1)));
+    assert!((margin.unwrap() - (key(&best) - key(&line))).abs() < 1e-12);
+    assert_eq!(row(&p.app, line.id).2, Some(0.0));
+}
+
+#[test]
+fn the_hand_on_a_candidate_stays_in_the_history() {
+    let mut p = Playground::loaded();
+    p.start_round().grow(5).score();
+    let round = p.app.trace().last_round().unwrap();
+    let mut order: Vec<(HypothesisId, f64)> = round.scores().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let ids: Vec<HypothesisId> = order.iter().map(|(id, _)| *id).collect();
+    // The best is killed, the last is boosted over the line.
+    let (killed, boosted) = (ids[0], ids[15]);
+    let kept = [ids[1], ids[2], ids[3], boosted];
+    let pruned: Vec<HypothesisId> = ids
+        .iter()
+        .filter(|id| !kept.contains(id))
+        .copied()
+        .collect();
+    let marks = [(killed, Mark::Kill), (boosted, Mark::Boost(9.0))];
+    p.cut(&kept, &pruned, &marks).round().press(&["<"]);
+    let (fate, _, _, mark) = row(&p.app, killed);
+    assert_eq!((fate, mark), (Fate::Pruned, Some(Mark::Kill)));
+    let (fate, _, margin, mark) = row(&p.app, boosted);
+    assert_eq!((fate, mark), (Fate::Kept, Some(Mark::Boost(9.0))));
+    assert!(margin.unwrap() > 0.0, "the boost counts");
+    assert_eq!(
+        row(&p.app, ids[4]).2,
+        Some(0.0),
+        "the best that was not killed"
+    );
+}
+
+#[test]
+fn keys_faster_than_the_worker_add_up() {
+    let mut p = Playground::loaded();
+    p.start_round().grow(2).press(&["down", "=", "=", "="]);
+    let boost = |nats| Some(Mark::Boost(nats));
+    let marks: Vec<Option<Mark>> = sent(&p)
+        .iter()
+        .filter_map(|command| match command {
+            Command::Steer {
+                act: Act::Mark { mark, .. },
+                ..
+            } => Some(*mark),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(marks, [boost(1.0), boost(2.0), boost(3.0)]);
+    p.press(&["=", "=", "="]);
+    let Command::Steer {
+        act: Act::Mark { mark, .. },
+        ..
+    } = last_sent(&p)
+    else {
+        panic!("not a mark");
+    };
+    assert_eq!(*mark, None, "after the most there is none again");
+    p.grow(5).score().select().press(&["o", "home", "S", "S"]);
+    let Command::Steer {
+        act: Act::Spend { extra, .. },
+        ..
+    } = last_sent(&p)
+    else {
+        panic!("nothing was spent");
+    };
+    assert_eq!(*extra, 2);
+}
+
+#[test]
+fn settings_in_the_first_round_of_a_trial_make_one_run() {
+    let mut p = Playground::loaded();
+    p.round().finish().press(&["w"]);
+    let first = p.run;
+    p.start_round().press(&["K", "K"]);
+    assert_ne!(p.run, first, "begun again");
+    assert!(p.app.pending().is_empty());
+    p.round().start_round().press(&["K"]);
+    let told = last_sent(&p);
+    assert!(
+        matches!(told, Command::Retune { .. }),
+        "live from round 2 on: {told:?}"
+    );
+    p.grow(5).score().select().round().finish();
+    let summary = p.app.runs().last().unwrap();
+    let ks: Vec<usize> = summary.params.iter().map(|p| p.successors.get()).collect();
+    assert_eq!(ks, [6, 7], "both settings of a mixed run are told");
+}
+
+#[test]
+fn a_change_that_came_too_late_is_told_with_what_to_do() {
+    let mut p = Playground::loaded();
+    p.round().press(&["W"]).finish();
+    assert_eq!(
+        p.app.notice(),
+        Some("W 4 → 5 came after the last chunk: r searches with it")
+    );
+    let mut p = Playground::loaded();
+    p.round().press(&["K"]).round();
+    assert_eq!(p.app.notice(), Some("K 4 → 5: in use since round 2"));
+    p.finish();
+    assert_eq!(p.app.notice(), None, "what was said of the run is over");
+}
+
+#[test]
+fn a_failure_is_not_hidden_by_what_was_said_before() {
+    let mut p = Playground::loaded();
+    p.press(&["m"]);
+    let (run, error) = (Some(p.run), "too long".to_owned());
+    p.update(Update::Failed { run, error });
+    assert_eq!(p.app.notice(), None);
+}
+
+#[test]
+fn a_run_under_two_pairs_says_so() {
+    let mut p = Playground::loaded();
+    p.round().rescore("critical").round().finish();
+    assert_eq!(p.app.runs()[0].pairs, ["positive", "critical"]);
 }
 
 /// What was loaded last on the app's wish.

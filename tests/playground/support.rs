@@ -11,7 +11,7 @@ use w2s::message::{
     StrongPlace, Update, WeakPlace,
 };
 use w2s::search::{
-    CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Partial,
+    CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark, Partial,
     SearchEvent, SearchParams, TokenTerm,
 };
 
@@ -236,6 +236,24 @@ impl Playground {
             kept: ids(kept),
             pruned: ids(pruned),
             marks: Vec::new(),
+        };
+        self.event(event)
+    }
+
+    /// A cut of one's own.
+    pub fn cut(
+        &mut self,
+        kept: &[HypothesisId],
+        pruned: &[HypothesisId],
+        marks: &[(HypothesisId, Mark)],
+    ) -> &mut Self {
+        let find = |id: &HypothesisId| self.candidates.iter().find(|c| c.id == *id).cloned();
+        self.beam = kept.iter().filter_map(find).collect();
+        let event = SearchEvent::Selected {
+            round: self.round,
+            kept: kept.to_vec(),
+            pruned: pruned.to_vec(),
+            marks: marks.to_vec(),
         };
         self.event(event)
     }

@@ -33,8 +33,10 @@ pub struct SearchTrace {
     marks: HashMap<HypothesisId, Mark>,
     /// Successors more than K that the user wants of hypotheses.
     extra: HashMap<HypothesisId, usize>,
-    /// Since the pair changed and until the next cut: the scores under the pair before.
+    /// Since the pair changed and until the next round: the scores under the pair before.
     before: HashMap<HypothesisId, f64>,
+    /// How many times the pair has changed.
+    era: usize,
     /// The largest score by magnitude seen so far.
     reach: f64,
 }
@@ -58,7 +60,9 @@ impl SearchTrace {
                 marks,
             } => {
                 self.marks.extend(marks.iter().copied());
-                self.select(*round, kept, pruned);
+                self.before.clear();
+                self.beam = kept.to_vec();
+                self.with_round(*round, |r| r.select(kept, pruned, marks));
             }
             SearchEvent::Rescored { scores, .. } => self.rescore(scores),
             SearchEvent::Marked { id, mark } => self.mark(*id, *mark),
@@ -134,21 +138,19 @@ impl SearchTrace {
         self.extra.get(&id).copied().unwrap_or(0)
     }
 
-    /// The score that a hypothesis had under the pair before, while the change is fresh.
+    /// The best score that `round` set out from, under the pair before and under its own, where
+    /// the pair changed just before it.
     #[must_use]
-    pub fn score_before(&self, id: HypothesisId) -> Option<f64> {
-        self.before.get(&id).copied()
+    pub fn change(round: &RoundTrace) -> Option<(f64, f64)> {
+        let ids = round.before.iter();
+        let scores = ids.filter_map(|(id, old)| Some((*old, *round.base.get(id)?)));
+        scores.reduce(|best, next| (best.0.max(next.0), best.1.max(next.1)))
     }
 
-    /// The best score that `round` set out from, under the pair before and under the one in use,
-    /// while the change is fresh.
-    #[must_use]
-    pub fn change(&self, round: &RoundTrace) -> Option<(f64, f64)> {
-        let parents = round.slots.iter().filter_map(|slot| slot.parent);
-        let beam = parents.chain(round.standing.iter().copied());
-        let scores =
-            beam.filter_map(|id| Some((self.score_before(id)?, self.candidate(id)?.score?)));
-        scores.reduce(|best, next| (best.0.max(next.0), best.1.max(next.1)))
+    /// The rounds whose scores are of the pair in use.
+    pub fn comparable(&self) -> impl Iterator<Item = &RoundTrace> {
+        let era = self.last_round().map_or(0, |round| round.era);
+        self.rounds.iter().filter(move |round| round.era == era)
     }
 
     /// The largest score by magnitude seen so far, growing chunks included: it only grows, so
@@ -207,6 +209,10 @@ impl SearchTrace {
         self.extra.clear();
         self.rewind(number.saturating_sub(1));
         let mut round = RoundTrace::new(number, params, slots, standing);
+        let score = |id: &HypothesisId| Some((*id, self.candidate(*id)?.score?));
+        round.base = self.beam.iter().filter_map(score).collect();
+        round.before = std::mem::take(&mut self.before);
+        round.era = self.era;
         round.beam.clone_from(&self.beam);
         self.rounds.push(round);
     }
@@ -222,16 +228,11 @@ impl SearchTrace {
         self.candidates.insert(hypothesis.id, candidate);
     }
 
-    fn select(&mut self, round: usize, kept: &[HypothesisId], pruned: &[HypothesisId]) {
-        self.before.clear();
-        self.beam = kept.to_vec();
-        self.with_round(round, |r| r.select(kept, pruned));
-    }
-
     /// The beam under another pair. Its order changes with its scores; the cut that chose it
     /// stays as it was.
     fn rescore(&mut self, scores: &[(HypothesisId, LogRatio)]) {
         self.before.clear();
+        self.era += 1;
         for (id, ratio) in scores {
             self.rescore_one(*id, ratio);
         }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::search::event::{CandidateSlot, Partial};
+use crate::search::event::{CandidateSlot, Mark, Partial};
 use crate::search::hypothesis::{Hypothesis, HypothesisId};
 use crate::search::params::SearchParams;
+use crate::search::select::{boost_of, rank_key};
 
 /// What is known of a candidate, from its slot on.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +74,7 @@ pub(super) fn slot_of(hypothesis: &Hypothesis) -> CandidateSlot {
 pub enum Fate {
     /// Its chunk still grows.
     Growing,
-    /// Complete and scored; the cut is still to come.
+    /// Complete and scored; the cut is still to come, or was over when the user wrote it.
     Scored,
     Kept,
     Pruned,
@@ -86,21 +87,13 @@ pub struct Cut {
     pub kept: Vec<HypothesisId>,
     /// Best first.
     pub pruned: Vec<HypothesisId>,
-    /// The score of the best pruned candidate; `None` when all were kept.
+    /// What the best pruned candidate was ranked by, killed ones aside; `None` when there is
+    /// none.
     pub line: Option<f64>,
-}
-
-impl Cut {
-    /// All candidates, best first.
-    pub fn ranked(&self) -> impl Iterator<Item = HypothesisId> {
-        self.kept.iter().chain(&self.pruned).copied()
-    }
-
-    /// The place of a candidate, best first, from 0.
-    #[must_use]
-    pub fn rank(&self, id: HypothesisId) -> Option<usize> {
-        self.ranked().position(|other| other == id)
-    }
+    /// The user's hand in it.
+    pub marks: HashMap<HypothesisId, Mark>,
+    /// The user's own candidates that came after it: neither kept nor pruned.
+    pub late: Vec<HypothesisId>,
 }
 
 /// A round: what it set out to sample, what that scored, what was kept.
@@ -121,7 +114,15 @@ pub struct RoundTrace {
     pub candidates: Vec<Arc<Hypothesis>>,
     /// Their scores, added up once.
     scores: HashMap<HypothesisId, f64>,
+    /// What they are ranked by, marks aside.
+    keys: HashMap<HypothesisId, f64>,
     pub cut: Option<Cut>,
+    /// The scores of the hypotheses that it set out from, under the pair of this round.
+    pub base: HashMap<HypothesisId, f64>,
+    /// The same under the pair before, where the pair changed just before this round.
+    pub before: HashMap<HypothesisId, f64>,
+    /// How many times the pair had changed: scores of different eras do not compare.
+    pub era: usize,
 }
 
 impl RoundTrace {
@@ -140,33 +141,63 @@ impl RoundTrace {
             grown: 0,
             candidates: Vec::new(),
             scores: HashMap::new(),
+            keys: HashMap::new(),
             cut: None,
+            base: HashMap::new(),
+            before: HashMap::new(),
+            era: 0,
         }
     }
 
     pub(super) fn score(&mut self, candidates: &[Arc<Hypothesis>]) {
         let scores = candidates.iter().map(|h| (h.id, h.score.value()));
         self.scores = scores.collect();
+        let keys = candidates.iter().map(|h| (h.id, rank_key(&self.params, h)));
+        self.keys = keys.collect();
         self.candidates = candidates.to_vec();
     }
 
-    /// A candidate of the user's own takes its place beside its siblings; after the cut it
-    /// stands among the pruned.
+    /// A candidate of the user's own takes its place beside its siblings.
     pub(super) fn add(&mut self, candidate: &Arc<Hypothesis>) {
         self.slots.push(slot_of(candidate));
         self.scores.insert(candidate.id, candidate.score.value());
+        let key = rank_key(&self.params, candidate);
+        self.keys.insert(candidate.id, key);
         self.candidates.push(Arc::clone(candidate));
         if let Some(cut) = &mut self.cut {
-            cut.pruned.push(candidate.id);
+            cut.late.push(candidate.id);
         }
     }
 
-    pub(super) fn select(&mut self, kept: &[HypothesisId], pruned: &[HypothesisId]) {
+    pub(super) fn select(
+        &mut self,
+        kept: &[HypothesisId],
+        pruned: &[HypothesisId],
+        marks: &[(HypothesisId, Mark)],
+    ) {
+        let marks: HashMap<_, _> = marks.iter().copied().collect();
+        let mut lost = pruned.iter();
+        let best = lost.find(|id| marks.get(id) != Some(&Mark::Kill));
         self.cut = Some(Cut {
-            line: pruned.first().and_then(|id| self.score_of(*id)),
+            line: best.and_then(|id| self.key_of(*id, marks.get(id).copied())),
             kept: kept.to_vec(),
             pruned: pruned.to_vec(),
+            marks,
+            late: Vec::new(),
         });
+    }
+
+    /// What a candidate is ranked by, under a mark; none until all are scored.
+    #[must_use]
+    pub fn key_of(&self, id: HypothesisId, mark: Option<Mark>) -> Option<f64> {
+        Some(self.keys.get(&id)? + boost_of(mark))
+    }
+
+    /// Whether a candidate had its chance at the cut and can be taken after it.
+    #[must_use]
+    pub fn can_be_taken(&self, id: HypothesisId) -> bool {
+        let cut = self.cut.as_ref();
+        cut.is_some_and(|cut| cut.pruned.contains(&id) || cut.late.contains(&id))
     }
 
     /// Best first; none until the cut.
@@ -208,10 +239,18 @@ impl RoundTrace {
     pub fn fate(&self, id: HypothesisId) -> Fate {
         match &self.cut {
             Some(cut) if cut.kept.contains(&id) => Fate::Kept,
+            Some(cut) if cut.late.contains(&id) => Fate::Scored,
             Some(_) => Fate::Pruned,
             None if self.is_scored() => Fate::Scored,
             None => Fate::Growing,
         }
+    }
+
+    /// The log-ratio at the cut: the best pruned candidate's; `None` before the cut and when
+    /// nothing was pruned.
+    #[must_use]
+    pub fn cut_score(&self) -> Option<f64> {
+        self.score_of(*self.pruned().first()?)
     }
 
     /// Best, mean and worst score of the kept, once the round is cut.
