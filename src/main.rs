@@ -4,6 +4,7 @@ use w2s::app::{App, Options};
 use w2s::cli::{Cli, Command, Device, Ground, PlaygroundArgs};
 use w2s::config::Config;
 use w2s::lm::{Library, ModelSpec, PAIRS, PairSpec, Templates, about};
+use w2s::search::SearchParams;
 use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
 use w2s::{home, log, report, samples, ui};
@@ -58,8 +59,11 @@ fn headless(command: &Command) -> ExitCode {
 fn playground(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<()> {
     let log = home::log_file();
     log::start(&log)?;
-    let options = options(args, config)?;
-    let worker = worker::spawn(startup(args)?)?;
+    // Models load while the terminal is asked for its background.
+    let startup = startup(args)?;
+    let params = args.search.params()?;
+    let worker = worker::spawn(startup)?;
+    let options = options(args, params, config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -74,25 +78,27 @@ fn playground(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<()> {
     Ok(outcome?)
 }
 
-fn options(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<Options> {
+fn options(args: &PlaygroundArgs, params: SearchParams, config: Config) -> Options {
     let usual_pace = Options::default().pace;
     let locale = || ui::is_ascii(|name| std::env::var(name).ok());
-    Ok(Options {
+    Options {
         samples: samples::prompts(),
         prompt: args.prompt.clone(),
-        params: args.search.params()?,
+        params,
         pair: args.models.weak.pair.clone(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap: config.keymap,
         tour: !args.no_tour && home::is_first_start(),
         ascii: config.playground.ascii.unwrap_or_else(locale),
         light: is_light(args.theme.unwrap_or_default()),
-    })
+    }
 }
 
 fn is_light(ground: Ground) -> bool {
     match ground {
-        Ground::Auto => ui::is_light(|name| std::env::var(name).ok()),
+        Ground::Auto => ui::is_light(|name| std::env::var(name).ok())
+            .or_else(terminal::has_light_background)
+            .unwrap_or(false),
         Ground::Dark => false,
         Ground::Light => true,
     }

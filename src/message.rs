@@ -97,6 +97,8 @@ pub enum Command {
     Resume(RunId),
     /// One round, then pause.
     Step(RunId),
+    /// Up to the next cut, then pause before it, with all candidates scored.
+    ToCut(RunId),
     /// The least time a round takes from here on, as in [`RunRequest::pace`].
     Pace {
         run: RunId,
@@ -150,7 +152,8 @@ impl Command {
                 Some(*run)
             }
             Self::Steer { run, .. } | Self::Inspect { run, .. } => Some(*run),
-            Self::Pause(run) | Self::Resume(run) | Self::Step(run) => Some(*run),
+            Self::Pause(run) | Self::Resume(run) => Some(*run),
+            Self::Step(run) | Self::ToCut(run) => Some(*run),
         }
     }
 }
@@ -173,11 +176,27 @@ pub struct PairInfo {
     pub n_params: u64,
 }
 
-/// What the worker holds.
+/// A model or pair that can be loaded by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    pub part: Part,
+    /// What to load it by.
+    pub name: String,
+    /// What it is known by once it is loaded.
+    pub spec: String,
+    pub about: String,
+    /// Such as `2 × 7.2B`; empty where it is not known.
+    pub size: String,
+    /// Whether its files are on this machine.
+    pub is_here: bool,
+}
+
+/// What the worker holds, and what it could load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSet {
     pub strong: ModelInfo,
     pub pairs: Vec<PairInfo>,
+    pub offers: Vec<Offer>,
     /// e.g. `cpu, 2 threads, f32`
     pub device: String,
 }

@@ -4,10 +4,11 @@
 //! which are read, and live text, of which only the latest counts. Whatever arrived is folded
 //! in first; then one frame is drawn, at most [`FRAME`] apart and none when nothing changed.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Stdout};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
     EventStream, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -21,6 +22,7 @@ use futures::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
@@ -64,6 +66,20 @@ pub async fn run(app: App, channels: Channels, log: &str) -> Result<()> {
     };
     driver.draw()?;
     driver.run(log).await
+}
+
+/// How long a terminal may take to say what its background is. One that knows the question
+/// answers at once, and so does one that does not; this is for a slow line.
+const ANSWER: Duration = Duration::from_millis(100);
+
+/// Whether the terminal's background is light, by what the terminal itself says (OSC 11); `None`
+/// where it says nothing. To be asked before [`run`].
+#[must_use]
+pub fn has_light_background() -> Option<bool> {
+    let mut options = QueryOptions::default();
+    options.timeout = ANSWER;
+    let mode = theme_mode(options).ok()?;
+    Some(mode == ThemeMode::Light)
 }
 
 /// Why the playground ended without being asked to.
@@ -291,9 +307,10 @@ impl Screen {
 
     /// To the clipboard by OSC 52, which reaches the user's machine through ssh too.
     fn copy(&mut self, text: &str) -> io::Result<()> {
-        let out = self.terminal.backend_mut();
-        write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
-        out.flush()
+        execute!(
+            self.terminal.backend_mut(),
+            CopyToClipboard::to_clipboard_from(text)
+        )
     }
 }
 
@@ -385,41 +402,9 @@ fn key_of(key: KeyEvent) -> Option<Key> {
     })
 }
 
-/// Standard base64 with padding, as OSC 52 wants it.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for triple in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(triple.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = bits >> (18 - 6 * place) & 63;
-            let is_padding = place > triple.len();
-            out.push(if is_padding {
-                '='
-            } else {
-                char::from(DIGITS[digit as usize])
-            });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_pads() {
-        for (text, code) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(text.as_bytes()), code);
-        }
-    }
 
     #[test]
     fn keys_carry_their_modifiers() {

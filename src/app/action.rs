@@ -86,6 +86,7 @@ actions! {
     Run {
         TogglePause = "pause, or go on",
         Step = "one round, then pause",
+        ToCut = "to the next cut, then pause before it: pin, kill, boost or write a candidate",
         Restart = "search anew with these settings",
         NewSeed = "search anew with other random numbers",
         EditPrompt = "edit the prompt",
@@ -122,6 +123,7 @@ actions! {
         ShowCharts = "the charts: scores by round, spread, distribution",
         ShowTree = "the tree: every hypothesis of every round",
         ShowRuns = "the runs so far, with settings and outcome",
+        Read = "read the candidate: its evidence alone on the screen, or back",
         Zoom = "this pane alone on the screen, or back",
         Back = "close what is open, let go of the selection",
     }

@@ -15,6 +15,7 @@ pub struct Hint {
 const MAIN: &[(&[Action], &str)] = &[
     (&[Action::TogglePause], "pause"),
     (&[Action::Step], "step"),
+    (&[Action::ToCut], "to the cut"),
     (&[Action::Help], "help"),
     (&[Action::Spend], "more successors"),
     (&[Action::Take], "go on from this"),
@@ -32,6 +33,7 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::EarlierRound, Action::LaterRound], "rounds"),
     (&[Action::ToggleTwin], "unguided"),
     (&[Action::ToggleSort], "sort"),
+    (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
     (&[Action::NextPane], "pane"),
     (&[Action::Zoom], "zoom"),
@@ -79,7 +81,7 @@ impl App {
         let loaded = self.models.is_some();
         match action {
             A::TogglePause => self.is_searching(),
-            A::Step => self.is_searching() && self.phase != Phase::Stepping,
+            A::Step | A::ToCut => self.is_searching() && self.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
             A::PickStrong | A::PickPair => loaded,
             A::NextPair | A::PreviousPair => {
@@ -94,7 +96,7 @@ impl App {
             A::UndoTurn => self.turns > 0 && self.has_run(),
             A::EarlierRound => self.shown_round().is_some_and(|round| round.number > 1),
             A::LaterRound => self.look.round.is_some(),
-            A::CopyResponse | A::Compare => self.subject().is_some(),
+            A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
             A::CopyTable => self.subject().is_some_and(|c| c.hypothesis.is_some()),
             A::SelectPrevious
             | A::SelectNext

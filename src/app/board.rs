@@ -102,6 +102,14 @@ pub fn lines<'a>(
     }
 }
 
+/// What a candidate is called on the board of the round that sampled it, such as `2.3`.
+#[must_use]
+pub fn label(trace: &SearchTrace, id: HypothesisId) -> Option<String> {
+    let round = trace.round(trace.candidate(id)?.round)?;
+    let mut rows = rows(trace, round).into_iter();
+    rows.find(|row| row.id == id).map(|row| row.label())
+}
+
 /// The candidates of `round`, by beam and successor; the judge is still to speak.
 fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
     let beam = Beam::of(round);

@@ -18,6 +18,9 @@ pub struct Editor {
     history: Vec<String>,
     /// Which of them is being edited.
     place: usize,
+    /// The cursor after a word's last typed letter: the next letter there belongs to the same
+    /// edit.
+    typing: Option<usize>,
 }
 
 impl Editor {
@@ -64,8 +67,20 @@ impl Editor {
         self.cursor += text.len();
     }
 
+    /// Types a character; the letters of a word are one edit.
+    fn type_char(&mut self, c: char) {
+        let goes_on = self.typing == Some(self.cursor) && !c.is_whitespace();
+        if !goes_on {
+            self.remember();
+        }
+        self.text.insert(self.cursor, c);
+        self.cursor += c.len_utf8();
+        self.typing = Some(self.cursor);
+    }
+
     /// Takes back the last edit.
     pub fn undo(&mut self) {
+        self.typing = None;
         if let Some((text, cursor)) = self.undo.pop() {
             self.text = text;
             self.cursor = cursor;
@@ -75,7 +90,7 @@ impl Editor {
     /// Types or moves; whether the key meant anything.
     pub fn key(&mut self, key: Key) -> bool {
         match (key.code, key.ctrl || key.alt) {
-            (KeyCode::Char(c), false) => self.insert(c.encode_utf8(&mut [0; 4])),
+            (KeyCode::Char(c), false) => self.type_char(c),
             (KeyCode::Backspace, false) => self.delete(self.before(), self.cursor),
             (KeyCode::Backspace, true) | (KeyCode::Char('w'), true) => {
                 self.delete(self.word_before(), self.cursor);
@@ -113,6 +128,7 @@ impl Editor {
     }
 
     fn remember(&mut self) {
+        self.typing = None;
         if self.undo.len() == UNDO_DEPTH {
             self.undo.remove(0);
         }
@@ -238,6 +254,19 @@ mod tests {
         editor.undo();
         editor.undo();
         assert_eq!(editor.text(), "a film");
+    }
+
+    #[test]
+    fn undo_takes_back_a_word_at_a_time() {
+        let mut editor = Editor::new("");
+        press(
+            &mut editor,
+            &["a", "space", "f", "i", "l", "m", "left", "x"],
+        );
+        for text in ["a film", "a", ""] {
+            editor.undo();
+            assert_eq!(editor.text(), text);
+        }
     }
 
     #[test]

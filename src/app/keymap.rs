@@ -27,7 +27,6 @@ const TEXT: &[(Key, Action)] = &[
     (Key::plain(KeyCode::Enter), Action::Accept),
     (Key::plain(KeyCode::Esc), Action::Back),
     (Key::ctrl('c'), Action::Back),
-    (Key::ctrl('j'), Action::NewLine),
     (
         Key {
             code: KeyCode::Enter,
@@ -36,6 +35,7 @@ const TEXT: &[(Key, Action)] = &[
         },
         Action::NewLine,
     ),
+    (Key::ctrl('j'), Action::NewLine),
     (Key::ctrl('z'), Action::Undo),
 ];
 
@@ -145,7 +145,7 @@ impl Default for Keymap {
             (Key::plain(Right), Action::LaterRound),
             (Key::plain(Tab), Action::NextPane),
             (Key::plain(BackTab), Action::PreviousPane),
-            (Key::plain(Enter), Action::Zoom),
+            (Key::plain(Enter), Action::Read),
             (Key::plain(Esc), Action::Back),
             (Key::plain(KeyCode::Backspace), Action::Rewind),
             (Key::ctrl('p'), Action::Palette),
@@ -182,6 +182,7 @@ const CHARS: &[(char, Action)] = &[
     (' ', Action::TogglePause),
     ('s', Action::Step),
     ('.', Action::Step),
+    (',', Action::ToCut),
     ('r', Action::Restart),
     ('n', Action::NewSeed),
     ('e', Action::EditPrompt),

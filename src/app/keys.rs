@@ -65,7 +65,7 @@ impl App {
 
     pub(super) fn on_click(&mut self, target: Target) -> Vec<Effect> {
         match (self.context(), target) {
-            (Context::Main, Target::Candidate(id)) => self.look.selected = Some(id),
+            (Context::Main, Target::Candidate(id)) => self.select(id),
             (Context::Main, Target::Pane(pane)) => self.look.focus(pane),
             (Context::Main, Target::Prompt) => return self.act(Action::EditPrompt),
             (Context::Menu, Target::MenuItem(n)) => {
@@ -116,6 +116,7 @@ impl App {
         match action {
             Action::TogglePause => return self.toggle_pause(),
             Action::Step => return self.step_round(),
+            Action::ToCut => return self.go_to_cut(),
             Action::Restart => return self.start(),
             Action::NewSeed => return self.new_seed(),
             Action::Pin => return self.mark(Mark::Pin, "pinned: it will be kept"),
@@ -159,6 +160,7 @@ impl App {
             Action::ShowCharts => self.look.focus(Pane::Charts),
             Action::ShowTree => self.look.focus(Pane::Tree),
             Action::ShowRuns => self.look.focus(Pane::Runs),
+            Action::Read => self.look.toggle_reading(),
             Action::Zoom => self.look.zoom = !self.look.zoom,
             Action::Back => self.back(),
             _ => {}
@@ -206,6 +208,7 @@ impl App {
             Choice::Act(action) => self.act(action),
             Choice::Strong(number) => self.choose_strong(number),
             Choice::Pair(number) => self.choose_pair(number),
+            Choice::Offer(number) => self.choose_offer(number),
             Choice::Typed => self.load_typed(menu),
             Choice::Preset(number) => self.use_preset(number),
             Choice::Prompt(number) => match self.samples.get(number).cloned() {

@@ -24,8 +24,8 @@ impl MenuKind {
             Self::Palette => "What to do",
             Self::Samples => "Sample prompts",
             Self::Presets => "Presets",
-            Self::Strong => "Strong model: choose, or type bundled:NAME or a folder",
-            Self::Pairs => "Weak pair: choose, or type TUNED,UNTUNED",
+            Self::Strong => "Strong model: choose, or type a folder, a .gguf, hf:owner/name",
+            Self::Pairs => "Weak pair: choose, or type two models: TUNED,UNTUNED",
         }
     }
 }
@@ -42,6 +42,8 @@ pub enum Choice {
     Strong(usize),
     /// The weak pair of this number.
     Pair(usize),
+    /// The offer of this number, which is not loaded.
+    Offer(usize),
     /// Load what was typed.
     Typed,
 }

@@ -384,6 +384,17 @@ impl App {
         (reference.slot.id != subject.slot.id).then_some(reference)
     }
 
+    /// The first token at which the candidate in detail parts from the one compared with; 0 where
+    /// none is.
+    fn parting(&self) -> usize {
+        let terms = |c: &'_ CandidateTrace| c.hypothesis.as_ref().map(|h| h.score.terms.clone());
+        let pair = self.subject().and_then(terms);
+        let pair = pair.zip(self.reference().and_then(terms));
+        pair.map_or(0, |(a, b)| {
+            a.iter().zip(&b).take_while(|(a, b)| a.id == b.id).count()
+        })
+    }
+
     /// The candidate of the shown round with the best score so far.
     fn leading(&self) -> Option<&CandidateTrace> {
         let round = self.shown_round()?;

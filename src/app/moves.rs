@@ -49,8 +49,12 @@ impl App {
             Move::Last => ids.len() - 1,
             _ => 0,
         };
-        self.look.selected = Some(ids[here.unwrap_or(start)]);
-        self.look.token = 0;
+        self.select(ids[here.unwrap_or(start)]);
+    }
+
+    pub(super) fn select(&mut self, id: HypothesisId) {
+        self.look.selected = Some(id);
+        self.look.token = self.parting();
     }
 
     fn board_order(&self) -> Vec<HypothesisId> {
@@ -97,6 +101,8 @@ impl App {
     pub(super) fn back(&mut self) {
         if self.overlay != Overlay::None {
             self.overlay = Overlay::None;
+        } else if self.look.read_from.is_some() {
+            self.look.toggle_reading();
         } else if self.look.zoom {
             self.look.zoom = false;
         } else if self.look.selected.is_some() {

@@ -62,6 +62,8 @@ pub struct Look {
     pub side: Pane,
     /// The focused pane fills the screen.
     pub zoom: bool,
+    /// The pane that a candidate was read from: where to go back to.
+    pub read_from: Option<Pane>,
     pub sort: Sort,
     /// A candidate the user chose. It stays chosen when its round is over.
     pub selected: Option<HypothesisId>,
@@ -88,6 +90,7 @@ impl Default for Look {
             focus: Pane::Board,
             side: Pane::Evidence,
             zoom: false,
+            read_from: None,
             sort: Sort::Beam,
             selected: None,
             reference: None,
@@ -111,8 +114,24 @@ impl Look {
         }
     }
 
+    /// The evidence alone on the screen, or back to where that was asked for.
+    pub fn toggle_reading(&mut self) {
+        match self.read_from.take() {
+            Some(pane) => {
+                self.zoom = false;
+                self.focus(pane);
+            }
+            None => {
+                self.read_from = Some(self.focus);
+                self.focus = Pane::Evidence;
+                self.zoom = true;
+            }
+        }
+    }
+
     /// Gives a pane the focus, and the place beside the board if it is not the board.
     pub fn focus(&mut self, pane: Pane) {
+        self.read_from = None;
         self.focus = pane;
         if pane != Pane::Board {
             self.side = pane;

@@ -2,7 +2,7 @@
 
 use super::menu::{self, Choice, Item, Menu};
 use super::{App, Effect, Overlay};
-use crate::message::{Command, Fetched, LoadId, ModelInfo, PairInfo, Part};
+use crate::message::{Command, Fetched, LoadId, ModelInfo, Offer, PairInfo, Part};
 
 /// A load under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,33 +24,68 @@ impl App {
         self.fetch.as_ref()
     }
 
-    /// The lines of the picker of weak pairs.
+    /// The lines of the picker of weak pairs: loaded ones, those that could be, what was typed.
     pub(super) fn pair_items(&self, filter: &str) -> Vec<Item> {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
         let item = |(i, pair): (usize, &PairInfo)| Item {
-            title: [&pair.name[..], &pair.about[..]].join(": "),
-            note: self.state_of(pair.n_params, pair.name == self.settings.pair),
+            title: titled(&pair.name, &pair.about),
+            note: state(pair.n_params, pair.name == self.settings.pair),
             choice: Choice::Pair(i),
         };
-        let items = pairs.iter().enumerate().map(item).collect();
-        with_typed(items, filter)
+        let loaded = pairs.iter().enumerate().map(item).collect();
+        let names: Vec<&String> = pairs.iter().map(|pair| &pair.name).collect();
+        self.with_offers(loaded, Part::Pair, &names, filter)
     }
 
-    /// The lines of the picker of strong models.
+    /// The lines of the picker of strong models, in the same order.
     pub(super) fn strong_items(&self, filter: &str) -> Vec<Item> {
         let used = self.models.as_ref().map(|models| &models.strong.name);
         let item = |(i, model): (usize, &ModelInfo)| Item {
-            title: format!("{}: context of {} tokens", model.name, model.context),
-            note: self.state_of(model.n_params, Some(&model.name) == used),
+            title: titled(&model.name, &format!("context of {} tokens", model.context)),
+            note: state(model.n_params, Some(&model.name) == used),
             choice: Choice::Strong(i),
         };
-        let items = self.strongs.iter().enumerate().map(item).collect();
-        with_typed(items, filter)
+        let loaded = self.strongs.iter().enumerate().map(item).collect();
+        let names: Vec<&String> = self.strongs.iter().map(|model| &model.name).collect();
+        self.with_offers(loaded, Part::Strong, &names, filter)
     }
 
-    fn state_of(&self, n_params: u64, is_used: bool) -> String {
-        let state = if is_used { "in use" } else { "loaded" };
-        format!("{:.1}M  {state}", n_params as f64 / 1e6)
+    /// Adds what is not loaded, as far as it matches, and last the offer to load what was typed.
+    fn with_offers(
+        &self,
+        mut items: Vec<Item>,
+        part: Part,
+        loaded: &[&String],
+        filter: &str,
+    ) -> Vec<Item> {
+        let offers = self.offers().iter().enumerate();
+        let open = |offer: &Offer| offer.part == part && !loaded.contains(&&offer.spec);
+        items.extend(offers.filter(|(_, offer)| open(offer)).map(offered));
+        let mut items = menu::filtered(items, filter);
+        let typed = filter.trim();
+        let is_known = |item: &Item| {
+            let rest = item.title.strip_prefix(typed);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+        };
+        if !typed.is_empty() && !items.iter().any(is_known) {
+            items.push(Item {
+                title: format!("load {typed}"),
+                note: String::new(),
+                choice: Choice::Typed,
+            });
+        }
+        items
+    }
+
+    fn offers(&self) -> &[Offer] {
+        self.models.as_ref().map_or(&[], |models| &models.offers)
+    }
+
+    pub(super) fn choose_offer(&mut self, number: usize) -> Vec<Effect> {
+        match self.offers().get(number).cloned() {
+            Some(offer) => self.load(offer.part, &offer.name),
+            None => Vec::new(),
+        }
     }
 
     pub(super) fn choose_strong(&mut self, number: usize) -> Vec<Effect> {
@@ -148,15 +183,27 @@ impl App {
     }
 }
 
-/// The items that match, and below them the offer to load what was typed.
-fn with_typed(items: Vec<Item>, filter: &str) -> Vec<Item> {
-    let mut items = menu::filtered(items, filter);
-    if !filter.trim().is_empty() {
-        items.push(Item {
-            title: format!("load {}", filter.trim()),
-            note: "not loaded".to_owned(),
-            choice: Choice::Typed,
-        });
+fn titled(name: &str, about: &str) -> String {
+    match about.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name}: {about}"),
     }
-    items
+}
+
+fn state(n_params: u64, is_used: bool) -> String {
+    let state = if is_used { "in use" } else { "loaded" };
+    format!("{:.1}M  {state}", n_params as f64 / 1e6)
+}
+
+fn offered((number, offer): (usize, &Offer)) -> Item {
+    let state = if offer.is_here {
+        "on this machine"
+    } else {
+        "to fetch"
+    };
+    Item {
+        title: titled(&offer.name, &offer.about),
+        note: format!("{}  {state}", offer.size).trim_start().to_owned(),
+        choice: Choice::Offer(number),
+    }
 }

@@ -171,6 +171,12 @@ impl App {
         vec![Effect::Send(Command::Step(self.run))]
     }
 
+    pub(super) fn go_to_cut(&mut self) -> Vec<Effect> {
+        self.look.round = None;
+        self.phase = Phase::Stepping;
+        vec![Effect::Send(Command::ToCut(self.run))]
+    }
+
     pub(super) fn new_seed(&mut self) -> Vec<Effect> {
         let seed = self.settings.params.seed.wrapping_add(1);
         self.settings.params = settings::with_seed(&self.settings.params, seed);

@@ -8,7 +8,8 @@ use super::error::LoadError;
 use super::presets::presets;
 
 /// Where a model comes from: `bundled:NAME`, a folder in HF layout, a GGUF file, `BASE+ADAPTER`,
-/// `hf:owner/name[@revision][:file]`, or the name of a preset.
+/// `hf:owner/name[@revision][:file]`, or the name of a preset. The name of a bundled model will do
+/// alone, where no folder is called so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelSpec {
     Bundled(String),
@@ -53,6 +54,7 @@ impl ModelSpec {
         }
         match presets().strong(spec) {
             Some(preset) => Self::parse(&preset.model),
+            None if bundled::find(spec).is_some() => Self::Bundled(spec.to_owned()),
             None => Self::local(spec),
         }
     }
@@ -154,6 +156,11 @@ impl PairSpec {
 
 impl fmt::Display for PairSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let halves = [&self.tuned, &self.untuned].map(ToString::to_string);
+        let mut all = presets().pair.iter();
+        if let Some(preset) = all.find(|p| p.tuned == halves[0] && p.untuned == halves[1]) {
+            return f.write_str(&preset.name);
+        }
         match (&self.tuned, &self.untuned) {
             (ModelSpec::Bundled(tuned), ModelSpec::Bundled(untuned))
                 if untuned == bundled::UNTUNED =>
@@ -175,6 +182,10 @@ mod tests {
         assert_eq!(
             ModelSpec::parse("bundled:strong"),
             ModelSpec::Bundled("strong".into())
+        );
+        assert_eq!(
+            ModelSpec::parse("craft"),
+            ModelSpec::Bundled("craft".into())
         );
         assert_eq!(ModelSpec::parse("a/b"), ModelSpec::Folder("a/b".into()));
         assert_eq!(ModelSpec::parse("a/b.gguf"), gguf("a/b.gguf"));

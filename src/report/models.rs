@@ -30,7 +30,7 @@ fn list(out: &mut dyn Write) -> Result<Outcome, ReportError> {
     }
     writeln!(out, "\nweak pairs, for --pair")?;
     for preset in &presets().pair {
-        let halves = [&preset.tuned, &preset.untuned];
+        let halves = [&preset.tuned[..], &preset.untuned];
         let note = format!("2 × {}B, {}", preset.billions, state(&hub, &halves));
         line(out, &preset.name, &note, &preset.about)?;
     }
@@ -56,12 +56,8 @@ fn line(out: &mut dyn Write, name: &str, note: &str, about: &str) -> std::io::Re
 }
 
 /// Whether models are in the cache.
-fn state(hub: &Hub, specs: &[&String]) -> &'static str {
-    let is_here = |spec: &&String| match ModelSpec::parse(spec) {
-        ModelSpec::Hub(spec) => hub.has(&spec),
-        _ => true,
-    };
-    match specs.iter().all(is_here) {
+fn state(hub: &Hub, specs: &[&str]) -> &'static str {
+    match hub.has_all(specs) {
         true => "cached",
         false => "to pull",
     }

@@ -117,6 +117,12 @@ impl ChunkBeamSearch {
         self.state.ended
     }
 
+    /// Whether candidates are scored and wait for their cut.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// The best of the beam and of every finished response ever seen; `None` before round 1.
     /// Once the search is finished this is the answer.
     #[must_use]

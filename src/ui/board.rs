@@ -219,6 +219,9 @@ fn draw_line(
         Line::Cut(line) => cut_spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
+    if id(line).is_some() && id(line) == app.look().reference {
+        draw::line(buf, area, at, vec![Span::styled("◇", theme.accent)]);
+    }
     if id(line).is_some() && id(line) == app.look().selected {
         draw::line(buf, area, at, vec![Span::styled("▸", theme.accent)]);
         draw::tint(buf, area, at, theme.selected);

@@ -7,7 +7,8 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use super::{draw, likeliest, text, token_table};
-use crate::app::{App, Pane};
+use crate::app::board::label;
+use crate::app::{Action, App, Context, Pane};
 use crate::search::{CandidateTrace, HypothesisId, LogRatio, TokenTerm};
 
 /// The strip of tinted tokens, and below it the table where there is room.
@@ -39,7 +40,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 
 fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
     let chosen = app.look().selected == Some(subject.slot.id);
-    let what = if chosen { "selected" } else { "best so far" };
+    let what = match chosen {
+        true => label(app.trace(), subject.slot.id).unwrap_or_else(|| "selected".to_owned()),
+        false => "best so far".to_owned(),
+    };
     let mut spans = vec![
         Span::raw(what),
         Span::styled(format!("  {}", fate(app, subject)), theme.muted),
@@ -47,8 +51,8 @@ fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static
     let Some(hypothesis) = &subject.hypothesis else {
         return spans;
     };
-    match app.reference().and_then(|reference| reference.score) {
-        Some(other) => spans.extend(comparison(hypothesis.score.value(), other, theme)),
+    match app.reference() {
+        Some(other) => spans.extend(comparison(app, hypothesis.score.value(), other, theme)),
         None => spans.extend(equation(&hypothesis.score, theme)),
     }
     spans
@@ -82,17 +86,20 @@ fn equation(score: &LogRatio, theme: &Theme) -> Vec<Span<'static>> {
     ]
 }
 
-/// `log-ratio +4.32, +1.20 against the reference's +3.12`.
-fn comparison(value: f64, other: f64, theme: &Theme) -> Vec<Span<'static>> {
+/// `log-ratio +4.32 is +1.20 against the +3.12 of 1.1`.
+fn comparison(app: &App, value: f64, other: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
     let note = |text: String| Span::styled(text, theme.muted);
     let number = |value: f64| Span::styled(text::signed(Some(value), 0), theme.signed(value));
+    let base = other.score.unwrap_or(0.0);
+    let name = label(app.trace(), other.slot.id).unwrap_or_default();
     vec![
         note("  log-ratio ".into()),
         number(value),
         note(" is ".into()),
-        number(value - other),
-        note(" against ".into()),
-        number(other),
+        number(value - base),
+        note(" against the ".into()),
+        number(base),
+        note(format!(" of {name}")),
     ]
 }
 
@@ -101,7 +108,10 @@ fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, th
         (text::clean(app.prompt()), theme.muted),
         (text::clean(&subject.text), theme.text),
     ];
-    let lines = text::wrap(&pieces, usize::from(area.width));
+    let key = app.keymap().label(Context::Main, Action::ToCut);
+    let note = format!("Its terms are known when its chunk is complete: {key} goes on to the cut.");
+    let mut lines = text::wrap(&pieces, usize::from(area.width));
+    lines.push(vec![Span::styled(note, theme.muted)]);
     for (row, line) in lines.into_iter().enumerate() {
         draw::line(buf, area, row, line);
     }

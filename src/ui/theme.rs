@@ -30,13 +30,12 @@ impl Depth {
     }
 }
 
-/// Whether the terminal's background is light, by `COLORFGBG` where a terminal sets it.
-pub fn is_light(var: impl Fn(&str) -> Option<String>) -> bool {
-    let Some(value) = var("COLORFGBG") else {
-        return false;
-    };
-    let background = value.rsplit(';').next().and_then(|n| n.parse::<u8>().ok());
-    background.is_some_and(|n| n == 7 || n == 15)
+/// Whether the terminal's background is light, by `COLORFGBG` where a terminal sets it; `None`
+/// where none does.
+pub fn is_light(var: impl Fn(&str) -> Option<String>) -> Option<bool> {
+    let value = var("COLORFGBG")?;
+    let background = value.rsplit(';').next()?.parse::<u8>().ok()?;
+    Some(background == 7 || background == 15)
 }
 
 /// A red, green, blue triple.

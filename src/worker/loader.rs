@@ -1,6 +1,5 @@
 //! Loads models beside the search that runs: a thread a load, and a drawer for what arrives.
 
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Outbox, model_info, told};
@@ -87,7 +86,7 @@ impl Job {
     }
 
     fn strong(&mut self, spec: &str) -> Result<Fetched, LoadError> {
-        let model = self.model(&strong_spec(spec))?;
+        let model = self.model(&ModelSpec::parse(spec))?;
         Ok(Fetched::Strong(model_info(&model)))
     }
 
@@ -108,13 +107,5 @@ impl Job {
         let model = self.library.model(spec)?;
         let _ = self.door.send((spec.clone(), model.clone()));
         Ok(model)
-    }
-}
-
-/// A SPEC as the command line has it; the name of a bundled model alone will do, too.
-pub(super) fn strong_spec(text: &str) -> ModelSpec {
-    match about(text).is_empty() || Path::new(text).exists() {
-        true => ModelSpec::parse(text),
-        false => ModelSpec::Bundled(text.to_owned()),
     }
 }

@@ -8,6 +8,7 @@
 //! - Commands are read between rounds, and while a paced round waits.
 
 mod loader;
+mod offers;
 mod run;
 mod steer;
 mod twin;
@@ -26,7 +27,7 @@ use crate::lm::{
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
-use loader::{Loader, strong_spec};
+use loader::Loader;
 use run::{Run, guided_round};
 use twin::Twin;
 use watcher::{Clock, Watcher};
@@ -187,6 +188,7 @@ impl Worker {
         Ok(ModelSet {
             strong: model_info(&strong),
             pairs: infos,
+            offers: offers::offers(),
             device: self.library.placement().describe(),
         })
     }
@@ -219,7 +221,7 @@ impl Worker {
                 return Ok(());
             }
             Command::UseStrong(spec) => {
-                self.startup.strong = strong_spec(&spec);
+                self.startup.strong = ModelSpec::parse(&spec);
                 return Ok(());
             }
             command => command,
@@ -248,6 +250,11 @@ impl Worker {
             Command::Pause(_) => run.rounds_left = Some(0),
             Command::Resume(_) => run.rounds_left = None,
             Command::Step(_) => run.rounds_left = Some(1),
+            Command::ToCut(_) => {
+                // Candidates that wait for their cut get it first: the next one is meant.
+                run.rounds_left = Some(if run.search.is_open() { 2 } else { 1 });
+                run.holds = true;
+            }
             _ => {}
         }
         let (run, paused) = (run.id(), run.rounds_left == Some(0));
@@ -285,6 +292,7 @@ impl Worker {
         Ok(Run {
             search: ChunkBeamSearch::new(request.params),
             rounds_left: request.paused.then_some(0),
+            holds: false,
             pair_wanted: None,
             done: false,
             clock: Clock::default(),
@@ -312,13 +320,18 @@ impl Worker {
             self.run = Some(run);
             return Ok(());
         }
-        self.change_pair(&mut run)?;
+        // Scores of two pairs must not meet in one cut.
+        let was_open = run.search.is_open();
+        if !was_open {
+            self.change_pair(&mut run)?;
+        }
         let mut watcher = Watcher::new(&self.inbox, (&self.out, &self.loader), &self.judge, &run);
         let outcome = guided_round(&mut run, &mut watcher);
         let seen = watcher.done()?;
         run.clock = seen.clock;
         run.request.pace = seen.pace;
         run.rounds_left = seen.rounds_left;
+        run.holds = seen.holds && was_open;
         self.after(&mut run, outcome)?;
         self.advance_twin(&mut run)?;
         self.run = Some(run);

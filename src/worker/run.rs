@@ -18,6 +18,8 @@ pub(super) struct Run {
     pub scorer: PairScorer,
     /// How many rounds to go before standing still; `None` runs on.
     pub rounds_left: Option<usize>,
+    /// The round to come stops before its cut.
+    pub holds: bool,
     pub pair_wanted: Option<String>,
     pub done: bool,
     pub clock: Clock,
@@ -62,7 +64,8 @@ impl Run {
 /// Rounds that take longer than this are watched while they grow.
 const WATCHED: Duration = Duration::from_millis(33);
 
-/// One round, with the marks that were made while it grew.
+/// One round, with the marks that were made while it grew; or its first half, where it is to
+/// stop before its cut.
 pub(super) fn guided_round(
     run: &mut Run,
     watcher: &mut Watcher<'_>,
@@ -72,6 +75,7 @@ pub(super) fn guided_round(
     let is_watched = !run.request.pace.is_zero() || run.clock.round > WATCHED;
     run.search
         .score_partials(is_watched || run.rounds_left.is_some());
+    let was_open = run.search.is_open();
     let (sampler, scorer) = (&mut run.sampler, &mut run.scorer);
     let status = run
         .search
@@ -83,6 +87,9 @@ pub(super) fn guided_round(
         // The watcher has told of it already.
         run.search
             .mark(id, mark, &mut |_| ControlFlow::Continue(()));
+    }
+    if watcher.holds() && !was_open {
+        return Ok(Status::Running);
     }
     Ok(run
         .search

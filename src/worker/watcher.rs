@@ -54,6 +54,8 @@ pub(super) struct Seen {
     pub clock: Clock,
     pub pace: Duration,
     pub rounds_left: Option<usize>,
+    /// The round stops before its cut.
+    pub holds: bool,
     /// Commands that take effect after the round.
     pub later: Vec<Command>,
 }
@@ -88,6 +90,7 @@ impl<'a> Watcher<'a> {
                 clock: run.clock,
                 pace: run.request.pace,
                 rounds_left: run.rounds_left,
+                holds: run.holds,
                 later: Vec::new(),
             },
         }
@@ -234,6 +237,10 @@ impl<'a> Watcher<'a> {
             Command::Pause(run) if run == self.run => self.freeze(true, Some(1)),
             Command::Resume(run) if run == self.run => self.freeze(false, None),
             Command::Step(run) if run == self.run => self.freeze(false, Some(1)),
+            Command::ToCut(run) if run == self.run => {
+                self.seen.holds = true;
+                self.freeze(false, Some(1));
+            }
             later => self.seen.later.push(later),
         }
         if self.gone {
@@ -264,6 +271,11 @@ impl<'a> Watcher<'a> {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// Whether the round is to stop before its cut.
+    pub(super) fn holds(&self) -> bool {
+        self.seen.holds
     }
 
     /// The marks made since the round began.

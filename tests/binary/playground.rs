@@ -2,7 +2,9 @@
 
 use tempfile::TempDir;
 
-use super::terminal::{Output, Tty};
+use super::terminal::{LIGHT_TERMINAL, Output, Tty};
+
+const W2S: &str = env!("CARGO_BIN_EXE_w2s");
 
 fn playground(args: &[&str]) -> (Tty, TempDir) {
     let home = TempDir::new().unwrap();
@@ -122,7 +124,10 @@ fn a_hostile_prompt_does_not_steer_the_terminal() {
     tty.wait("scores", |output| output.n_scores() >= 16);
     tty.see(|output| {
         assert!(output.has("]0;x"), "{}", output.text());
-        let bytes = &output.bytes;
+        // Before it, the terminal is asked for its colours.
+        let begin = b"\x1b[?1049h";
+        let at = output.bytes.windows(8).position(|part| part == begin);
+        let bytes = &output.bytes[at.unwrap()..];
         assert!(!bytes.contains(&7), "no bell");
         assert!(!bytes.windows(2).any(|pair| pair == b"\x1b]"), "no OSC");
         assert!(
@@ -165,4 +170,25 @@ fn another_strong_model_is_loaded_and_searched_with() {
     tty.press("Bassets/models/craft\r");
     tty.wait_for("strong model assets/models/craft");
     tty.wait("its scores", |output| output.n_scores() >= 16);
+}
+
+#[test]
+fn colours_follow_the_terminals_background() {
+    // The foreground of the key hints, in the palette of 256 colours.
+    let key_colour = |vars: &[(&str, &str)], args: &[&str]| {
+        let home = TempDir::new().unwrap();
+        let args = [&["--no-tour"], args].concat();
+        let tty = Tty::spawn(W2S, home.path(), (80, 24), &args, vars);
+        tty.wait("hints", |output| output.row(-1).contains("quit"));
+        tty.see(|output| {
+            let cell = output.parser.screen().cell(23, 1).unwrap();
+            format!("{:?}", cell.fgcolor())
+        })
+    };
+    let dark = key_colour(&[], &["--theme", "dark"]);
+    let light = key_colour(&[], &["--theme", "light"]);
+    assert_ne!(dark, light);
+    assert_eq!(key_colour(&[], &[]), dark);
+    assert_eq!(key_colour(&[LIGHT_TERMINAL], &[]), light);
+    assert_eq!(key_colour(&[("COLORFGBG", "0;15")], &[]), light);
 }

@@ -97,10 +97,33 @@ pub struct Tty {
     output: Arc<(Mutex<Output>, Condvar)>,
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    writer: Writer,
     /// Held open, so that the terminal's state outlives the program.
     _slave: Box<dyn SlavePty + Send>,
     before: String,
+}
+
+type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// The variable that makes the terminal one with dark text on a light ground.
+pub const LIGHT_TERMINAL: (&str, &str) = ("W2S_TEST_TERMINAL", "light");
+
+/// Answers what programs ask first: foreground, background, what the terminal is.
+fn answer(asked: &[u8], is_light: bool, writer: &Writer) {
+    let (text, ground) = match is_light {
+        true => ("0000/0000/0000", "ffff/ffff/ffff"),
+        false => ("ffff/ffff/ffff", "0000/0000/0000"),
+    };
+    let answers: [(&[u8], String); 3] = [
+        (b"\x1b]10;?", format!("\x1b]10;rgb:{text}\x1b\\")),
+        (b"\x1b]11;?", format!("\x1b]11;rgb:{ground}\x1b\\")),
+        (b"\x1b[c", "\x1b[?62;22c".to_owned()),
+    ];
+    for (question, answer) in answers {
+        if last(asked, question).is_some() {
+            let _ = writer.lock().unwrap().write_all(answer.as_bytes());
+        }
+    }
 }
 
 fn size((cols, rows): (u16, u16)) -> PtySize {
@@ -136,10 +159,16 @@ impl Tty {
             .for_each(|(name, value)| command.env(name, value));
         command.cwd(env!("CARGO_MANIFEST_DIR"));
         let child = slave.spawn_command(command).unwrap();
+        let writer = Arc::new(Mutex::new(master.take_writer().unwrap()));
+        let terminal = Terminal {
+            size: (rows, cols),
+            is_light: vars.contains(&LIGHT_TERMINAL),
+            writer: writer.clone(),
+        };
         Self {
-            output: read(master.try_clone_reader().unwrap(), rows, cols),
+            output: terminal.read(master.try_clone_reader().unwrap()),
             child,
-            writer: master.take_writer().unwrap(),
+            writer,
             master,
             _slave: slave,
             before,
@@ -147,8 +176,9 @@ impl Tty {
     }
 
     pub fn press(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        let mut writer = self.writer.lock().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
     }
 
     pub fn resize(&self, cols: u16, rows: u16) {
@@ -226,20 +256,31 @@ fn state(master: &dyn MasterPty) -> String {
     format!("{:?}", master.get_termios().unwrap())
 }
 
-fn read(mut from: Box<dyn Read + Send>, rows: u16, cols: u16) -> Arc<(Mutex<Output>, Condvar)> {
-    let shared = Arc::new((Mutex::new(Output::new(rows, cols)), Condvar::new()));
-    let ours = shared.clone();
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
-        while let Ok(n @ 1..) = from.read(&mut buffer) {
-            // A test that failed while it looked does not matter here.
-            let mut output = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
-            output.take(&buffer[..n]);
-            drop(output);
-            ours.1.notify_all();
-        }
-    });
-    shared
+/// The terminal's side: it shows what is written to it and answers what it is asked.
+struct Terminal {
+    size: (u16, u16),
+    is_light: bool,
+    writer: Writer,
+}
+
+impl Terminal {
+    fn read(self, mut from: Box<dyn Read + Send>) -> Arc<(Mutex<Output>, Condvar)> {
+        let (rows, cols) = self.size;
+        let shared = Arc::new((Mutex::new(Output::new(rows, cols)), Condvar::new()));
+        let ours = shared.clone();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            while let Ok(n @ 1..) = from.read(&mut buffer) {
+                answer(&buffer[..n], self.is_light, &self.writer);
+                // A test that failed while it looked does not matter here.
+                let mut output = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
+                output.take(&buffer[..n]);
+                drop(output);
+                ours.1.notify_all();
+            }
+        });
+        shared
+    }
 }
 
 /// Sends a signal by its name.

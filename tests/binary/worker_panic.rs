@@ -89,6 +89,7 @@ fn models() -> ModelSet {
             about: String::new(),
             n_params: 1,
         }],
+        offers: Vec::new(),
         device: "cpu".to_owned(),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use w2s::app::{App, Effect, Key, Msg, Options};
 use w2s::message::{
-    Command, Evidence, Likely, Live, ModelInfo, ModelSet, PairInfo, RunId, RunRequest, Speeds,
-    StrongPlace, Update, WeakPlace,
+    Command, Evidence, Likely, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, RunId, RunRequest,
+    Speeds, StrongPlace, Update, WeakPlace,
 };
 use w2s::search::{
     CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark, Partial,
@@ -404,7 +404,27 @@ pub fn models() -> ModelSet {
             pair("critical", "likes reviews that pan"),
             pair("craft", "likes talk of how films are made"),
         ],
+        offers: vec![
+            offer(
+                Part::Strong,
+                "gpt2-large",
+                "the paper's, for movie reviews",
+                "0.77B",
+            ),
+            offer(Part::Pair, "zephyr", "the paper's main pair", "2 × 7.2B"),
+        ],
         device: "cpu, 2 threads, f32".to_owned(),
+    }
+}
+
+fn offer(part: Part, name: &str, about: &str, size: &str) -> Offer {
+    Offer {
+        part,
+        name: name.to_owned(),
+        spec: format!("hf:owner/{name}"),
+        about: about.to_owned(),
+        size: size.to_owned(),
+        is_here: false,
     }
 }
 

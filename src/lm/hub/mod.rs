@@ -64,10 +64,13 @@ impl Hub {
         cache::list(&self.cache)
     }
 
-    /// Whether all files of `spec` are in the cache.
+    /// Whether nothing of these models has to be fetched.
     #[must_use]
-    pub fn has(&self, spec: &HubSpec) -> bool {
-        self.find(spec).is_ok()
+    pub fn has_all(&self, specs: &[&str]) -> bool {
+        specs.iter().all(|spec| match ModelSpec::parse(spec) {
+            ModelSpec::Hub(spec) => self.find(&spec).is_ok(),
+            _ => true,
+        })
     }
 
     /// The files of `spec`: from the cache, where they are all there; else what is missing is
