@@ -183,5 +183,8 @@ fn models_lists_what_is_bundled_and_cached() {
     );
     let missing = with_cache(&["inspect", "--model", "hf:o/other", "--ids", "1"]);
     let told = String::from_utf8(missing.stderr).unwrap();
-    assert!(told.contains("config.json of hf:o/other is not in"), "{told}");
+    assert!(
+        told.contains("config.json of hf:o/other is not in"),
+        "{told}"
+    );
 }

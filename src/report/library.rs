@@ -5,8 +5,8 @@ use std::fmt::Display;
 use super::{Detokenizer, Models};
 use crate::cli::Device;
 use crate::lm::{
-    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position, StrongSampler,
-    WeakPair, Xray, positions, xray,
+    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position,
+    StrongSampler, WeakPair, Xray, positions, xray,
 };
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 

@@ -8,8 +8,7 @@ use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{ModelsArgs, ModelsCommand};
 use crate::lm::{
-    Checked, Doing, Hub, ModelSpec, PairSpec, Stage, Watch, about, bundled_names, gib,
-    presets,
+    Checked, Doing, Hub, ModelSpec, PairSpec, Stage, Watch, about, bundled_names, gib, presets,
 };
 
 /// # Errors
@@ -82,7 +81,11 @@ fn pull(specs: &[String], session: &mut Session<'_>) -> Result<Outcome, ReportEr
 /// cannot be used does not keep the others from being read.
 fn check(specs: &[String], session: &mut Session<'_>) -> Result<Outcome, ReportError> {
     let cached = || Hub::from_env().cached();
-    let specs = if specs.is_empty() { cached() } else { specs.to_vec() };
+    let specs = if specs.is_empty() {
+        cached()
+    } else {
+        specs.to_vec()
+    };
     let mut n_bad = 0;
     for spec in specs.iter().flat_map(|text| models_of(text)) {
         match session.models.check(&spec) {
@@ -129,7 +132,15 @@ pub fn bars() -> Watch {
     Watch::new(move |stage| show(&bar, stage))
 }
 
-fn show(bar: &ProgressBar, Stage { doing, what, done, total }: Stage<'_>) {
+fn show(
+    bar: &ProgressBar,
+    Stage {
+        doing,
+        what,
+        done,
+        total,
+    }: Stage<'_>,
+) {
     if doing != Doing::Fetching {
         bar.finish_and_clear();
         return;

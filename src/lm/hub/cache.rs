@@ -48,7 +48,10 @@ fn needed(snapshot: &Path) -> Vec<String> {
     if is_there(ADAPTER[0]) && !is_there(FOLDER[0]) {
         return ADAPTER.map(str::to_owned).to_vec();
     }
-    let weights = WEIGHTS.iter().find(|name| is_there(name)).unwrap_or(&WEIGHTS[0]);
+    let weights = WEIGHTS
+        .iter()
+        .find(|name| is_there(name))
+        .unwrap_or(&WEIGHTS[0]);
     let parts = match weights.ends_with(".index.json") {
         true => shards(&snapshot.join(weights)).unwrap_or_default(),
         false => BTreeSet::new(),

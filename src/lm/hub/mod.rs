@@ -136,7 +136,12 @@ mod tests {
 
     #[test]
     fn what_is_cached_is_found() {
-        let root = cache_of(&["config.json", "tokenizer.json", "model.safetensors", "m.gguf"]);
+        let root = cache_of(&[
+            "config.json",
+            "tokenizer.json",
+            "model.safetensors",
+            "m.gguf",
+        ]);
         let snapshot = root.path().join("models--o--n/snapshots/abc");
         let hub = offline(root.path());
         let found = |text| hub.resolve(&spec(text), &Watch::default()).unwrap();
