@@ -122,6 +122,7 @@ actions! {
         ShowCharts = "the charts: scores by round, spread, distribution",
         ShowTree = "the tree: every hypothesis of every round",
         ShowRuns = "the runs so far, with settings and outcome",
+        ShowXray = "the X-ray: what each model sees, how the chunk joins and ends",
         Zoom = "this pane alone on the screen, or back",
         Back = "close what is open, let go of the selection",
     }

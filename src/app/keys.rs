@@ -159,6 +159,7 @@ impl App {
             Action::ShowCharts => self.look.focus(Pane::Charts),
             Action::ShowTree => self.look.focus(Pane::Tree),
             Action::ShowRuns => self.look.focus(Pane::Runs),
+            Action::ShowXray => self.look.focus(Pane::Xray),
             Action::Zoom => self.look.zoom = !self.look.zoom,
             Action::Back => self.back(),
             _ => {}

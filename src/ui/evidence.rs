@@ -38,11 +38,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 }
 
 fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
-    let chosen = app.look().selected == Some(subject.slot.id);
-    let what = if chosen { "selected" } else { "best so far" };
+    let (what, fate) = told(app, subject);
     let mut spans = vec![
         Span::raw(what),
-        Span::styled(format!("  {}", fate(app, subject)), theme.muted),
+        Span::styled(format!("  {fate}"), theme.muted),
     ];
     let Some(hypothesis) = &subject.hypothesis else {
         return spans;
@@ -52,6 +51,13 @@ fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static
         None => spans.extend(equation(&hypothesis.score, theme)),
     }
     spans
+}
+
+/// Why the candidate is in detail, and its fate.
+pub fn told(app: &App, subject: &CandidateTrace) -> (&'static str, String) {
+    let chosen = app.look().selected == Some(subject.slot.id);
+    let what = if chosen { "selected" } else { "best so far" };
+    (what, fate(app, subject))
 }
 
 /// When the candidate was sampled and what became of it.
