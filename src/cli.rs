@@ -146,6 +146,14 @@ pub struct InspectArgs {
         allow_hyphen_values = true
     )]
     pub response: Option<String>,
+    /// What a round adds to the response: shows whether that changes how the pair reads it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "response",
+        allow_hyphen_values = true
+    )]
+    pub chunk: Option<String>,
     /// A model whose raw logits after each of --ids to print; needs no tokenizer
     #[arg(long, value_name = "SPEC", group = "what", requires = "ids")]
     pub model: Option<String>,

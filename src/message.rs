@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::search::{Hypothesis, HypothesisId, Mark, Partial, SearchEvent, SearchParams};
+use crate::search::{Hypothesis, HypothesisId, Mark, Partial, SearchEvent, SearchParams, TokenId};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -115,6 +115,8 @@ pub enum Command {
     Inspect {
         run: RunId,
         candidate: Arc<Hypothesis>,
+        /// What the candidate continues, as it was scored.
+        parent: Option<Arc<Hypothesis>>,
     },
     Shutdown,
 }
@@ -318,6 +320,63 @@ pub struct Evidence {
     pub weak: Vec<WeakPlace>,
     /// One for each sampled token.
     pub strong: Vec<StrongPlace>,
+    /// The same for all candidates of a run under one pair.
+    pub xray: Arc<Xray>,
+    pub seams: Seams,
+}
+
+/// The prompt as one model sees it, templates applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptView {
+    pub model: String,
+    pub text: String,
+    /// Ids with the text of each alone.
+    pub tokens: Vec<(TokenId, Arc<str>)>,
+    /// Whether the tokens begin with BOS.
+    pub bos: bool,
+}
+
+/// How the pair scores what the strong model samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoring {
+    /// The sampled ids as they are.
+    Ids,
+    /// The text, in tokens of its own.
+    Text,
+}
+
+/// What the three models see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Xray {
+    pub strong: PromptView,
+    pub tuned: PromptView,
+    pub untuned: PromptView,
+    pub vocabularies: Vocabularies,
+    pub scoring: Scoring,
+}
+
+/// The vocabularies of strong model and pair, compared by content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vocabularies {
+    pub same: bool,
+    pub strong: usize,
+    pub pair: usize,
+    /// Tokens that the other has not, or under another id; both sides counted.
+    pub differing: usize,
+}
+
+/// How a candidate holds together: with the prompt, with what its chunk continues, at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seams {
+    /// Weak tokens at the prompt's end that do not stand where prompt and response are one text.
+    pub merged: usize,
+    /// Weak tokens of the response that the chunk continues, and how many of them it changed.
+    pub accepted: usize,
+    pub changed: usize,
+    /// The last bytes are no whole character yet.
+    pub in_character: bool,
+    /// The text ends with a letter or a digit: in a word or at its end, as what follows will tell.
+    pub after_letter: bool,
 }
 
 /// How fast the models run, measured over the run so far.

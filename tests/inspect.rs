@@ -110,6 +110,47 @@ fn a_join_that_merges_is_told() {
 }
 
 #[test]
+fn a_chunk_that_changes_accepted_text_is_told() {
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/other");
+    let args = [
+        "inspect",
+        "--prompt",
+        "It was a wonder",
+        "--response",
+        "ful per",
+        "--chunk",
+        "formance",
+        "--strong",
+        other,
+    ];
+    let report = json(&[&args[..], &["--format", "json"]].concat());
+    assert_eq!(report["scoring"], "text");
+    let seams = &report["seams"];
+    assert_eq!(seams["accepted_tokens"], 2);
+    assert_eq!(seams["changed_tokens"], 1);
+    assert_eq!(seams["ends_in_letter"], true);
+    let text = String::from_utf8(w2s(&args).stdout).unwrap();
+    for told in [
+        "accepted text: 2 tokens of the pair, of which the chunk changes 1\n",
+        "scoring: the pair scores the text, in its own tokens\n",
+        "it may be inside a word\n",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn what_was_not_given_is_not_told() {
+    let report = json(&["inspect", "--prompt", "Hi", "--format", "json"]);
+    assert_eq!(report["scoring"], "ids");
+    assert!(report.get("seams").is_none());
+    let args = ["inspect", "--prompt", "Hi", "--response", " there."];
+    let report = json(&[&args[..], &["--format", "json"]].concat());
+    assert!(report["seams"].get("changed_tokens").is_none());
+    assert_eq!(report["seams"]["ends_in_letter"], false);
+}
+
+#[test]
 fn another_vocabulary_is_told() {
     let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/other");
     let text = w2s(&["inspect", "--prompt", "Hi", "--strong", other]);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use w2s::lm::{DeviceChoice, ModelSpec, PAIRS, PairSpec, Templates};
-use w2s::message::{Act, CancelToken, Command, Evidence, LoadId, Part, RunId, RunRequest, Update};
+use w2s::message::{
+    Act, CancelToken, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update,
+};
 use w2s::search::{
     Hypothesis, HypothesisId, Mark, Rules, Sampling, SearchEvent, SearchParams, SearchTrace,
 };
@@ -22,11 +24,15 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::of("bundled:strong")
+    }
+
+    fn of(strong: &str) -> Self {
         let pair = |name: &&str| (PairSpec::parse(name).unwrap(), String::new());
         let worker = spawn(Startup {
             templates: Templates::default(),
             device: DeviceChoice::Cpu,
-            strong: ModelSpec::parse("bundled:strong"),
+            strong: ModelSpec::parse(strong),
             pairs: PAIRS.iter().map(pair).collect(),
         });
         let cancel = CancelToken::default();
@@ -103,6 +109,7 @@ impl Desk {
         self.send(Command::Inspect {
             run: RUN,
             candidate: Arc::clone(candidate),
+            parent: candidate.parent.map(|id| self.candidate(id)),
         });
         match self.until(|u| matches!(u, Update::Evidence { .. })) {
             Update::Evidence { evidence, .. } => evidence,
@@ -122,6 +129,71 @@ impl Desk {
     fn last(&self) -> &w2s::search::RoundTrace {
         self.trace.rounds().last().unwrap()
     }
+}
+
+/// The terms that a candidate's parent had, and how many of them the candidate's are not.
+fn scored_anew(parent: &Hypothesis, candidate: &Hypothesis) -> (usize, usize) {
+    let (before, after) = (&parent.score.terms, &candidate.score.terms);
+    let same = before.iter().zip(after).take_while(|(a, b)| a.id == b.id);
+    let stand = same.count();
+    (before.len(), before.len() - stand)
+}
+
+/// Runs a search and compares every candidate's seams with the terms it was scored by.
+fn check_seams(desk: &mut Desk, scoring: Scoring) -> usize {
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, SearchEvent::Finished { .. }));
+    let all: Vec<_> = desk.trace.candidates().map(|c| c.slot.id).collect();
+    let mut n_changed = 0;
+    for candidate in all
+        .into_iter()
+        .map(|id| desk.candidate(id))
+        .collect::<Vec<_>>()
+    {
+        let Evidence { xray, seams, .. } = desk.evidence(&candidate);
+        assert_eq!(xray.scoring, scoring);
+        let wanted = candidate
+            .parent
+            .map(|id| scored_anew(&desk.candidate(id), &candidate));
+        assert_eq!(
+            (seams.accepted, seams.changed),
+            wanted.unwrap_or((0, 0)),
+            "{candidate:?}"
+        );
+        n_changed += seams.changed;
+    }
+    n_changed
+}
+
+#[test]
+fn changed_tokens_are_those_that_were_scored_anew() {
+    let mut same = Desk::new();
+    assert_eq!(check_seams(&mut same, Scoring::Ids), 0);
+    let mut other = Desk::of(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/other"));
+    assert!(
+        check_seams(&mut other, Scoring::Text) > 0,
+        "some chunk ends in mid-word"
+    );
+}
+
+#[test]
+fn the_xray_is_what_each_model_sees() {
+    let mut desk = Desk::of(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/other"));
+    desk.start(params(), true);
+    desk.step();
+    let candidate = desk.candidate(desk.trace.beam()[0]);
+    let xray = desk.evidence(&candidate).xray;
+    for view in [&xray.strong, &xray.tuned, &xray.untuned] {
+        let text: String = view.tokens.iter().map(|(_, piece)| &**piece).collect();
+        assert_eq!(
+            (text.as_str(), view.text.as_str()),
+            ("This story has held", "This story has held")
+        );
+        assert!(!view.bos);
+    }
+    assert_ne!(xray.strong.tokens, xray.tuned.tokens);
+    assert_eq!(xray.tuned.tokens, xray.untuned.tokens);
+    assert!(!xray.vocabularies.same && xray.vocabularies.differing > 0);
 }
 
 fn params() -> SearchParams {

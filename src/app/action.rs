@@ -123,6 +123,7 @@ actions! {
         ShowCharts = "the charts: scores by round, spread, distribution",
         ShowTree = "the tree: every hypothesis of every round",
         ShowRuns = "the runs so far, with settings and outcome",
+        ShowXray = "the X-ray: what each model sees, how the chunk joins and ends",
         Read = "read the candidate: its evidence alone on the screen, or back",
         Zoom = "this pane alone on the screen, or back",
         Back = "close what is open, let go of the selection",

@@ -209,6 +209,7 @@ const CHARS: &[(char, Action)] = &[
     ('3', Action::ShowCharts),
     ('4', Action::ShowTree),
     ('5', Action::ShowRuns),
+    ('6', Action::ShowXray),
     ('z', Action::Zoom),
     ('c', Action::CopyResponse),
     ('y', Action::CopyTable),

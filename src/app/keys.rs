@@ -161,6 +161,7 @@ impl App {
             Action::ShowTree => self.look.focus(Pane::Tree),
             Action::ShowRuns => self.look.focus(Pane::Runs),
             Action::Read => self.look.toggle_reading(),
+            Action::ShowXray => self.look.focus(Pane::Xray),
             Action::Zoom => self.look.zoom = !self.look.zoom,
             Action::Back => self.back(),
             _ => {}

@@ -12,6 +12,7 @@ pub mod nav;
 pub mod settings;
 pub mod stats;
 pub mod tree;
+pub mod xray;
 
 mod available;
 mod copy;
@@ -41,6 +42,7 @@ pub use menu::{Menu, MenuKind};
 pub use nav::{Edge, Look, Pane};
 pub use pick::Fetch;
 pub use settings::Settings;
+pub use xray::End;
 
 /// What the app starts with.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,6 +32,7 @@ impl App {
                 let n = terms.map_or(0, |hypothesis| hypothesis.score.terms.len());
                 self.look.token = to.apply(self.look.token, n);
             }
+            Pane::Xray => self.look.xray = to.apply(self.look.xray, self.xray_places()),
             Pane::Tree => self.select_in(to, &self.tree_order()),
             _ => self.select_in(to, &self.board_order()),
         }

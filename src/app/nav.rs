@@ -12,15 +12,17 @@ pub enum Pane {
     Charts,
     Tree,
     Runs,
+    Xray,
 }
 
 impl Pane {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Board,
         Self::Evidence,
         Self::Charts,
         Self::Tree,
         Self::Runs,
+        Self::Xray,
     ];
 
     /// Its name on screen.
@@ -32,6 +34,7 @@ impl Pane {
             Self::Charts => "charts",
             Self::Tree => "tree",
             Self::Runs => "runs",
+            Self::Xray => "x-ray",
         }
     }
 
@@ -75,6 +78,8 @@ pub struct Look {
     pub round: Option<usize>,
     /// The place in the token table.
     pub token: usize,
+    /// How far the X-ray is scrolled.
+    pub xray: usize,
     /// The share of the first pane at each border the user moved, in thousandths.
     pub rows: Option<u16>,
     pub columns: Option<u16>,
@@ -97,6 +102,7 @@ impl Default for Look {
             twin: false,
             round: None,
             token: 0,
+            xray: 0,
             rows: None,
             columns: None,
             light: false,
@@ -166,8 +172,8 @@ mod tests {
 
     #[test]
     fn panes_turn_round() {
-        assert_eq!(Pane::Runs.turn(1), Pane::Board);
-        assert_eq!(Pane::Board.turn(-1), Pane::Runs);
+        assert_eq!(Pane::Xray.turn(1), Pane::Board);
+        assert_eq!(Pane::Board.turn(-1), Pane::Xray);
     }
 
     #[test]

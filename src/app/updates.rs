@@ -76,13 +76,15 @@ impl App {
         Vec::new()
     }
 
-    /// Asks about the candidate in detail: one the user chose, or whose evidence they read, once
-    /// the search stands still; while it moves, only if they do both.
+    /// Asks about the candidate in detail: one the user chose, or whose evidence or X-ray they
+    /// read, once the search stands still; while it moves, only if they do both. What the models
+    /// see of the prompt is the same for all candidates: any will do to tell it.
     pub(super) fn inspect(&mut self) -> Option<Effect> {
         let stands = matches!(self.phase, Phase::Paused | Phase::Finished);
-        let reads = self.look.focus == Pane::Evidence;
         let chose = self.look.selected.is_some();
-        if [stands, reads, chose].iter().filter(|is| **is).count() < 2 {
+        let reasons = [stands, self.reads_models(), chose];
+        let is_first = self.look.focus == Pane::Xray && self.inspected.is_none();
+        if !is_first && reasons.iter().filter(|is| **is).count() < 2 {
             return None;
         }
         let candidate = self.subject()?.hypothesis.clone()?;
@@ -90,8 +92,12 @@ impl App {
             return None;
         }
         self.inspected = Some(candidate.id);
-        let run = self.run;
-        Some(Effect::Send(Command::Inspect { run, candidate }))
+        let parent = candidate.parent.and_then(|id| self.trace.candidate(id));
+        Some(Effect::Send(Command::Inspect {
+            run: self.run,
+            parent: parent.and_then(|parent| parent.hypothesis.clone()),
+            candidate,
+        }))
     }
 
     fn on_loaded(&mut self, models: ModelSet) -> Vec<Effect> {
@@ -117,6 +123,9 @@ impl App {
         self.announce(format!("pair {pair}: in use since round {round}"));
         let before = std::mem::replace(&mut self.pair_in_use, pair);
         self.pairs_before.push(before);
+        // What it said no longer holds.
+        self.evidence = None;
+        self.inspected = None;
     }
 
     fn on_event(&mut self, event: &SearchEvent) -> Vec<Effect> {

@@ -54,6 +54,7 @@ impl App {
         self.look.reference = None;
         self.look.round = None;
         self.look.token = 0;
+        self.look.xray = 0;
         self.turns = 0;
         self.unguided = None;
         self.evidence = None;

@@ -410,8 +410,8 @@ impl Setting {
     }
 
     /// The pair's prompt: the paper's code adds no BOS.
-    fn read_by_pair(&self, params: &SearchParams) -> Prompt {
-        match params.rules {
+    pub(super) fn read_by_pair(&self, rules: Rules) -> Prompt {
+        match rules {
             Rules::Fixed => self.pair_prompt.clone(),
             Rules::Reference => self.pair_prompt.without_bos(),
         }
@@ -428,9 +428,7 @@ impl Setting {
         candidate: &Hypothesis,
         n_likeliest: usize,
     ) -> Result<(PairEvidence, Vec<Place>), ModelError> {
-        let join = Join::choose(params.rules, &self.strong, &self.pair);
-        let prompt = self.read_by_pair(params);
-        let reader = Reader::new(self.pair.clone(), &prompt, join, 0)?;
+        let reader = self.reader(params.rules)?;
         let pair = reader.evidence(&candidate.response(params.rules), n_likeliest)?;
         let prompt = self.strong.prompt_ids(&self.strong_prompt, 0)?;
         let ids = [&prompt[..], &candidate.tokens].concat();
@@ -439,6 +437,20 @@ impl Setting {
             .strong
             .places(&ids, first, n_likeliest, sampling, params.rules)?;
         Ok((pair, strong))
+    }
+
+    /// How the pair would score here.
+    pub(super) fn join(&self, rules: Rules) -> Join {
+        Join::choose(rules, &self.strong, &self.pair)
+    }
+
+    /// Responses as the pair reads them, without a budget for new tokens.
+    ///
+    /// # Errors
+    /// See [`Reader::new`].
+    pub(super) fn reader(&self, rules: Rules) -> Result<Reader, ModelError> {
+        let prompt = self.read_by_pair(rules);
+        Reader::new(self.pair.clone(), &prompt, self.join(rules), 0)
     }
 
     /// Whether keys and values of all candidates at their longest fit into memory. Prompts are
@@ -456,10 +468,10 @@ impl Setting {
     /// # Errors
     /// As [`Self::sampler`]; candidates that memory would not hold.
     pub fn scorer(&self, params: &SearchParams) -> Result<PairScorer, ModelError> {
-        let join = Join::choose(params.rules, &self.strong, &self.pair);
+        let join = self.join(params.rules);
         let n = params.max_new_tokens.get();
         self.check_memory(params)?;
-        let prompt = self.read_by_pair(params);
+        let prompt = self.read_by_pair(params.rules);
         PairScorer::new(self.pair.clone(), &prompt, join, n)
     }
 }

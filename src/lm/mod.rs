@@ -54,7 +54,7 @@ pub use evidence::Place;
 pub use fit::{cache_bytes, free_memory, gib, weight_bytes};
 pub use gguf::GgufFile;
 pub use hub::Hub;
-pub use inspect::{JoinView, Position, View, Xray, positions, xray};
+pub use inspect::{JoinView, Position, Seams, View, Xray, positions, seams, text_seams, xray};
 pub use library::{Checked, Library, Setting};
 pub use load::read_folder;
 pub use model::Model;

@@ -91,6 +91,28 @@ impl Reader {
         self.pair.tuned.text_ids(&self.prompt, text)
     }
 
+    /// How many tokens at the prompt's end do not stand where prompt and text are tokenised as
+    /// one, whether the pair reads them so or not.
+    pub(super) fn merged(&self, text: &str) -> usize {
+        let alone = self.joined_text("");
+        let stand = common_prefix(&alone, &self.joined_text(text));
+        alone.len() - stand
+    }
+
+    /// The weak tokens of `accepted`, and how many of them are others once it goes on as
+    /// `response`: those from the first change on.
+    pub(super) fn changed(
+        &self,
+        accepted: &Response<'_>,
+        response: &Response<'_>,
+    ) -> (usize, usize) {
+        let (before, first) = self.read(accepted);
+        let (after, _) = self.read(response);
+        let stand = common_prefix(&before, &after).max(first);
+        let from = |at: usize| before.len().saturating_sub(at);
+        (from(first), from(stand))
+    }
+
     /// What both models say of the response, from the first scored token on: the tuned one's
     /// places, the untuned one's, and the last tokens of the prompt that the response joins.
     ///

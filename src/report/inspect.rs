@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{InspectArgs, TextOrJson};
-use crate::lm::{JoinView, Position, View, VocabularyDiff, Xray};
+use crate::lm::{Join, JoinView, Position, Seams, View, VocabularyDiff, Xray};
 use crate::search::TokenId;
 
 /// `--format json` of raw logits.
@@ -30,6 +30,21 @@ struct XrayReport<'a> {
     tuned: ViewReport<'a>,
     untuned: ViewReport<'a>,
     vocabularies: VocabularyReport,
+    /// `ids` or `text`: what the pair scores in a search.
+    scoring: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seams: Option<SeamsReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct SeamsReport {
+    /// Of the pair, at the prompt's end.
+    merged_tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_tokens: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_tokens: Option<usize>,
+    ends_in_letter: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,15 +85,35 @@ pub(super) fn inspect(
             write_positions(args, session.out, &positions)?;
         }
         None => {
-            // The command line insists on one of the two.
-            let prompt = args.prompt.as_deref().unwrap_or_default();
-            let (strong, pair) = (args.models.strong(), args.models.weak.pair());
-            let response = args.response.as_deref();
-            let xray = session.models.xray(strong, pair, prompt, response)?;
-            write_xray(args, session.out, &xray)?;
+            let seen = seen(args, session)?;
+            write_seen(args, session.out, &seen)?;
         }
     }
     Ok(Outcome::Done)
+}
+
+/// A prompt as three models see it, and what follows it.
+struct Seen<'a> {
+    xray: Xray,
+    seams: Option<Seams>,
+    chunk: Option<&'a str>,
+}
+
+fn seen<'a>(args: &'a InspectArgs, session: &mut Session<'_>) -> Result<Seen<'a>, ReportError> {
+    // The command line insists on one of prompt and model.
+    let prompt = args.prompt.as_deref().unwrap_or_default();
+    let (strong, pair) = (args.models.strong(), args.models.weak.pair());
+    let chunk = args.chunk.as_deref();
+    let text = args.response.as_deref();
+    let whole = text.map(|text| format!("{text}{}", chunk.unwrap_or_default()));
+    let xray = session
+        .models
+        .xray(strong, pair, prompt, whole.as_deref())?;
+    let seams = match text {
+        Some(text) => Some(session.models.seams(strong, pair, prompt, text, chunk)?),
+        None => None,
+    };
+    Ok(Seen { xray, seams, chunk })
 }
 
 fn write_positions(
@@ -102,10 +137,18 @@ fn write_positions(
     Ok(())
 }
 
-fn write_xray(args: &InspectArgs, out: &mut dyn Write, xray: &Xray) -> Result<(), ReportError> {
+fn write_seen(args: &InspectArgs, out: &mut dyn Write, seen: &Seen<'_>) -> Result<(), ReportError> {
     if args.format == TextOrJson::Json {
-        return write_json(out, &XrayReport::from(xray));
+        return write_json(out, &XrayReport::from(seen));
     }
+    write_xray(out, &seen.xray)?;
+    if let Some(seams) = &seen.seams {
+        write_seams(out, seams, seen.chunk.is_some())?;
+    }
+    Ok(())
+}
+
+fn write_xray(out: &mut dyn Write, xray: &Xray) -> io::Result<()> {
     for (role, view) in [
         ("strong", &xray.strong),
         ("tuned", &xray.tuned),
@@ -122,7 +165,29 @@ fn write_xray(args: &InspectArgs, out: &mut dyn Write, xray: &Xray) -> Result<()
         true => format!("the same {strong} tokens in strong model and pair"),
         false => format!("strong model {strong} tokens, pair {pair}; {differing} differ"),
     };
-    Ok(writeln!(out, "vocabularies: {told}")?)
+    writeln!(out, "vocabularies: {told}")?;
+    let told = match xray.join {
+        Join::Ids => "the pair scores the sampled ids as they are",
+        Join::Text => "the pair scores the text, in its own tokens",
+    };
+    writeln!(out, "scoring: {told}")
+}
+
+fn write_seams(out: &mut dyn Write, seams: &Seams, has_chunk: bool) -> io::Result<()> {
+    let Seams {
+        accepted, changed, ..
+    } = seams;
+    if has_chunk {
+        writeln!(
+            out,
+            "accepted text: {accepted} tokens of the pair, of which the chunk changes {changed}"
+        )?;
+    }
+    let told = match seams.after_letter {
+        true => "a letter or digit: it may be inside a word",
+        false => "no letter or digit: it is outside of any word",
+    };
+    writeln!(out, "end: {told}")
 }
 
 /// The prompt in quotes, so that what cannot be seen is seen, then its tokens.
@@ -177,9 +242,11 @@ impl<'a> From<&'a Position> for PositionReport<'a> {
     }
 }
 
-impl<'a> From<&'a Xray> for XrayReport<'a> {
-    fn from(xray: &'a Xray) -> Self {
+impl<'a> From<&'a Seen<'_>> for XrayReport<'a> {
+    fn from(seen: &'a Seen<'_>) -> Self {
+        let xray = &seen.xray;
         let diff = xray.vocabularies;
+        let with_chunk = |n: usize| seen.chunk.map(|_| n);
         Self {
             strong: (&xray.strong).into(),
             tuned: (&xray.tuned).into(),
@@ -190,6 +257,16 @@ impl<'a> From<&'a Xray> for XrayReport<'a> {
                 pair: diff.sizes[1],
                 differing: diff.differing,
             },
+            scoring: match xray.join {
+                Join::Ids => "ids",
+                Join::Text => "text",
+            },
+            seams: seen.seams.map(|seams| SeamsReport {
+                merged_tokens: seams.merged,
+                accepted_tokens: with_chunk(seams.accepted),
+                changed_tokens: with_chunk(seams.changed),
+                ends_in_letter: seams.after_letter,
+            }),
         }
     }
 }

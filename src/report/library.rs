@@ -5,8 +5,8 @@ use std::fmt::Display;
 use super::{Detokenizer, Models};
 use crate::cli::Device;
 use crate::lm::{
-    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position,
-    StrongSampler, WeakPair, Xray, positions, xray,
+    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position, Seams,
+    StrongSampler, WeakPair, Xray, positions, text_seams, xray,
 };
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
@@ -83,7 +83,20 @@ impl Models for Library {
     ) -> Result<Xray, ModelError> {
         let (strong, pair) = (strong_model(self, strong)?, weak_pair(self, pair)?);
         let setting = self.setting(strong, pair, prompt)?;
-        xray(&setting, response)
+        xray(&setting, Rules::Fixed, response)
+    }
+
+    fn seams(
+        &mut self,
+        strong: &str,
+        pair: &str,
+        prompt: &str,
+        response: &str,
+        chunk: Option<&str>,
+    ) -> Result<Seams, ModelError> {
+        let (strong, pair) = (strong_model(self, strong)?, weak_pair(self, pair)?);
+        let setting = self.setting(strong, pair, prompt)?;
+        text_seams(&setting, Rules::Fixed, response, chunk)
     }
 
     fn fetch(&mut self, model: &ModelSpec) -> Result<ModelSpec, ModelError> {

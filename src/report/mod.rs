@@ -22,7 +22,7 @@ pub use tape::{RecordedRound, RecordedSearch, Recording};
 
 use crate::cli::{Command, Print};
 use crate::line::one_line;
-use crate::lm::{Checked, ModelSpec, Position, Xray};
+use crate::lm::{Checked, ModelSpec, Position, Seams, Xray};
 use crate::message::CancelToken;
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
@@ -96,6 +96,21 @@ pub trait Models {
         _prompt: &str,
         _response: Option<&str>,
     ) -> Result<Xray, ModelError> {
+        Err(cannot_be_inspected(strong))
+    }
+
+    /// How `response` holds together with `prompt`, and with a `chunk` after it.
+    ///
+    /// # Errors
+    /// As [`Models::strong`].
+    fn seams(
+        &mut self,
+        strong: &str,
+        _pair: &str,
+        _prompt: &str,
+        _response: &str,
+        _chunk: Option<&str>,
+    ) -> Result<Seams, ModelError> {
         Err(cannot_be_inspected(strong))
     }
 

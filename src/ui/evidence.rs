@@ -39,14 +39,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 }
 
 fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
-    let chosen = app.look().selected == Some(subject.slot.id);
-    let what = match chosen {
-        true => label(app.trace(), subject.slot.id).unwrap_or_else(|| "selected".to_owned()),
-        false => "best so far".to_owned(),
-    };
+    let (what, fate) = told(app, subject);
     let mut spans = vec![
         Span::raw(what),
-        Span::styled(format!("  {}", fate(app, subject)), theme.muted),
+        Span::styled(format!("  {fate}"), theme.muted),
     ];
     let Some(hypothesis) = &subject.hypothesis else {
         return spans;
@@ -56,6 +52,14 @@ fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static
         None => spans.extend(equation(&hypothesis.score, theme)),
     }
     spans
+}
+
+/// Why the candidate is in detail, and its fate.
+pub fn told(app: &App, subject: &CandidateTrace) -> (String, String) {
+    let id = subject.slot.id;
+    let name = label(app.trace(), id).filter(|_| app.look().selected == Some(id));
+    let what = name.unwrap_or_else(|| "best so far".to_owned());
+    (what, fate(app, subject))
 }
 
 /// When the candidate was sampled and what became of it.

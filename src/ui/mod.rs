@@ -32,6 +32,8 @@ mod text;
 mod theme;
 mod token_table;
 mod tree;
+mod xray;
+mod xray_facts;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -72,5 +74,6 @@ fn render_pane(buf: &mut Buffer, area: Rect, pane: Pane, app: &App, theme: &Them
         Pane::Charts => charts::render(buf, area, app, theme),
         Pane::Tree => tree::render(buf, area, app, theme),
         Pane::Runs => runs::render(buf, area, app, theme),
+        Pane::Xray => xray::render(buf, area, app, theme),
     }
 }

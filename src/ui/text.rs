@@ -4,7 +4,7 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// More characters than this in one cell are a prank, not writing.
 const MAX_GRAPHEME_CHARS: usize = 6;
@@ -49,6 +49,36 @@ pub fn clean(text: &str) -> String {
         out.extend(grapheme.chars().take(MAX_GRAPHEME_CHARS));
     }
     out
+}
+
+/// `text` in quotes, as [`escaped`].
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text))
+}
+
+/// `text` with escapes for all that cannot be seen, and for what would be taken for one: nothing
+/// is left out, nothing is there that is not seen.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for grapheme in text.graphemes(true) {
+        let n = grapheme.chars().count();
+        let is_whole = grapheme.width() > 0 && n <= MAX_GRAPHEME_CHARS;
+        let is_whole = is_whole && grapheme.chars().all(is_seen);
+        for c in grapheme.chars() {
+            match c {
+                '"' | '\\' | '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+                c if is_whole || (is_seen(c) && c.width().is_some_and(|n| n > 0)) => out.push(c),
+                c => out.extend(c.escape_unicode()),
+            }
+        }
+    }
+    out
+}
+
+fn is_seen(c: char) -> bool {
+    stand_in(c) == Some(c) && (c == ' ' || !c.is_whitespace())
 }
 
 /// How many cells a clean text takes.
@@ -135,6 +165,24 @@ pub fn wrap(pieces: &[(String, Style)], max: usize) -> Vec<Vec<Span<'static>>> {
     lines.finish()
 }
 
+/// Units of styled clean text, each on one line where it fits into `max` cells; nothing is left
+/// out between them.
+#[must_use]
+pub fn flow(units: &[Vec<(String, Style)>], max: usize) -> Vec<Vec<Span<'static>>> {
+    let mut lines = Wrapper::new(max.max(1));
+    for unit in units {
+        let n = unit.iter().map(|(text, _)| width(text)).sum::<usize>();
+        if n <= lines.max && lines.used + n > lines.max {
+            lines.turn();
+        }
+        for (text, style) in unit {
+            text.graphemes(true)
+                .for_each(|grapheme| lines.push_grapheme(grapheme, *style));
+        }
+    }
+    lines.finish()
+}
+
 /// Lines that fill up from left to right.
 struct Wrapper {
     max: usize,
@@ -214,6 +262,14 @@ mod tests {
     }
 
     #[test]
+    fn quotes_escape_what_is_not_seen() {
+        assert_eq!(quoted(" a\nb\u{202e}\u{a0}"), "\" a\\nb\\u{202e}\\u{a0}\"");
+        assert_eq!(quoted("e\u{301}\\\"日"), "\"e\u{301}\\\\\\\"日\"");
+        assert_eq!(quoted("\u{301}"), "\"\\u{301}\"");
+        assert_eq!(quoted("\x1b[2J"), "\"\\u{1b}[2J\"");
+    }
+
+    #[test]
     fn cuts_respect_wide_characters() {
         assert_eq!(head("日本語", 4), "日…");
         assert_eq!(tail("日本語", 4), "…語");
@@ -243,6 +299,24 @@ mod tests {
                 let used: usize = line.iter().map(|span| width(&span.content)).sum();
                 prop_assert!(used <= max.max(1));
             }
+        }
+
+        #[test]
+        fn quotes_show_all_of_a_text(text in any::<String>(), max in 12usize..30) {
+            let quoted = quoted(&text);
+            prop_assert!(!quoted.chars().any(char::is_control));
+            prop_assert_eq!(clean(&quoted), quoted.clone());
+            let units: Vec<_> = quoted
+                .split_word_bounds()
+                .map(|word| vec![(word.to_owned(), Style::new())])
+                .collect();
+            let mut told = String::new();
+            for line in flow(&units, max) {
+                let line: String = line.iter().map(|span| span.content.as_ref()).collect();
+                prop_assert!(width(&line) <= max);
+                told += &line;
+            }
+            prop_assert_eq!(told, quoted);
         }
     }
 }

@@ -7,6 +7,7 @@
 //!   every forward pass.
 //! - Commands are read between rounds, and while a paced round waits.
 
+mod inspect;
 mod loader;
 mod offers;
 mod run;
@@ -27,6 +28,7 @@ use crate::lm::{
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
+use inspect::inspect;
 use loader::Loader;
 use run::{Run, guided_round};
 use twin::Twin;
@@ -236,9 +238,11 @@ impl Worker {
         let was_paused = run.rounds_left == Some(0);
         match command {
             Command::Steer { act, .. } => return self.steer(act),
-            Command::Inspect { candidate, .. } => {
-                let params = run.search.params();
-                let answer = steer::inspect(run.id(), &run.setting, &params, &candidate);
+            Command::Inspect {
+                candidate, parent, ..
+            } => {
+                let (params, parent) = (run.search.params(), parent.as_deref());
+                let answer = inspect(run.id(), &run.setting, &params, &candidate, parent);
                 return self.out.send(answer);
             }
             Command::Retune { params, .. } => {

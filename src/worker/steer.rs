@@ -1,15 +1,11 @@
-//! The user's hand on the wheel, between rounds; and what the models say about a candidate.
+//! The user's hand on the wheel, between rounds.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Gone, Run, Worker};
-use crate::lm::{Place, Setting};
-use crate::message::{Act, Evidence, Likely, RunId, StrongPlace, Update, WeakPlace};
-use crate::search::{Hypothesis, HypothesisId, SearchEvent, SearchParams};
-
-/// How many likely tokens stand at every place.
-const N_LIKELIEST: usize = 5;
+use crate::message::{Act, Update};
+use crate::search::{Hypothesis, HypothesisId, SearchEvent};
 
 impl Worker {
     pub(super) fn steer(&mut self, act: Act) -> Result<(), Gone> {
@@ -95,57 +91,4 @@ impl Run {
         let added = self.search.add(sibling, typed, &mut self.scorer, &mut note);
         added.map(drop).map_err(|e| e.to_string())
     }
-}
-
-/// The answer to [`Command::Inspect`](crate::message::Command::Inspect).
-pub(super) fn inspect(
-    run: RunId,
-    setting: &Setting,
-    params: &SearchParams,
-    candidate: &Hypothesis,
-) -> Update {
-    match setting.evidence(params, candidate, N_LIKELIEST) {
-        Ok((pair, strong)) => {
-            let evidence = Evidence {
-                id: candidate.id,
-                joins: pair.joins,
-                weak: pair
-                    .tuned
-                    .iter()
-                    .zip(&pair.untuned)
-                    .map(weak_place)
-                    .collect(),
-                strong: strong.into_iter().map(strong_place).collect(),
-            };
-            Update::Evidence { run, evidence }
-        }
-        Err(why) => Update::Refused {
-            run,
-            why: why.to_string(),
-        },
-    }
-}
-
-fn weak_place((tuned, untuned): (&Place, &Place)) -> WeakPlace {
-    WeakPlace {
-        tuned: likely(&tuned.likeliest),
-        untuned: likely(&untuned.likeliest),
-    }
-}
-
-fn strong_place(place: Place) -> StrongPlace {
-    StrongPlace {
-        likeliest: likely(&place.likeliest),
-        piece: place.piece,
-        log_prob: place.log_prob,
-        drawn: place.drawn,
-    }
-}
-
-fn likely(tokens: &[(Arc<str>, f64)]) -> Vec<Likely> {
-    let likely = |(piece, log_prob): &(Arc<str>, f64)| Likely {
-        piece: Arc::clone(piece),
-        log_prob: *log_prob,
-    };
-    tokens.iter().map(likely).collect()
 }

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::inspect::inspect;
 use super::loader::Loader;
-use super::steer::inspect;
 use super::{Gone, Outbox, Run};
 use crate::judge::Judge;
 use crate::lm::Setting;
@@ -224,8 +224,13 @@ impl<'a> Watcher<'a> {
                 return ControlFlow::Break(());
             }
             Command::Pace { run, round } if run == self.run => self.seen.pace = round,
-            Command::Inspect { run, candidate } if run == self.run => {
-                let answer = inspect(run, &self.setting, &self.params, &candidate);
+            Command::Inspect {
+                run,
+                candidate,
+                parent,
+            } if run == self.run => {
+                let parent = parent.as_deref();
+                let answer = inspect(run, &self.setting, &self.params, &candidate, parent);
                 return self.send(answer);
             }
             Command::Load { id, part, spec } => self.loader.start(id, part, spec),

@@ -181,6 +181,56 @@ fn charts_show_rounds_spread_distribution_and_length() {
 }
 
 #[test]
+fn the_xray_shows_what_each_model_sees() {
+    for size in [SMALL, MEDIUM, WIDE] {
+        let (mut tty, _home) = finished(size);
+        tty.press("6");
+        tty.wait("one view for all three models", |output| {
+            let parts = [
+                "▸ x-ray",
+                "strong   strong  2 tokens, no BOS",
+                "\"A film\"",
+                "\"A\"·",
+                "\" film\"·",
+                "tuned    positive  2 tokens, no BOS, all as strong sees it",
+                "untuned  untuned  2 tokens, no BOS, all as tuned sees it",
+                "✓ vocabularies: the same 4096 tokens",
+                "✓ scored: the sampled ids as they are",
+                "✓ join: no token spans",
+                "ids stay as they are",
+                " end: ",
+            ];
+            parts.iter().all(|part| output.has(part))
+        });
+    }
+}
+
+#[test]
+fn the_xray_shows_a_pair_that_scores_text() {
+    let strong = ["--strong", "tests/models/other"];
+    let (mut tty, _home) = start(MEDIUM, &[SHORT, &strong].concat());
+    tty.wait_for("■ finished");
+    tty.press("6z");
+    tty.wait("two views", |output| {
+        let parts = [
+            "strong   tests/models/other  ",
+            "tuned    positive  2 tokens, no BOS",
+            "untuned  untuned  2 tokens, no BOS, all as tuned sees it",
+            "! vocabularies: strong 1024, pair 4096; ",
+            "! scored: the text, in the pair's own tokens",
+            " join: ",
+            " accepted text: ",
+        ];
+        parts.iter().all(|part| output.has(part))
+    });
+    // Another pair is asked anew.
+    tty.press("p");
+    tty.wait("the other pair", |output| {
+        output.has("tuned    critical  2 tokens")
+    });
+}
+
+#[test]
 fn a_pruned_branch_of_the_tree_is_read_by_click_and_by_key() {
     let (mut tty, _home) = finished(WIDE);
     tty.press("4");

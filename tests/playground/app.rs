@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use w2s::app::board::Line;
-use w2s::app::{App, Effect, MenuKind, Msg, Overlay, Pane, Phase, Target};
+use w2s::app::{App, Effect, End, MenuKind, Msg, Overlay, Pane, Phase, Target};
 use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, RunId, Update};
 use w2s::search::{Fate, Hypothesis, HypothesisId, Mark, SearchEvent, SearchTrace};
 
@@ -885,4 +885,104 @@ fn refused_pair_is_no_longer_pending() {
     p.update(Update::PairRefused { run, pair, why });
     assert!(p.app.pending().is_empty());
     assert_eq!(p.app.notice(), Some("they do not fit"));
+}
+
+fn inspected(p: &Playground) -> usize {
+    let asks = |c: &&&Command| matches!(c, Command::Inspect { .. });
+    sent(p).iter().filter(asks).count()
+}
+
+#[test]
+fn xray_asks_about_the_prompt_once_while_the_search_moves() {
+    let mut p = Playground::loaded();
+    p.round().press(&["6"]);
+    assert_eq!(p.app.look().focus, Pane::Xray);
+    assert_eq!(p.app.look().side, Pane::Xray);
+    assert_eq!(inspected(&p), 1);
+    assert_eq!(p.app.xray(), None);
+    p.answer().round().round();
+    assert_eq!(inspected(&p), 1, "the prompt is known");
+    assert!(p.app.xray().is_some());
+    assert_eq!(p.app.seams(), None, "the best is another one now");
+}
+
+#[test]
+fn xray_asks_about_a_chosen_candidate_and_what_it_continues() {
+    let mut p = Playground::loaded();
+    p.round().round().press(&["down", "6"]);
+    let Command::Inspect {
+        candidate, parent, ..
+    } = last_sent(&p)
+    else {
+        panic!()
+    };
+    assert_eq!(candidate.parent, parent.as_ref().map(|parent| parent.id));
+    assert!(parent.is_some());
+    p.answer();
+    assert_eq!(p.app.seams().map(|seams| seams.accepted), Some(5));
+}
+
+#[test]
+fn xray_beside_the_board_follows_the_best_once_the_search_stands() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().press(&["6", "1"]).answer().round();
+    let before = inspected(&p);
+    p.update(Update::Paused { run, paused: true }).answer();
+    assert_eq!(inspected(&p), before + 1);
+    assert!(p.app.seams().is_some());
+}
+
+#[test]
+fn another_pair_is_asked_anew() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "6"]).answer();
+    let before = inspected(&p);
+    p.rescore("critical");
+    assert_eq!(p.app.xray(), None);
+    assert_eq!(inspected(&p), before + 1);
+}
+
+#[test]
+fn successors_tell_whether_a_chunk_ends_in_a_word() {
+    let mut p = Playground::loaded().speaking(&["film", "ing", "s"]);
+    let run = p.run;
+    p.round().press(&["6"]);
+    p.update(Update::Paused { run, paused: true }).answer();
+    assert_eq!(p.app.end(), Some(End::Open));
+    p.start_round();
+    assert_eq!(p.app.end(), Some(End::Open), "nothing has grown");
+    p.grow(2);
+    assert_eq!(p.app.end(), Some(End::GoesOn { within: 4, n: 4 }));
+}
+
+#[test]
+fn successors_that_begin_with_a_space_end_the_word() {
+    let mut p = Playground::loaded().speaking(&[" film", " was"]);
+    let run = p.run;
+    p.round().press(&["6"]);
+    p.update(Update::Paused { run, paused: true }).answer();
+    p.start_round().grow(1);
+    assert_eq!(p.app.end(), Some(End::GoesOn { within: 0, n: 4 }));
+}
+
+#[test]
+fn xray_scrolls_without_moving_the_selection() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "6"]).answer();
+    let selected = p.app.look().selected;
+    p.press(&["down", "down", "end"]);
+    assert_eq!(p.app.look().selected, selected);
+    assert_eq!(p.app.look().xray, p.app.xray_places() - 1);
+    p.press(&["home", "up"]);
+    assert_eq!(p.app.look().xray, 0);
+}
+
+#[test]
+fn tab_comes_to_the_xray_after_the_runs() {
+    let mut p = Playground::loaded();
+    p.press(&["5", "tab"]);
+    assert_eq!(p.app.look().focus, Pane::Xray);
+    p.press(&["tab"]);
+    assert_eq!(p.app.look().focus, Pane::Board);
 }

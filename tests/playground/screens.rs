@@ -4,9 +4,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use w2s::app::App;
+use w2s::message::{Scoring, Seams, Vocabularies, Xray};
 use w2s::ui::{Depth, Theme, render};
 
-use crate::support::Playground;
+use crate::support::{Playground, view, xray};
 
 fn draw(app: &App, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -176,6 +177,90 @@ fn likeliest_tokens_of_a_place() {
 }
 
 #[test]
+fn xray_of_models_with_one_vocabulary() {
+    let mut p = Playground::loaded();
+    p.round().round().press(&["down", "6"]).answer();
+    shot("xray", &p.app);
+}
+
+#[test]
+fn xray_before_anything_is_known() {
+    let mut p = Playground::loaded();
+    p.start_round().grow(2).press(&["6"]);
+    shot("xray_nothing", &p.app);
+}
+
+/// A strong model with another vocabulary and a template, a merged join, a changed token.
+fn other_vocabulary() -> Xray {
+    let templated = "<|user|>\nI watched\u{a0}this film\tlast night,<|end|>\n<|assistant|>\n";
+    let pieces = [
+        "<s>",
+        "<|user|>",
+        "\n",
+        "I",
+        " wat",
+        "ched",
+        "\u{a0}",
+        "this",
+        " film",
+        "\t",
+        "last",
+        " night,",
+        "<|end|>",
+        "\n",
+        "<|assistant|>",
+        "\n",
+    ];
+    Xray {
+        strong: view("hf:someone/a-chat-model", templated, &pieces, true),
+        vocabularies: Vocabularies {
+            same: false,
+            strong: 32_000,
+            pair: 2048,
+            differing: 31_114,
+        },
+        scoring: Scoring::Text,
+        ..xray()
+    }
+}
+
+#[test]
+fn xray_of_a_pair_that_scores_text() {
+    let mut p = Playground::loaded();
+    let seams = Seams {
+        merged: 1,
+        accepted: 6,
+        changed: 2,
+        in_character: true,
+        after_letter: false,
+    };
+    p.round().round().press(&["down", "6"]);
+    p.answer_with(other_vocabulary(), seams);
+    shot("xray_text", &p.app);
+}
+
+#[test]
+fn xray_of_a_long_prompt_scrolls_to_its_end() {
+    let mut p = Playground::loaded();
+    let words: Vec<String> = (0..160).map(|n| format!(" word{n}\u{200b}")).collect();
+    let pieces: Vec<&str> = words.iter().map(String::as_str).collect();
+    let strong = view("bundled:strong", &words.concat(), &pieces, true);
+    let seams = Seams {
+        merged: 0,
+        accepted: 5,
+        changed: 0,
+        in_character: false,
+        after_letter: true,
+    };
+    p.round().round().press(&["down", "6"]);
+    p.answer_with(Xray { strong, ..xray() }, seams);
+    p.press(&["down", "pgdn"]);
+    shot("xray_scrolled", &p.app);
+    p.press(&["end"]);
+    shot("xray_end", &p.app);
+}
+
+#[test]
 fn marked_before_the_cut() {
     let mut p = Playground::loaded();
     p.round().start_round().grow(3).press(&["down"]);
@@ -307,12 +392,16 @@ fn any_area_can_be_drawn() {
         &["3"],
         &["4"],
         &["5"],
+        &["6"],
         &["o"],
     ] {
         let mut p = Playground::loaded();
         p.round().round().press(&["down"]).press(keys);
         screens.push(p);
     }
+    let mut seen = Playground::loaded();
+    seen.round().round().press(&["down", "6"]).answer();
+    screens.push(seen);
     let theme = Theme::new(Depth::True, false);
     for p in &screens {
         for (width, height) in areas() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use w2s::app::{App, Effect, Key, Msg, Options};
 use w2s::message::{
-    Command, Evidence, Likely, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, RunId, RunRequest,
-    Speeds, StrongPlace, Update, WeakPlace,
+    Command, Evidence, Likely, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, PromptView, RunId,
+    RunRequest, Scoring, Seams, Speeds, StrongPlace, Update, Vocabularies, WeakPlace, Xray,
 };
 use w2s::search::{
     CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark, Partial,
@@ -306,8 +306,19 @@ impl Playground {
         })
     }
 
-    /// Answers what was asked about last.
+    /// Answers what was asked about last: models with one vocabulary, nothing amiss.
     pub fn answer(&mut self) -> &mut Self {
+        let seams = Seams {
+            merged: 0,
+            accepted: 5,
+            changed: 0,
+            in_character: false,
+            after_letter: true,
+        };
+        self.answer_with(xray(), seams)
+    }
+
+    pub fn answer_with(&mut self, xray: Xray, seams: Seams) -> &mut Self {
         let asked = self.effects.iter().rev().find_map(|effect| match effect {
             Effect::Send(Command::Inspect { candidate, .. }) => Some(Arc::clone(candidate)),
             _ => None,
@@ -332,6 +343,8 @@ impl Playground {
             joins: vec![",".into()],
             weak: vec![weak; candidate.score.terms.len()],
             strong: vec![strong; candidate.tokens.len()],
+            xray: Arc::new(xray),
+            seams,
         };
         let run = self.run;
         self.update(Update::Evidence { run, evidence })
@@ -384,6 +397,34 @@ fn mix(z: u64) -> u64 {
     let z = z.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z ^ (z >> 32)
+}
+
+/// Three models that see the prompt alike.
+pub fn xray() -> Xray {
+    let prompt = "I watched this film last night,";
+    let pieces = ["I", " watched", " this", " film", " last", " night", ","];
+    Xray {
+        strong: view("bundled:strong", prompt, &pieces, false),
+        tuned: view("bundled:positive", prompt, &pieces, false),
+        untuned: view("bundled:untuned", prompt, &pieces, false),
+        vocabularies: Vocabularies {
+            same: true,
+            strong: 2048,
+            pair: 2048,
+            differing: 0,
+        },
+        scoring: Scoring::Ids,
+    }
+}
+
+pub fn view(model: &str, text: &str, pieces: &[&str], bos: bool) -> PromptView {
+    let piece = |(i, piece): (usize, &&str)| (40 + 7 * i as u32, (*piece).into());
+    PromptView {
+        model: model.to_owned(),
+        text: text.to_owned(),
+        tokens: pieces.iter().enumerate().map(piece).collect(),
+        bos,
+    }
 }
 
 pub fn models() -> ModelSet {
