@@ -1,41 +1,33 @@
-//! LoRA adapters in PEFT layout, merged into each matrix as it is read.
+//! LoRA adapters in PEFT layout: what they add to a model's linear layers.
 //!
-//! `W + scale · B A` (Hu et al. 2021, LoRA), scale = `lora_alpha / r`, or `lora_alpha / √r` with
-//! `use_rslora`.
+//! `y = W x + scale · B (A x)` (Hu et al. 2021, LoRA), scale = `lora_alpha / r`, or
+//! `lora_alpha / √r` with `use_rslora`. Nothing is merged, so that a model and what was tuned
+//! from it share `W`, quantised or not. PEFT's `fan_in_fan_out` says how `W` is stored, which
+//! only matters to those who merge.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::config::DecoderConfig;
 use super::error::LoadError;
+use super::factors::Factors;
 use super::load::open;
-use super::weights::{MappedFile, Shard};
+use super::weights::MappedFile;
 
 /// An adapter folder, its tensors mapped.
 #[derive(Debug)]
 pub struct Adapter {
     path: PathBuf,
-    file: MappedFile,
-    scale: f32,
-    /// Whether the base's weights are stored as (in, out).
-    transposed: bool,
-}
-
-/// The two factors of one matrix's change, row-major.
-struct Factors {
-    a: Vec<f32>,
-    b: Vec<f32>,
-    rank: usize,
-    n: usize,
-    k: usize,
+    pub(super) file: MappedFile,
+    pub(super) scale: f32,
 }
 
 impl Adapter {
     /// Reads `adapter_config.json` and maps `adapter_model.safetensors`.
     ///
     /// # Errors
-    /// A file is missing or damaged; a kind of adapter that cannot be merged.
+    /// A file is missing or damaged; a kind of adapter that is more than factors of matrices.
     pub fn open(folder: &Path) -> Result<Self, LoadError> {
         let config = config(folder)?;
         let refused = |what: &str| LoadError::Adapter {
@@ -51,6 +43,8 @@ impl Adapter {
             "alpha_pattern",
             "modules_to_save",
             "lora_bias",
+            "layer_replication",
+            "alora_invocation_tokens",
         ] {
             if !is_off(&config[key]) {
                 return Err(refused(key));
@@ -67,20 +61,26 @@ impl Adapter {
             path: folder.to_owned(),
             file: open(&folder.join("adapter_model.safetensors"))?,
             scale: (alpha / if rooted { rank.sqrt() } else { rank }) as f32,
-            transposed: config["fan_in_fan_out"].as_bool().unwrap_or(false),
         })
     }
 
-    /// Reads the header.
+    /// Reads the header against the model that it is to change.
     ///
     /// # Errors
-    /// The file is cut short.
-    pub(super) fn overlay(&self) -> Result<Overlay<'_>, LoadError> {
-        let path = self.file.path.display().to_string();
-        Ok(Overlay {
-            adapter: self,
-            shard: Shard::open(&path, &self.file.map)?,
-        })
+    /// The file is cut short; a tensor that changes something else than a linear layer of this
+    /// model.
+    pub(super) fn factors<'a>(
+        &'a self,
+        config: &'a DecoderConfig,
+    ) -> Result<Factors<'a>, LoadError> {
+        Factors::open(self, config)
+    }
+
+    pub(super) fn refused(&self, reason: &str) -> LoadError {
+        LoadError::Adapter {
+            path: self.path.clone(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -123,141 +123,5 @@ fn is_off(value: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),
         _ => false,
-    }
-}
-
-/// An adapter with its header read.
-pub(super) struct Overlay<'a> {
-    adapter: &'a Adapter,
-    shard: Shard<'a>,
-}
-
-impl Overlay<'_> {
-    /// Refuses an adapter of another model: by the first module, in the order of names, that the
-    /// base does not have.
-    ///
-    /// # Errors
-    /// [`LoadError::Adapter`] with the tensor's name.
-    pub fn check(&self, has: impl Fn(&str) -> bool) -> Result<(), LoadError> {
-        for (name, module) in self.modules() {
-            let there = |m: &str| has(&format!("{m}.weight"));
-            let short = module.split_once('.').map(|(_, rest)| rest);
-            if !there(&module) && !short.is_some_and(there) {
-                let reason = format!("the base model has no matrix for its tensor '{name}'");
-                return Err(self.refused(&reason));
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds this adapter's share to the matrix called `name`, of `shape` as it is stored.
-    ///
-    /// # Errors
-    /// Factors that are missing or do not fit.
-    pub fn add(&self, name: &str, shape: &[usize], rows: &mut [f32]) -> Result<(), LoadError> {
-        let (Some(module), &[n, k]) = (self.module(name), shape) else {
-            return Ok(());
-        };
-        let (n, k) = if self.adapter.transposed {
-            (k, n)
-        } else {
-            (n, k)
-        };
-        let factors = self.factors(&module, n, k)?;
-        match self.adapter.transposed {
-            false => factors.add(self.adapter.scale, rows),
-            true => factors.add_transposed(self.adapter.scale, rows),
-        }
-        Ok(())
-    }
-
-    /// Whether the matrix is changed at all.
-    pub fn touches(&self, name: &str) -> bool {
-        self.module(name).is_some()
-    }
-
-    /// Tensor names by the modules that they change, without PEFT's prefix.
-    fn modules(&self) -> BTreeMap<String, String> {
-        let strip = |name: &String| {
-            let inner = name.strip_prefix("base_model.model.").unwrap_or(name);
-            let module = inner.split(".lora_").next().unwrap_or(inner);
-            (name.clone(), module.to_owned())
-        };
-        self.shard.names().iter().map(strip).collect()
-    }
-
-    /// PEFT's name for the module of the base's tensor `name`.
-    fn module(&self, name: &str) -> Option<String> {
-        let module = name.strip_suffix(".weight")?;
-        let matches = |m: &String| {
-            let short = m.split_once('.').map(|(_, rest)| rest);
-            m == module || short == Some(module)
-        };
-        self.modules().into_values().find(matches)
-    }
-
-    fn factors(&self, module: &str, n: usize, k: usize) -> Result<Factors, LoadError> {
-        let factor = |which: &str| {
-            let bare = format!("{module}.lora_{which}.weight");
-            let name = format!("base_model.model.{bare}");
-            let name = if self.shard.shape(&name).is_some() {
-                name
-            } else {
-                bare
-            };
-            let shape = self.shard.shape(&name).map(<[usize]>::to_vec);
-            shape
-                .map(|shape| (name.clone(), shape))
-                .ok_or(LoadError::Missing(name))
-        };
-        let (a, shape_a) = factor("A")?;
-        let (b, shape_b) = factor("B")?;
-        let rank = shape_a.first().copied().unwrap_or(0);
-        for (name, found, wanted) in [(&a, &shape_a, [rank, k]), (&b, &shape_b, [n, rank])] {
-            if found[..] != wanted {
-                let reason = format!(
-                    "its tensor '{name}' has shape {found:?} where the base model needs {wanted:?}"
-                );
-                return Err(self.refused(&reason));
-            }
-        }
-        Ok(Factors {
-            a: self.shard.read(&a, &[rank, k])?,
-            b: self.shard.read(&b, &[n, rank])?,
-            rank,
-            n,
-            k,
-        })
-    }
-
-    fn refused(&self, reason: &str) -> LoadError {
-        LoadError::Adapter {
-            path: self.adapter.path.clone(),
-            reason: reason.to_owned(),
-        }
-    }
-}
-
-impl Factors {
-    /// `rows += scale * B A`, rows (n, k)
-    fn add(&self, scale: f32, rows: &mut [f32]) {
-        for (row, b) in rows
-            .chunks_exact_mut(self.k)
-            .zip(self.b.chunks_exact(self.rank))
-        {
-            for (b, a) in b.iter().zip(self.a.chunks_exact(self.k)) {
-                row.iter_mut().zip(a).for_each(|(w, a)| *w += scale * b * a);
-            }
-        }
-    }
-
-    /// The same where rows are (k, n).
-    fn add_transposed(&self, scale: f32, rows: &mut [f32]) {
-        let mut delta = vec![0.0; self.n * self.k];
-        self.add(scale, &mut delta);
-        for (i, row) in rows.chunks_exact_mut(self.n).enumerate() {
-            let column = delta.iter().skip(i).step_by(self.k);
-            row.iter_mut().zip(column).for_each(|(w, d)| *w += d);
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::config::{DecoderConfig, Ffn, NormKind, QkNorm, Qkv};
+use super::config::{DecoderConfig, NormKind, QkNorm, Slot};
 use super::error::LoadError;
 use super::net::{Layer, Net};
 use super::pass::{Kinds, Stored};
@@ -83,54 +83,35 @@ impl<K: Kinds> Builder<'_, K> {
 
     fn layer(&self, index: usize) -> Built<Layer<K>> {
         let c = self.config;
-        let name = c.names.layer.replace("{}", &index.to_string());
-        let out = format!("{name}.{}", c.names.out);
-        let out = self.dense(&out, c.hidden, c.q_width(), c.arithmetic.bias.out)?;
-        let (up, down) = self.ffn(&name)?;
+        let name = c.layer_name(index);
         Ok(Layer {
             kind: c.arithmetic.layers[index],
-            qkv: self.keep(self.qkv(&name)?)?,
+            linears: [
+                self.linear(&name, Slot::Qkv)?,
+                self.linear(&name, Slot::Out)?,
+                self.linear(&name, Slot::Up)?,
+                self.linear(&name, Slot::Down)?,
+            ],
             q_norm: self.head_norm(&format!("{name}.self_attn.q_norm"), c.q_width())?,
             k_norm: self.head_norm(&format!("{name}.self_attn.k_norm"), c.kv_width())?,
-            out: self.keep(out)?,
-            up: self.keep(up)?,
-            down: self.keep(down)?,
             norms: self.norms(&name)?,
         })
     }
 
-    /// Queries, keys and values as one matrix.
-    fn qkv(&self, layer: &str) -> Built<Dense> {
+    /// The stored matrices of `slot` as one.
+    fn linear(&self, layer: &str, slot: Slot) -> Built<K::Matrix> {
         let c = self.config;
-        let (q, kv, bias) = (c.q_width(), c.kv_width(), c.arithmetic.bias.qkv);
-        let part = |name, n| self.dense(&format!("{layer}.{name}"), n, c.hidden, bias);
-        match c.names.qkv {
-            Qkv::Fused(name) => part(name, c.qkv_width()),
-            Qkv::PerHead(name) => per_head(part(name, c.qkv_width())?, c.head_dim),
-            Qkv::Apart => {
-                let q = part("self_attn.q_proj", q)?;
-                let k = part("self_attn.k_proj", kv)?;
-                q.over(k)?.over(part("self_attn.v_proj", kv)?)
-            }
-        }
-    }
-
-    /// The inner and the outer feed-forward matrix.
-    fn ffn(&self, layer: &str) -> Built<(Dense, Dense)> {
-        let c = self.config;
-        let part =
-            |name: &str, n, k| self.dense(&format!("{layer}.{name}"), n, k, c.arithmetic.bias.ffn);
-        let down = |name| part(name, c.hidden, c.ffn);
-        let up = |name| part(name, c.up_width(), c.hidden);
-        match c.names.ffn {
-            Ffn::Pair(inner, outer) => Ok((up(inner)?, down(outer)?)),
-            Ffn::Fused => Ok((up("mlp.gate_up_proj")?, down("mlp.down_proj")?)),
-            Ffn::Gated => {
-                let gate = part("mlp.gate_proj", c.ffn, c.hidden)?;
-                let up = part("mlp.up_proj", c.ffn, c.hidden)?;
-                Ok((gate.over(up)?, down("mlp.down_proj")?))
-            }
-        }
+        let stack = c.stack(slot);
+        let part = |(name, n): &(&str, usize)| {
+            self.dense(&format!("{layer}.{name}"), *n, stack.k, stack.bias)
+        };
+        let parts = stack.parts.iter().map(part);
+        let whole = parts.reduce(|above, below| above?.over(below?));
+        let dense = whole.unwrap_or_else(|| Err(LoadError::Missing(layer.to_owned())))?;
+        self.keep(match stack.per_head {
+            true => per_head(dense, c.head_dim)?,
+            false => dense,
+        })
     }
 
     fn norms(&self, layer: &str) -> Built<[Option<K::Norm>; 4]> {
@@ -235,7 +216,8 @@ fn per_head(dense: Dense, head_dim: usize) -> Built<Dense> {
     })
 }
 
-fn parts_first(values: &[f32], chunk: usize) -> Vec<f32> {
+/// From chunks ordered (head, q|k|v) to (q|k|v, head).
+pub(super) fn parts_first(values: &[f32], chunk: usize) -> Vec<f32> {
     let part = |p| values.chunks(chunk).skip(p).step_by(3);
     (0..3).flat_map(part).flatten().copied().collect()
 }

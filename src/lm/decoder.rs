@@ -2,6 +2,7 @@
 
 use pulp::Arch;
 
+use super::adapter::Adapter;
 use super::build::Builder;
 use super::cache::{KvCache, Store};
 use super::config::DecoderConfig;
@@ -150,6 +151,24 @@ impl Decoder {
         Ok(Self { config, body })
     }
 
+    /// This model with an adapter on it: all weights are shared, and the adapter's factors are
+    /// multiplied beside them.
+    ///
+    /// # Errors
+    /// An adapter of another model, or one that changes more than linear layers; the device is
+    /// out of memory.
+    pub fn adapted(&self, adapter: &Adapter) -> Result<Self, LoadError> {
+        let factors = adapter.factors(&self.config)?;
+        let body = pool().install(|| match &self.body {
+            Body::Host(host) => host.adapted(&factors).map(Box::new).map(Body::Host),
+            Body::Plain(plain) => plain.adapted(&factors).map(Box::new).map(Body::Plain),
+        });
+        Ok(Self {
+            config: self.config.clone(),
+            body: body?,
+        })
+    }
+
     /// Reads all weights and keeps none of them.
     ///
     /// # Errors
@@ -185,10 +204,24 @@ impl Decoder {
         matches!(self.body, Body::Host(_))
     }
 
-    /// How many parameters it has, a tied head counted once.
+    /// How many parameters it has, a tied head counted once, adapters included.
     #[must_use]
     pub fn n_params(&self) -> u64 {
-        self.config.n_params()
+        let added = match &self.body {
+            Body::Host(host) => host.net().n_added(),
+            Body::Plain(plain) => plain.net().n_added(),
+        };
+        self.config.n_params() + added
+    }
+
+    /// Whether both read one copy of the weights: they are one model but for adapters.
+    #[must_use]
+    pub fn shares_weights(&self, other: &Self) -> bool {
+        match (&self.body, &other.body) {
+            (Body::Host(a), Body::Host(b)) => a.net().shares_net(b.net()),
+            (Body::Plain(a), Body::Plain(b)) => a.net().shares_net(b.net()),
+            _ => false,
+        }
     }
 
     /// A cache of one empty row.

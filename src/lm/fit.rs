@@ -19,7 +19,6 @@ pub fn free_memory() -> Option<u64> {
 pub fn weight_bytes(config: &DecoderConfig, weights: &Weights) -> u64 {
     match weights {
         Weights::Gguf(file) => file.n_bytes(),
-        Weights::Adapted { base, .. } => weight_bytes(config, base),
         _ => config.n_params() * 4,
     }
 }
@@ -41,25 +40,43 @@ pub(super) fn check_weights(
     weights: &Weights,
     free: Option<u64>,
 ) -> Result<(), LoadError> {
-    let needed = weight_bytes(config, weights);
-    let Some(free) = free.filter(|free| needed > *free) else {
-        return Ok(());
-    };
-    let n = config.n_params();
     // Bits per weight with the scales of their blocks.
     let forms = [("Q8_0", 8.5), ("Q4_K_M", 4.9)];
-    let fits = forms
-        .iter()
-        .find(|(_, bits)| n as f64 * bits / 8.0 < free as f64);
-    Err(LoadError::TooLarge {
-        name: name.to_owned(),
-        needed: gib(needed),
-        free: gib(free),
-        advice: match fits {
+    let n = config.n_params() as f64;
+    check_room(name, weight_bytes(config, weights), free, |free| {
+        let fits = |(_, bits): &&(&str, f64)| n * bits / 8.0 < free as f64;
+        match forms.iter().find(fits) {
             Some((form, _)) => format!("choose a {form} GGUF of it, which would fit"),
             None => "choose a smaller model".to_owned(),
-        },
+        }
     })
+}
+
+/// Refuses factors of an adapter, of `needed` bytes, that are larger than `free`; its base is
+/// there already.
+///
+/// # Errors
+/// [`LoadError::TooLarge`].
+pub(super) fn check_factors(name: &str, needed: u64, free: Option<u64>) -> Result<(), LoadError> {
+    let advice = |_| "choose an adapter of a smaller rank".to_owned();
+    check_room(name, needed, free, advice)
+}
+
+fn check_room(
+    name: &str,
+    needed: u64,
+    free: Option<u64>,
+    advice: impl Fn(u64) -> String,
+) -> Result<(), LoadError> {
+    match free {
+        Some(free) if needed > free => Err(LoadError::TooLarge {
+            name: name.to_owned(),
+            needed: gib(needed),
+            free: gib(free),
+            advice: advice(free),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a search of `n_rows` rows of `len` tokens whose keys and values are larger than

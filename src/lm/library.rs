@@ -10,13 +10,14 @@ use super::config::DecoderConfig;
 use super::decoder::Decoder;
 use super::error::LoadError;
 use super::evidence::Place;
-use super::fit::{check_caches, check_weights, free_memory, weight_bytes};
+use super::fit::{check_caches, check_factors, check_weights, free_memory, weight_bytes};
 use super::gguf::GgufFile;
 use super::hub::Hub;
 use super::load::read_folder;
 use super::model::Model;
 use super::placement::{DeviceChoice, Placement};
 use super::presets::presets;
+use super::probe::Probe;
 use super::prompt::Prompt;
 use super::reader::{Join, PairEvidence, Reader};
 use super::spec::{ModelSpec, PairSpec};
@@ -35,8 +36,9 @@ pub struct Library {
     templates: Templates,
     hub: Hub,
     watch: Watch,
+    /// By canonical specs.
     models: HashMap<ModelSpec, Model>,
-    /// Weights that were asked for without a tokenizer.
+    /// Weights that were asked for without a tokenizer, by canonical specs.
     bare: HashMap<ModelSpec, Arc<Decoder>>,
     /// By the bytes of `tokenizer.json`: equal files are read once.
     tokenizers: Vec<(Vec<u8>, Arc<Tokenizer>)>,
@@ -91,36 +93,56 @@ impl Library {
         &self.placement
     }
 
-    /// The model of `spec`, loaded at the first call.
+    /// The model of `spec`, loaded at the first call. Under an adapter lies its base, which is
+    /// loaded under its own spec, so that both share its weights.
     ///
     /// # Errors
     /// [`LoadError`], in one sentence.
     pub fn model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
-        if let Some(model) = self.models.get(spec) {
-            return Ok(model.clone());
+        let (name, key) = (spec.to_string(), spec.canonical());
+        if let Some(model) = self.models.get(&key) {
+            let known = model.clone();
+            return Ok(Model { name, ..known });
         }
-        self.load_model(spec)
-            .map_err(|error| error.of(&spec.to_string()))
+        let model = self.load_model(spec).map_err(|error| error.of(&name))?;
+        self.models.insert(key, model.clone());
+        Ok(model)
     }
 
     fn load_model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
-        let place = self.located(spec)?;
+        let name = spec.to_string();
+        let ready = self.bare.remove(&spec.canonical());
+        let place = self.resolved(spec)?;
+        if let ModelSpec::Adapted { base, adapter } = &place {
+            let base = self.model(base)?;
+            let decoder = match ready {
+                Some(decoder) => decoder,
+                None => self.adapt(&name, &base.decoder, adapter)?,
+            };
+            return Ok(Model {
+                name,
+                decoder,
+                ..base
+            });
+        }
         let (config, weights) = stored(&place)?;
         let (tokenizer, chat_template) = self.words(&place, &weights)?;
-        let name = spec.to_string();
         check_tokenizer(&name, &tokenizer, &config)?;
-        let decoder = match self.bare.remove(spec) {
+        let decoder = match ready {
             Some(decoder) => decoder,
             None => self.load(&name, config, &weights)?,
         };
-        let model = Model {
+        Ok(Model {
             name,
             decoder,
             tokenizer,
             chat_template,
-        };
-        self.models.insert(spec.clone(), model.clone());
-        Ok(model)
+        })
+    }
+
+    /// The models loaded so far, bases of adapters included.
+    pub fn loaded(&self) -> impl Iterator<Item = (&ModelSpec, &Model)> {
+        self.models.iter()
     }
 
     /// Brings the files of `spec` to this machine; where they are.
@@ -128,7 +150,13 @@ impl Library {
     /// # Errors
     /// What cannot be fetched.
     pub fn fetch(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
-        self.located(spec)
+        Ok(match self.resolved(spec)? {
+            ModelSpec::Adapted { base, adapter } => ModelSpec::Adapted {
+                base: Box::new(self.fetch(&base)?),
+                adapter,
+            },
+            place => place,
+        })
     }
 
     /// Reads all of `spec` without keeping it.
@@ -136,29 +164,41 @@ impl Library {
     /// # Errors
     /// As [`Self::model`], but for the memory that it needs.
     pub fn check(&mut self, spec: &ModelSpec) -> Result<Checked, LoadError> {
-        self.read_all(spec)
+        let read = self.read_all(spec);
+        read.map(|(checked, _)| checked)
             .map_err(|error| error.of(&spec.to_string()))
     }
 
-    fn read_all(&mut self, spec: &ModelSpec) -> Result<Checked, LoadError> {
-        let place = self.located(spec)?;
+    fn read_all(&mut self, spec: &ModelSpec) -> Result<(Checked, DecoderConfig), LoadError> {
+        let place = self.resolved(spec)?;
+        if let ModelSpec::Adapted { base, adapter } = &place {
+            let (mut checked, config) = self.read_all(base)?;
+            let adapter = Adapter::open(adapter)?;
+            let factors = adapter.factors(&config)?;
+            factors.change(&Probe)?;
+            checked.n_params += factors.n_params();
+            checked.n_bytes += factors.n_bytes();
+            return Ok((checked, config));
+        }
         let (config, weights) = stored(&place)?;
         let (tokenizer, chat_template) = self.words(&place, &weights)?;
         check_tokenizer(&spec.to_string(), &tokenizer, &config)?;
         Decoder::probe(&config, &weights)?;
-        Ok(Checked {
+        let checked = Checked {
             n_params: config.n_params(),
             n_bytes: weight_bytes(&config, &weights),
             context: config.context,
             n_tokens: tokenizer.n_ids(),
             has_chat_template: chat_template.is_some(),
-            family: config.family,
-        })
+            family: config.family.clone(),
+        };
+        Ok((checked, config))
     }
 
-    /// Takes in a model that another library on the same device has loaded.
+    /// Takes in a model that another library on the same device has loaded. One that is here
+    /// already stays: adapters may share it.
     pub fn insert(&mut self, spec: ModelSpec, model: Model) {
-        self.models.insert(spec, model);
+        self.models.entry(spec.canonical()).or_insert(model);
     }
 
     /// The weights of `spec` alone: no tokenizer is needed.
@@ -166,13 +206,23 @@ impl Library {
     /// # Errors
     /// [`LoadError`], in one sentence.
     pub fn decoder(&mut self, spec: &ModelSpec) -> Result<Arc<Decoder>, LoadError> {
-        let known = self.models.get(spec).map(|m| &m.decoder);
-        if let Some(decoder) = known.or(self.bare.get(spec)) {
+        let key = spec.canonical();
+        let known = self.models.get(&key).map(|m| &m.decoder);
+        if let Some(decoder) = known.or(self.bare.get(&key)) {
             return Ok(decoder.clone());
         }
-        let (config, weights) = stored(&self.located(spec)?)?;
-        let decoder = self.load(&spec.to_string(), config, &weights)?;
-        self.bare.insert(spec.clone(), decoder.clone());
+        let name = spec.to_string();
+        let decoder = match self.resolved(spec)? {
+            ModelSpec::Adapted { base, adapter } => {
+                let base = self.decoder(&base)?;
+                self.adapt(&name, &base, &adapter)?
+            }
+            place => {
+                let (config, weights) = stored(&place)?;
+                self.load(&name, config, &weights)?
+            }
+        };
+        self.bare.insert(key, decoder.clone());
         Ok(decoder)
     }
 
@@ -229,18 +279,14 @@ impl Library {
         template.apply(&pair.tuned, prompt, system)
     }
 
-    /// Where a model's files are: hub names are looked up or fetched, adapters are put on their
-    /// bases.
-    fn located(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
+    /// Where a model's files are: hub names are looked up or fetched, and an adapter alone is put
+    /// on the base that it names. Bases stay as they are called.
+    fn resolved(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
         match spec {
-            ModelSpec::Hub(hub) => self.located(&self.hub.resolve(hub, &self.watch)?),
+            ModelSpec::Hub(hub) => self.resolved(&self.hub.resolve(hub, &self.watch)?),
             ModelSpec::Folder(path) if is_adapter(path) => Ok(ModelSpec::Adapted {
-                base: Box::new(self.located(&adapter_base(path)?)?),
+                base: Box::new(adapter_base(path)?),
                 adapter: path.clone(),
-            }),
-            ModelSpec::Adapted { base, adapter } => Ok(ModelSpec::Adapted {
-                base: Box::new(self.located(base)?),
-                adapter: adapter.clone(),
             }),
             other => Ok(other.clone()),
         }
@@ -260,15 +306,22 @@ impl Library {
         Ok(Arc::new(decoder))
     }
 
+    /// `base` with the adapter in a folder on it.
+    fn adapt(&self, name: &str, base: &Decoder, adapter: &Path) -> Result<Arc<Decoder>, LoadError> {
+        let adapter = Adapter::open(adapter)?;
+        if self.placement.device().is_cpu() {
+            let needed = adapter.factors(base.config())?.n_bytes();
+            check_factors(name, needed, free_memory())?;
+        }
+        Ok(Arc::new(base.adapted(&adapter)?))
+    }
+
     /// Tokenizer and chat template of a model that is on this machine.
     fn words(&mut self, place: &ModelSpec, weights: &Weights) -> Result<Words, LoadError> {
         match (place, weights) {
             (_, Weights::Gguf(file)) => {
                 let tokenizer = Arc::new(Tokenizer::from_gguf(file)?);
                 Ok((tokenizer, file.chat_template().map(Arc::from)))
-            }
-            (ModelSpec::Adapted { base, .. }, Weights::Adapted { base: weights, .. }) => {
-                self.words(base, weights)
             }
             (ModelSpec::Bundled(name), _) => {
                 let files = find(name)?;
@@ -361,12 +414,9 @@ fn stored(place: &ModelSpec) -> Result<(DecoderConfig, Weights), LoadError> {
             let file = GgufFile::open(path)?;
             Ok((file.config()?, Weights::Gguf(file)))
         }
-        ModelSpec::Adapted { base, adapter } => {
-            let (config, weights) = stored(base)?;
-            let (base, adapter) = (Box::new(weights), Adapter::open(adapter)?);
-            Ok((config, Weights::Adapted { base, adapter }))
-        }
-        ModelSpec::Hub(spec) => Err(LoadError::Config(format!("{spec} has not been fetched"))),
+        ModelSpec::Hub(_) | ModelSpec::Adapted { .. } => Err(LoadError::Config(format!(
+            "{place} has no weights of its own here"
+        ))),
     }
 }
 

@@ -13,6 +13,7 @@ mod config;
 mod decoder;
 mod error;
 mod evidence;
+mod factors;
 mod fit;
 mod gguf;
 mod host;

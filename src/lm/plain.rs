@@ -1,10 +1,14 @@
 //! The forward pass with candle tensors, on any device.
 
+use std::sync::Arc;
+
 use candle_core::{D, DType, Device, Result, Tensor};
 
 use super::config::{Activation, DecoderConfig};
 use super::decoder::{Feed, Want};
-use super::net::Net;
+use super::error::LoadError;
+use super::factors::Factors;
+use super::net::{Net, Tuned};
 use super::pass::{Attention, Kinds, Pass, Stored};
 use super::placement::Placement;
 use super::rope::RopeTable;
@@ -12,10 +16,9 @@ use super::tensors::{Step, Tensors};
 
 /// A model on a device.
 pub(super) struct Plain {
-    net: Net<OnDevice>,
-    ropes: Vec<RopeTable>,
-    device: Device,
-    dtype: DType,
+    net: Tuned<OnDevice>,
+    ropes: Arc<[RopeTable]>,
+    place: Placement,
     n_heads: usize,
     n_kv_heads: usize,
     head_dim: usize,
@@ -25,22 +28,40 @@ impl Plain {
     pub fn new(net: Net<OnDevice>, config: &DecoderConfig, place: &Placement) -> Self {
         let ropes = config.arithmetic.ropes.iter();
         Self {
-            net,
+            net: Tuned::new(net),
             ropes: ropes
                 .map(|r| RopeTable::new(r.clone(), config.context))
                 .collect(),
-            device: place.device.clone(),
-            dtype: place.dtype,
+            place: place.clone(),
             n_heads: config.n_heads,
             n_kv_heads: config.n_kv_heads,
             head_dim: config.head_dim,
         }
     }
 
+    /// The same weights with an adapter's factors beside them.
+    ///
+    /// # Errors
+    /// As [`Factors::change`].
+    pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
+        let place = self.place.clone();
+        Ok(Self {
+            net: self.net.with(factors.change(&OnDevice(place.clone()))?),
+            ropes: self.ropes.clone(),
+            place,
+            ..*self
+        })
+    }
+
+    pub fn net(&self) -> &Tuned<OnDevice> {
+        &self.net
+    }
+
     /// An empty cache of one row.
     pub fn cache(&self) -> Tensors {
         let shape = [self.n_kv_heads, self.head_dim];
-        Tensors::new(self.net.layers.len(), shape, &self.device, self.dtype)
+        let n_layers = self.net.net().layers.len();
+        Tensors::new(n_layers, shape, &self.place.device, self.place.dtype)
     }
 
     /// Feeds checked tokens to their rows; returns the wanted logits, row after row.
@@ -170,7 +191,7 @@ impl<'a> PlainPass<'a> {
         };
         let picked: Vec<u32> = feeds.iter().map(&mut last).collect();
         let all = want != Want::Last || picked.len() == ids.len();
-        let index = |ids: Vec<u32>| Tensor::new(ids, &plain.device);
+        let index = |ids: Vec<u32>| Tensor::new(ids, &plain.place.device);
         Ok(Self {
             ropes: ropes.collect::<Result<_>>()?,
             ids: index(ids)?,
@@ -186,7 +207,9 @@ impl Plain {
     fn angles(&self, rope: &RopeTable, positions: &[usize]) -> Result<(Tensor, Tensor)> {
         let (n, half) = (positions.len(), rope.half());
         let rows = Tensor::from_vec(rope.rows(positions), (n, 1, 2 * half), &Device::Cpu)?;
-        let rows = rows.to_dtype(self.dtype)?.to_device(&self.device)?;
+        let rows = rows
+            .to_dtype(self.place.dtype)?
+            .to_device(&self.place.device)?;
         Ok((rows.narrow(2, 0, half)?, rows.narrow(2, half, half)?))
     }
 }
@@ -225,7 +248,7 @@ impl Pass for PlainPass<'_> {
             .iter()
             .map(|p| (p + skip) as u32)
             .collect();
-        let rows = Tensor::new(rows, &self.plain.device)?;
+        let rows = Tensor::new(rows, &self.plain.place.device)?;
         *x = (&*x + table.index_select(&rows, 0)?)?;
         Ok(())
     }
@@ -272,7 +295,7 @@ impl Pass for PlainPass<'_> {
         let scores = q.matmul(&keys.t()?)?.to_dtype(DType::F32)?;
         let scores = soft_cap(scores, how.arithmetic.attention_cap)?;
         let weights = self.step.softmax(&scores, how.kind.window)?;
-        let out = weights.to_dtype(self.plain.dtype)?.matmul(&values)?;
+        let out = weights.to_dtype(self.plain.place.dtype)?.matmul(&values)?;
         self.step.unpad(&out, n_heads)
     }
 

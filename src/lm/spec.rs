@@ -37,7 +37,8 @@ pub struct HubSpec {
 impl ModelSpec {
     #[must_use]
     pub fn parse(spec: &str) -> Self {
-        if let Some(name) = spec.strip_prefix("bundled:") {
+        let bundled = spec.strip_prefix("bundled:");
+        if let Some(name) = bundled.filter(|name| !name.contains('+')) {
             return Self::Bundled(name.to_owned());
         }
         if Path::new(spec).exists() {
@@ -56,6 +57,29 @@ impl ModelSpec {
             Some(preset) => Self::parse(&preset.model),
             None if bundled::find(spec).is_some() => Self::Bundled(spec.to_owned()),
             None => Self::local(spec),
+        }
+    }
+
+    /// The same model, its paths absolute and without links, so that one model is told from
+    /// another however it is written.
+    pub(super) fn canonical(&self) -> Self {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match self {
+            Self::Folder(path) => Self::Folder(real(path)),
+            Self::Gguf(path) => Self::Gguf(real(path)),
+            Self::Adapted { base, adapter } => Self::Adapted {
+                base: Box::new(base.canonical()),
+                adapter: real(adapter),
+            },
+            Self::Bundled(_) | Self::Hub(_) => self.clone(),
+        }
+    }
+
+    /// As it can be parsed wherever it stands; alone, a bundled model is called by its bare name.
+    fn in_full(&self) -> String {
+        match self {
+            Self::Bundled(name) => format!("bundled:{name}"),
+            other => other.to_string(),
         }
     }
 
@@ -93,7 +117,9 @@ impl fmt::Display for ModelSpec {
         match self {
             Self::Bundled(name) => f.write_str(name),
             Self::Folder(path) | Self::Gguf(path) => path.display().fmt(f),
-            Self::Adapted { base, adapter } => write!(f, "{base}+{}", adapter.display()),
+            Self::Adapted { base, adapter } => {
+                write!(f, "{}+{}", base.in_full(), adapter.display())
+            }
             Self::Hub(spec) => spec.fmt(f),
         }
     }
@@ -167,7 +193,7 @@ impl fmt::Display for PairSpec {
             {
                 f.write_str(tuned)
             }
-            (tuned, untuned) => write!(f, "{tuned},{untuned}"),
+            (tuned, untuned) => write!(f, "{},{}", tuned.in_full(), untuned.in_full()),
         }
     }
 }
@@ -197,6 +223,17 @@ mod tests {
             (base.to_string().as_str(), adapter),
             ("hf:o/n", "lora".into())
         );
+    }
+
+    #[test]
+    fn specs_in_others_are_written_as_they_are_read() {
+        for text in ["bundled:strong+lora", "hf:o/n+lora", "a/b.gguf+lora+lora"] {
+            assert_eq!(ModelSpec::parse(text).to_string(), text);
+            let pair = format!("{text},bundled:untuned");
+            assert_eq!(PairSpec::parse(&pair).unwrap().to_string(), pair);
+        }
+        let pair = PairSpec::parse("positive").unwrap();
+        assert_eq!(pair.to_string(), "positive");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use memmap2::Mmap;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
-use super::adapter::{Adapter, Overlay};
 use super::error::LoadError;
 use super::gguf::GgufFile;
 use super::pass::Stored;
@@ -21,11 +20,6 @@ pub enum Weights {
     Bytes(&'static [u8]),
     /// A GGUF file, quantised or not.
     Gguf(GgufFile),
-    /// A LoRA adapter on other weights.
-    Adapted {
-        base: Box<Weights>,
-        adapter: Adapter,
-    },
     /// Deterministic noise of any shape asked for; for benches and tests.
     Random { seed: u64 },
 }
@@ -41,7 +35,6 @@ pub struct MappedFile {
 pub(super) enum Source<'a> {
     Stored(Vec<Shard<'a>>),
     Gguf(&'a GgufFile),
-    Adapted(Box<Source<'a>>, Overlay<'a>),
     Random(u64),
 }
 
@@ -60,11 +53,6 @@ impl<'a> Source<'a> {
         match weights {
             Weights::Random { seed } => Ok(Self::Random(*seed)),
             Weights::Gguf(file) => Ok(Self::Gguf(file)),
-            Weights::Adapted { base, adapter } => {
-                let (base, overlay) = (Self::open(base)?, adapter.overlay()?);
-                overlay.check(|name| base.has(name))?;
-                Ok(Self::Adapted(Box::new(base), overlay))
-            }
             Weights::Bytes(bytes) => {
                 Ok(Self::Stored(vec![Shard::open("the built-in file", bytes)?]))
             }
@@ -81,7 +69,6 @@ impl<'a> Source<'a> {
         match self {
             Self::Stored(shards) => shards.iter().any(|s| s.metadata.info(name).is_some()),
             Self::Gguf(file) => file.has(name),
-            Self::Adapted(base, _) => base.has(name),
             Self::Random(_) => true,
         }
     }
@@ -93,12 +80,6 @@ impl<'a> Source<'a> {
     pub fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Stored, LoadError> {
         match self {
             Self::Gguf(file) => Ok(Stored::Quant(vec![file.rows(name, n, k)?])),
-            Self::Adapted(base, overlay) if !overlay.touches(name) => base.matrix(name, n, k),
-            Self::Adapted(base, overlay) => {
-                let mut rows = base.matrix(name, n, k)?.into_plain()?;
-                overlay.add(name, &[n, k], &mut rows)?;
-                Ok(Stored::Plain(rows))
-            }
             _ => self.read(name, &[n, k]).map(Stored::Plain),
         }
     }
@@ -112,11 +93,6 @@ impl<'a> Source<'a> {
             Self::Random(seed) => Ok(noise(*seed, name, shape)),
             Self::Stored(shards) => stored(shards, name, shape),
             Self::Gguf(file) => file.read(name, shape),
-            Self::Adapted(base, overlay) => {
-                let mut values = base.read(name, shape)?;
-                overlay.add(name, shape, &mut values)?;
-                Ok(values)
-            }
         }?;
         if values.iter().all(|v| v.is_finite()) {
             Ok(values)

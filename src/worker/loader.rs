@@ -102,10 +102,12 @@ impl Job {
         }))
     }
 
-    /// Loads a model and hands it over.
+    /// Loads a model and hands it over, with the base that may have come with it.
     fn model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
         let model = self.library.model(spec)?;
-        let _ = self.door.send((spec.clone(), model.clone()));
+        for (spec, model) in self.library.loaded() {
+            let _ = self.door.send((spec.clone(), model.clone()));
+        }
         Ok(model)
     }
 }

@@ -4,9 +4,11 @@ mod family;
 mod json;
 mod names;
 mod rope;
+mod stack;
 
-pub(in crate::lm) use names::{Ffn, Names, Qkv};
+pub(in crate::lm) use names::Names;
 pub(in crate::lm) use rope::Rope;
+pub(in crate::lm) use stack::Slot;
 
 use super::error::LoadError;
 

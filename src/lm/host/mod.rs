@@ -12,6 +12,7 @@ mod run;
 mod tile;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::Result;
 use pulp::Arch;
@@ -19,7 +20,9 @@ use rayon::prelude::*;
 
 use super::config::DecoderConfig;
 use super::decoder::{Feed, Want};
-use super::net::Net;
+use super::error::LoadError;
+use super::factors::Factors;
+use super::net::{Net, Tuned};
 use super::pass::{Kinds, Stored};
 use super::rope::RopeTable;
 use linear::Linear;
@@ -47,8 +50,8 @@ pub(super) fn max(logits: &[f32]) -> f32 {
 
 /// A model on the CPU.
 pub(super) struct Host {
-    net: Net<Packed>,
-    ropes: Vec<RopeTable>,
+    net: Tuned<Packed>,
+    ropes: Arc<[RopeTable]>,
     shape: PageShape,
     arch: Arch,
     small: bool,
@@ -77,8 +80,8 @@ impl Host {
         move_to_large_pages(net.matrices_mut().filter_map(Linear::panels_mut));
         let ropes = config.arithmetic.ropes.iter();
         Self {
-            small: net.matrices().map(|m| m.bytes()).sum::<usize>() <= IN_CACHE,
-            net,
+            small: net.matrices().map(Linear::bytes).sum::<usize>() <= IN_CACHE,
+            net: Tuned::new(net),
             ropes: ropes
                 .map(|r| RopeTable::new(r.clone(), config.context))
                 .collect(),
@@ -91,6 +94,23 @@ impl Host {
             hidden: config.hidden,
             group: config.n_heads / config.n_kv_heads,
         }
+    }
+
+    /// The same weights with an adapter's factors beside them. Threads share out the rows as
+    /// without them, so that factors of zero change nothing at all.
+    ///
+    /// # Errors
+    /// As [`Factors::change`].
+    pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
+        Ok(Self {
+            net: self.net.with(factors.change(&Packed(self.arch))?),
+            ropes: self.ropes.clone(),
+            ..*self
+        })
+    }
+
+    pub fn net(&self) -> &Tuned<Packed> {
+        &self.net
     }
 
     pub fn shape(&self) -> PageShape {
@@ -217,7 +237,7 @@ impl Host {
     /// `out = scale * row i` of a table.
     fn look_up(&self, table: &Table, i: usize, scale: f32, out: &mut [f32]) -> Result<()> {
         match table {
-            Table::Head => return self.net.head.unpack(i, scale, out),
+            Table::Head => return self.net.net().head.unpack(i, scale, out),
             Table::Packed(linear) => return linear.unpack(i, scale, out),
             Table::Rows(rows) => {
                 let row = &rows[i * out.len()..];
