@@ -1,5 +1,6 @@
 //! A whole search, a round on a bigger model, and scoring: `cargo bench --bench search`.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -64,8 +65,10 @@ impl Scorer for NoScorer {
 enum Scoring {
     Nothing,
     Chunks,
-    /// Every token, for a screen.
+    /// Every token, for a screen and where there is time.
     Tokens,
+    /// As often as a watched search at full speed does.
+    Watched,
 }
 
 fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothesis> {
@@ -75,7 +78,11 @@ fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothe
         _ => Box::new(setting.scorer(&params).unwrap()),
     };
     let mut search = ChunkBeamSearch::new(params);
-    search.score_partials(scoring == Scoring::Tokens);
+    search.score_partials(match scoring {
+        Scoring::Tokens => Some(NonZeroUsize::MIN),
+        Scoring::Watched => Some(setting.scoring_rhythm()),
+        Scoring::Nothing | Scoring::Chunks => None,
+    });
     let mut on = |_: SearchEvent| ControlFlow::Continue(());
     while search
         .round(&mut sampler, scorer.as_mut(), &mut on)
@@ -91,6 +98,13 @@ fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothe
 fn bundled_prompt_4_4_5(bencher: Bencher) {
     let setting = bundled();
     bencher.bench(|| run(&setting, params(4, 4, 5, 50), Scoring::Chunks));
+}
+
+/// The same with scores while chunks grow, as often as a watched search at full speed has them.
+#[divan::bench]
+fn bundled_prompt_4_4_5_watched(bencher: Bencher) {
+    let setting = bundled();
+    bencher.bench(|| run(&setting, params(4, 4, 5, 50), Scoring::Watched));
 }
 
 /// The same, every token scored as it comes, for a screen that shows chunks grow.

@@ -279,6 +279,9 @@ pub struct ModelArgs {
     /// Chat templates for strong model and pair, where no other template is given
     #[arg(long)]
     pub chat: bool,
+    /// Where the weak pair runs [default: where the strong model does]
+    #[arg(long, value_enum)]
+    pub pair_device: Option<Device>,
     #[command(flatten)]
     pub weak: PairArgs,
 }
@@ -322,6 +325,7 @@ impl ModelArgs {
 
     fn fill(&mut self, file: &config::Models) {
         self.strong = self.strong.take().or_else(|| file.strong.clone());
+        self.pair_device = self.pair_device.or(file.pair_device);
         self.weak.fill(file);
     }
 }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use w2s::app::{App, Options};
 use w2s::cli::{Cli, Command, Device, Ground, PlaygroundArgs};
 use w2s::config::Config;
-use w2s::lm::{Library, ModelSpec, PAIRS, PairSpec, Templates, about};
+use w2s::lm::{Library, LoadError, ModelSpec, PAIRS, PairSpec, Placement, about};
 use w2s::search::SearchParams;
 use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
@@ -40,19 +40,27 @@ fn work(mut cli: Cli, config: Config) -> ExitCode {
 }
 
 fn headless(command: &Command) -> ExitCode {
-    let (device, templates) = match command {
-        Command::Run(args) => (args.models.weak.device(), args.models.templates()),
-        Command::Score(args) => (args.pair.device(), args.pair.templates()),
-        Command::Inspect(args) => (args.models.weak.device(), args.models.templates()),
-        Command::Models(_) => (Device::Cpu, Templates::default()),
-        Command::Print(what) => return report::print(what),
-    };
-    match Library::open(device.into()) {
-        Ok(library) => {
-            let library = library.with_templates(templates);
-            report::main(command, &mut library.watched(report::bars()))
-        }
+    match library(command) {
+        Ok(library) => report::main(command, &mut library.watched(report::bars())),
         Err(error) => report::fail(&error),
+    }
+}
+
+/// An empty library on the devices, and with the templates, that the command line names.
+fn library(command: &Command) -> Result<Library, LoadError> {
+    let (models, pair) = match command {
+        Command::Run(args) => (Some(&args.models), Some(&args.models.weak)),
+        Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
+        Command::Score(args) => (None, Some(&args.pair)),
+        Command::Models(_) | Command::Print(_) => (None, None),
+    };
+    let device = pair.map_or(Device::Cpu, |pair| pair.device());
+    let templates = models.map(|models| models.templates());
+    let templates = templates.or_else(|| pair.map(|pair| pair.templates()));
+    let library = Library::open(device.into())?.with_templates(templates.unwrap_or_default());
+    match models.and_then(|models| models.pair_device) {
+        Some(device) => Ok(library.with_pairs_on(Placement::pick(device.into())?)),
+        None => Ok(library),
     }
 }
 
@@ -118,6 +126,7 @@ fn startup(args: &PlaygroundArgs) -> color_eyre::Result<Startup> {
         .map(|name| Ok((PairSpec::parse(name)?, about(name).to_owned())));
     Ok(Startup {
         device: args.models.weak.device().into(),
+        pair_device: args.models.pair_device.map(Into::into),
         strong: ModelSpec::parse(args.models.strong()),
         templates: args.models.templates(),
         pairs: asked.chain(bundled).collect::<color_eyre::Result<_>>()?,

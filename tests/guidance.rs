@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::{LazyLock, Mutex};
 
-use w2s::lm::{DeviceChoice, Join, Library, ModelSpec, PairScorer, PairSpec, Setting, WeakPair};
+use w2s::lm::{
+    DeviceChoice, Join, Kernels, Library, ModelSpec, PairScorer, PairSpec, Placement, Setting,
+    WeakPair,
+};
 use w2s::search::{
     ChunkBeamSearch, ChunkSampler, Growth, Hypothesis, HypothesisId, Lineage, LogRatio, Response,
     Rules, SamplePlan, Sampling, Scorer, SearchEvent, SearchParams, Slot, Status,
@@ -274,4 +277,24 @@ fn a_hypothesis_whose_cache_is_gone_is_prefilled_again() {
     let go_on = &mut |_: &[Growth]| Ok(ControlFlow::Continue(()));
     let again = sampler.sample(&plan, go_on).unwrap().unwrap();
     assert_eq!(again[0].tokens, child.tokens);
+}
+
+#[test]
+fn a_pair_in_another_place_scores_the_same() {
+    let (fast, plain) = (
+        Placement::cpu(Kernels::Fast),
+        Placement::cpu(Kernels::Plain),
+    );
+    let mut library = Library::on(fast.clone()).with_pairs_on(plain);
+    let strong = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
+    let pair = library.pair(&PairSpec::parse("positive").unwrap()).unwrap();
+    assert!(strong.decoder.on_host() && !pair.tuned.decoder.on_host());
+    // The same model on both sides is in both places.
+    let untuned = library.model(&ModelSpec::parse("untuned")).unwrap();
+    assert!(untuned.decoder.on_host() && !pair.untuned.decoder.on_host());
+    let apart = Setting::bare(strong, pair, PROMPT);
+    let params = params(2, 2, 5, 15);
+    let ((there, _), (here, _)) = (search(&apart, params), search(&setting("positive"), params));
+    assert_eq!(there.text, here.text);
+    assert!((there.score.value() - here.score.value()).abs() < 1e-3);
 }

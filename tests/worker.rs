@@ -32,6 +32,7 @@ impl Desk {
         let worker = spawn(Startup {
             templates: Templates::default(),
             device: DeviceChoice::Cpu,
+            pair_device: None,
             strong: ModelSpec::parse(strong),
             pairs: PAIRS.iter().map(pair).collect(),
         });

@@ -50,6 +50,7 @@ pub struct Models {
     pub strong: Option<String>,
     pub pair: Option<String>,
     pub device: Option<Device>,
+    pub pair_device: Option<Device>,
 }
 
 /// How the playground looks and begins.

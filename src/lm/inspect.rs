@@ -3,10 +3,10 @@
 use super::decoder::{Decoder, Feed, Want};
 use super::error::ForwardError;
 use super::host::log_sum_exp;
-use super::library::Setting;
 use super::model::Model;
 use super::prompt::Prompt;
 use super::reader::Join;
+use super::setting::Setting;
 use super::strong::common_prefix;
 use super::tokenizer::VocabularyDiff;
 use crate::search::{HypothesisId, ModelError, Response, Rules, TokenId};

@@ -9,8 +9,7 @@ use super::bundled::{self, BundledModel};
 use super::config::DecoderConfig;
 use super::decoder::Decoder;
 use super::error::LoadError;
-use super::evidence::Place;
-use super::fit::{check_caches, check_factors, check_weights, free_memory, weight_bytes};
+use super::fit::{check_factors, check_weights, free_memory, weight_bytes};
 use super::gguf::GgufFile;
 use super::hub::Hub;
 use super::load::read_folder;
@@ -19,20 +18,22 @@ use super::placement::{DeviceChoice, Placement};
 use super::presets::presets;
 use super::probe::Probe;
 use super::prompt::Prompt;
-use super::reader::{Join, PairEvidence, Reader};
+use super::setting::Setting;
 use super::spec::{ModelSpec, PairSpec};
-use super::strong::StrongSampler;
 use super::tokenizer::Tokenizer;
 use super::watch::Watch;
-use super::weak_pair::{PairScorer, WeakPair};
+use super::weak_pair::WeakPair;
 use super::weights::Weights;
-use crate::search::{Hypothesis, ModelError, Rules, SearchParams};
+use crate::search::ModelError;
 use crate::template::{Template, Templates};
 
-/// All models loaded so far, on one device. Cheap to clone: weights are shared.
+/// All models loaded so far, on one device, or the weak models on another. Cheap to clone:
+/// weights are shared.
 #[derive(Debug, Clone)]
 pub struct Library {
     placement: Placement,
+    /// The weak models, where they have a device of their own.
+    pairs: Option<Box<Library>>,
     templates: Templates,
     hub: Hub,
     watch: Watch,
@@ -64,16 +65,29 @@ impl Library {
     /// # Errors
     /// A device that was asked for by name and is not there.
     pub fn open(device: DeviceChoice) -> Result<Self, LoadError> {
-        let placement = Placement::pick(device)?;
-        Ok(Self {
+        Ok(Self::on(Placement::pick(device)?))
+    }
+
+    /// An empty library in a place of its own.
+    #[must_use]
+    pub fn on(placement: Placement) -> Self {
+        Self {
             placement,
+            pairs: None,
             templates: Templates::default(),
             hub: Hub::from_env(),
             watch: Watch::default(),
             models: HashMap::new(),
             bare: HashMap::new(),
             tokenizers: Vec::new(),
-        })
+        }
+    }
+
+    /// The same library with weak pairs elsewhere.
+    #[must_use]
+    pub fn with_pairs_on(mut self, placement: Placement) -> Self {
+        self.pairs = Some(Box::new(Self::on(placement)));
+        self
     }
 
     /// The same library with templates for the prompts to come.
@@ -84,13 +98,26 @@ impl Library {
 
     /// The same library, telling `watch` how far fetches and loads are.
     #[must_use]
-    pub fn watched(self, watch: Watch) -> Self {
+    pub fn watched(mut self, watch: Watch) -> Self {
+        if let Some(pairs) = &mut self.pairs {
+            pairs.watch = watch.clone();
+        }
         Self { watch, ..self }
     }
 
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
+    }
+
+    /// Where models run, in words.
+    #[must_use]
+    pub fn device(&self) -> String {
+        let device = self.placement.describe();
+        match &self.pairs {
+            Some(pairs) => format!("{device}; pair: {}", pairs.placement.describe()),
+            None => device,
+        }
     }
 
     /// The model of `spec`, loaded at the first call. Under an adapter lies its base, which is
@@ -138,11 +165,6 @@ impl Library {
             tokenizer,
             chat_template,
         })
-    }
-
-    /// The models loaded so far, bases of adapters included.
-    pub fn loaded(&self) -> impl Iterator<Item = (&ModelSpec, &Model)> {
-        self.models.iter()
     }
 
     /// Brings the files of `spec` to this machine; where they are.
@@ -195,10 +217,16 @@ impl Library {
         Ok((checked, config))
     }
 
-    /// Takes in a model that another library on the same device has loaded. One that is here
-    /// already stays: adapters may share it.
-    pub fn insert(&mut self, spec: ModelSpec, model: Model) {
-        self.models.entry(spec.canonical()).or_insert(model);
+    /// Takes in what another library in the same place has loaded. A model that is here already
+    /// stays: adapters may share it.
+    pub fn take_in(&mut self, other: &Self) {
+        for (spec, model) in &other.models {
+            let known = self.models.entry(spec.clone());
+            known.or_insert_with(|| model.clone());
+        }
+        if let (Some(pairs), Some(others)) = (&mut self.pairs, &other.pairs) {
+            pairs.take_in(others);
+        }
     }
 
     /// The weights of `spec` alone: no tokenizer is needed.
@@ -231,8 +259,12 @@ impl Library {
     /// # Errors
     /// As [`Self::model`]; halves whose vocabularies differ.
     pub fn pair(&mut self, spec: &PairSpec) -> Result<WeakPair, LoadError> {
-        let tuned = self.model(&spec.tuned)?;
-        let untuned = self.model(&spec.untuned)?;
+        let library = match &mut self.pairs {
+            Some(pairs) => pairs,
+            None => self,
+        };
+        let tuned = library.model(&spec.tuned)?;
+        let untuned = library.model(&spec.untuned)?;
         Ok(WeakPair::new(&spec.to_string(), tuned, untuned)?)
     }
 
@@ -426,102 +458,4 @@ fn find(name: &str) -> Result<&'static BundledModel, LoadError> {
         name: name.to_owned(),
         known: format!("{}, or give a folder", bundled::names()),
     })
-}
-
-/// What to search with: the models, and the prompt as each side sees it.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    pub strong: Model,
-    pub pair: WeakPair,
-    pub strong_prompt: Prompt,
-    pub pair_prompt: Prompt,
-}
-
-impl Setting {
-    /// Both sides see `prompt` as it is.
-    #[must_use]
-    pub fn bare(strong: Model, pair: WeakPair, prompt: &str) -> Self {
-        Self {
-            strong,
-            pair,
-            strong_prompt: prompt.into(),
-            pair_prompt: prompt.into(),
-        }
-    }
-
-    /// The strong model with its prompt prefilled.
-    ///
-    /// # Errors
-    /// An empty prompt without BOS; a prompt and budget that outgrow the context.
-    pub fn sampler(&self, params: &SearchParams) -> Result<StrongSampler, ModelError> {
-        let n = params.max_new_tokens.get();
-        let prompt = &self.strong_prompt;
-        StrongSampler::new(self.strong.clone(), prompt, n)
-    }
-
-    /// The pair's prompt: the paper's code adds no BOS.
-    pub(super) fn read_by_pair(&self, rules: Rules) -> Prompt {
-        match rules {
-            Rules::Fixed => self.pair_prompt.clone(),
-            Rules::Reference => self.pair_prompt.without_bos(),
-        }
-    }
-
-    /// All that the three models say about a complete candidate; the `n_likeliest` tokens at
-    /// every place.
-    ///
-    /// # Errors
-    /// A text that outgrows a context.
-    pub fn evidence(
-        &self,
-        params: &SearchParams,
-        candidate: &Hypothesis,
-        n_likeliest: usize,
-    ) -> Result<(PairEvidence, Vec<Place>), ModelError> {
-        let reader = self.reader(params.rules)?;
-        let pair = reader.evidence(&candidate.response(params.rules), n_likeliest)?;
-        let prompt = self.strong.prompt_ids(&self.strong_prompt, 0)?;
-        let ids = [&prompt[..], &candidate.tokens].concat();
-        let (first, sampling) = (prompt.len(), &params.sampling);
-        let strong = self
-            .strong
-            .places(&ids, first, n_likeliest, sampling, params.rules)?;
-        Ok((pair, strong))
-    }
-
-    /// How the pair would score here.
-    pub(super) fn join(&self, rules: Rules) -> Join {
-        Join::choose(rules, &self.strong, &self.pair)
-    }
-
-    /// Responses as the pair reads them, without a budget for new tokens.
-    ///
-    /// # Errors
-    /// See [`Reader::new`].
-    pub(super) fn reader(&self, rules: Rules) -> Result<Reader, ModelError> {
-        let prompt = self.read_by_pair(rules);
-        Reader::new(self.pair.clone(), &prompt, self.join(rules), 0)
-    }
-
-    /// Whether keys and values of all candidates at their longest fit into memory. Prompts are
-    /// stored once for all rows and left out.
-    fn check_memory(&self, params: &SearchParams) -> Result<(), ModelError> {
-        let models = [&self.strong, &self.pair.tuned, &self.pair.untuned];
-        let here = models.iter().filter(|m| m.decoder.on_host());
-        let configs: Vec<_> = here.map(|m| m.decoder.config()).collect();
-        let (n_rows, len) = (params.n_candidates(), params.max_new_tokens.get());
-        check_caches(&configs, n_rows, len, free_memory())
-    }
-
-    /// The pair with its prompt prefilled.
-    ///
-    /// # Errors
-    /// As [`Self::sampler`]; candidates that memory would not hold.
-    pub fn scorer(&self, params: &SearchParams) -> Result<PairScorer, ModelError> {
-        let join = self.join(params.rules);
-        let n = params.max_new_tokens.get();
-        self.check_memory(params)?;
-        let prompt = self.read_by_pair(params.rules);
-        PairScorer::new(self.pair.clone(), &prompt, join, n)
-    }
 }

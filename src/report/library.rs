@@ -108,7 +108,7 @@ impl Models for Library {
     }
 
     fn device(&self) -> String {
-        self.placement().describe()
+        Self::device(self)
     }
 }
 

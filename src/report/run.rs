@@ -1,6 +1,7 @@
 //! `w2s run`: search for one prompt, many prompts, or along a tape.
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -140,7 +141,8 @@ impl<'a> JobSearch<'a> {
         let scorer = models.weak_pair(&work.pair, strong, &job.prompt, params)?;
         let mut engine = ChunkBeamSearch::new(work.params);
         // Nobody sees partial scores but a reader of events; a chunk in one pass is cheaper.
-        engine.score_partials(work.format == Format::Jsonl);
+        let is_read = work.format == Format::Jsonl;
+        engine.score_partials(is_read.then_some(NonZeroUsize::MIN));
         Ok(Self {
             job,
             number,

@@ -4,6 +4,7 @@
 //! Until its selection it writes to nothing but `next_id`, so a round that is cancelled or fails
 //! leaves the beam as it was and can simply be run again.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub struct ChunkBeamSearch {
     /// The round whose candidates are scored and wait for the cut.
     pub(super) open: Option<OpenRound>,
     pub(super) wheel: Wheel,
-    scores_partials: bool,
+    scores_every: Option<NonZeroUsize>,
 }
 
 /// Where the search stands between rounds.
@@ -76,7 +77,7 @@ impl ChunkBeamSearch {
             state: State::default(),
             open: None,
             wheel: Wheel::default(),
-            scores_partials: true,
+            scores_every: Some(NonZeroUsize::MIN),
         }
     }
 
@@ -94,10 +95,11 @@ impl ChunkBeamSearch {
         };
     }
 
-    /// Whether growing chunks are scored after every token (the default). Without it
-    /// [`Partial::score`](super::Partial::score) is `None`, and each chunk is scored once, when it is complete.
-    pub fn score_partials(&mut self, on: bool) {
-        self.scores_partials = on;
+    /// After how many tokens each growing chunks are scored (by default 1), so that scores can be
+    /// followed; `None` scores each chunk once, when it is complete. Between two scorings
+    /// [`Partial::score`](super::Partial::score) is `None`.
+    pub fn score_partials(&mut self, every: Option<NonZeroUsize>) {
+        self.scores_every = every;
     }
 
     /// The hypotheses kept by the last complete round, best first; empty before round 1.
@@ -296,8 +298,11 @@ impl ChunkBeamSearch {
             rules: self.params.rules,
         };
         let round = self.state.round_idx + 1;
+        let mut n_grown = 0;
         let mut on_growth = |growths: &[Growth]| {
-            let scorer = self.scores_partials.then_some(&mut *scorer);
+            n_grown += 1;
+            let is_due = self.scores_every.is_some_and(|n| n_grown % n == 0);
+            let scorer = is_due.then_some(&mut *scorer);
             let partials = partials(seats, growths, scorer)?;
             Ok(on(SearchEvent::Grown { round, partials }))
         };

@@ -3,19 +3,16 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Outbox, model_info, told};
-use crate::lm::{Library, LoadError, Model, ModelSpec, PairSpec, about};
+use crate::lm::{Library, LoadError, ModelSpec, PairSpec, about};
 use crate::message::{Fetched, LoadId, PairInfo, Part, Update};
-
-/// A model and the name it is known by from now on.
-type Arrival = (ModelSpec, Model);
 
 /// Starts loads; what they bring waits here until the worker takes it.
 pub(super) struct Loader {
     /// What is loaded, so that nothing is read twice.
     pub library: Library,
     out: Outbox,
-    door: Sender<Arrival>,
-    arrived: Receiver<Arrival>,
+    door: Sender<Library>,
+    arrived: Receiver<Library>,
 }
 
 impl Loader {
@@ -53,9 +50,9 @@ impl Loader {
 
     /// Puts all that has arrived into `library` and the loader's own.
     pub(super) fn deliver(&mut self, library: &mut Library) {
-        for (spec, model) in self.arrived.try_iter() {
-            library.insert(spec.clone(), model.clone());
-            self.library.insert(spec, model);
+        for loaded in self.arrived.try_iter() {
+            library.take_in(&loaded);
+            self.library.take_in(&loaded);
         }
     }
 }
@@ -65,7 +62,7 @@ struct Job {
     id: LoadId,
     library: Library,
     out: Outbox,
-    door: Sender<Arrival>,
+    door: Sender<Library>,
 }
 
 impl Job {
@@ -75,6 +72,8 @@ impl Job {
             Part::Pair => self.pair(spec),
         };
         let id = self.id;
+        // Before the word that it is there: whoever hears that finds it.
+        let _ = self.door.send(self.library);
         // Nobody may listen any more: then nobody misses it.
         let _ = self.out.send(match outcome {
             Ok(fetched) => Update::Fetched { id, fetched },
@@ -86,28 +85,17 @@ impl Job {
     }
 
     fn strong(&mut self, spec: &str) -> Result<Fetched, LoadError> {
-        let model = self.model(&ModelSpec::parse(spec))?;
+        let model = self.library.model(&ModelSpec::parse(spec))?;
         Ok(Fetched::Strong(model_info(&model)))
     }
 
     fn pair(&mut self, name: &str) -> Result<Fetched, LoadError> {
         let spec = PairSpec::parse(name)?;
-        self.model(&spec.tuned)?;
-        self.model(&spec.untuned)?;
         let pair = self.library.pair(&spec)?;
         Ok(Fetched::Pair(PairInfo {
             name: name.to_owned(),
             about: about(name).to_owned(),
             n_params: pair.tuned.decoder.n_params() + pair.untuned.decoder.n_params(),
         }))
-    }
-
-    /// Loads a model and hands it over, with the base that may have come with it.
-    fn model(&mut self, spec: &ModelSpec) -> Result<Model, LoadError> {
-        let model = self.library.model(spec)?;
-        for (spec, model) in self.library.loaded() {
-            let _ = self.door.send((spec.clone(), model.clone()));
-        }
-        Ok(model)
     }
 }

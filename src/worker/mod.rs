@@ -24,7 +24,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::judge::Judge;
 use crate::lm::{
-    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Templates, Watch, WeakPair,
+    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch,
+    WeakPair,
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
@@ -41,10 +42,22 @@ const UPDATES: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Startup {
     pub device: DeviceChoice,
+    /// Of the weak pairs, where it is another one.
+    pub pair_device: Option<DeviceChoice>,
     pub strong: ModelSpec,
     pub templates: Templates,
     /// The first is the default; each with a line about it.
     pub pairs: Vec<(PairSpec, String)>,
+}
+
+impl Startup {
+    fn library(&self) -> Result<Library, LoadError> {
+        let library = Library::open(self.device)?;
+        match self.pair_device {
+            Some(device) => Ok(library.with_pairs_on(Placement::pick(device)?)),
+            None => Ok(library),
+        }
+    }
 }
 
 /// The app's end of the worker.
@@ -152,7 +165,7 @@ struct Worker {
 impl Worker {
     /// Loads what `startup` names, telling how far it is.
     fn load(startup: &Startup, inbox: Receiver<Command>, out: Outbox) -> Result<Self, String> {
-        let library = Library::open(startup.device).map_err(|e| e.to_string())?;
+        let library = startup.library().map_err(|e| e.to_string())?;
         let library = library.with_templates(startup.templates.clone());
         let library = library.watched(told(&out, |what, done, total| Update::Loading {
             what,
@@ -191,7 +204,7 @@ impl Worker {
             strong: model_info(&strong),
             pairs: infos,
             offers: offers::offers(),
-            device: self.library.placement().describe(),
+            device: self.library.device(),
         })
     }
 

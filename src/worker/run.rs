@@ -1,5 +1,6 @@
 //! A search under way, with the models' state that belongs to it.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -61,8 +62,20 @@ impl Run {
     }
 }
 
-/// Rounds that take longer than this are watched while they grow.
-const WATCHED: Duration = Duration::from_millis(33);
+/// A round that is over within two frames is seen complete or not at all.
+const UNSEEN: Duration = Duration::from_millis(33);
+
+/// How often chunks are scored while they grow: after every token where there is time to spare,
+/// else as often as costs little, and not at all where nobody could see it.
+fn scoring_rhythm(run: &Run) -> Option<NonZeroUsize> {
+    let round = run.clock.round;
+    let has_time = run.rounds_left.is_some() || run.request.pace > round * 2;
+    match has_time {
+        true => Some(NonZeroUsize::MIN),
+        false if round > UNSEEN || round.is_zero() => Some(run.setting.scoring_rhythm()),
+        false => None,
+    }
+}
 
 /// One round, with the marks that were made while it grew; or its first half, where it is to
 /// stop before its cut.
@@ -70,11 +83,7 @@ pub(super) fn guided_round(
     run: &mut Run,
     watcher: &mut Watcher<'_>,
 ) -> Result<Status, SearchError> {
-    // A round that is over within two frames is seen complete or not at all: scoring each of its
-    // tokens for the screen would only slow it down.
-    let is_watched = !run.request.pace.is_zero() || run.clock.round > WATCHED;
-    run.search
-        .score_partials(is_watched || run.rounds_left.is_some());
+    run.search.score_partials(scoring_rhythm(run));
     let was_open = run.search.is_open();
     let (sampler, scorer) = (&mut run.sampler, &mut run.scorer);
     let status = run

@@ -22,7 +22,7 @@ impl Twin {
     pub(super) fn new(setting: &Setting, request: &RunRequest) -> Result<Self, ModelError> {
         let params = unguided(request.params)?;
         let mut search = ChunkBeamSearch::new(params);
-        search.score_partials(false);
+        search.score_partials(None);
         Ok(Self {
             sampler: setting.sampler(&params)?,
             scorer: setting.scorer(&params)?,
