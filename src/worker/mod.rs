@@ -10,12 +10,12 @@
 mod inspect;
 mod loader;
 mod offers;
+mod pair;
 mod run;
 mod steer;
 mod twin;
 mod watcher;
 
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,8 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::judge::Judge;
 use crate::lm::{
-    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch,
-    WeakPair,
+    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
@@ -321,12 +320,6 @@ impl Worker {
         })
     }
 
-    fn pair(&mut self, name: &str) -> Result<WeakPair, String> {
-        self.loader.deliver(&mut self.library);
-        let spec = PairSpec::parse(name).map_err(|e| e.to_string())?;
-        self.library.pair(&spec).map_err(|e| e.to_string())
-    }
-
     /// One round of the run, under the pair that is wanted now.
     fn round(&mut self) -> Result<(), Gone> {
         let Some(mut run) = self.run.take() else {
@@ -408,64 +401,6 @@ impl Worker {
                 })
             }
         }
-    }
-
-    /// Rescores the beam when another pair is wanted.
-    fn change_pair(&mut self, run: &mut Run) -> Result<(), Gone> {
-        let Some(name) = run.pair_wanted.take() else {
-            return Ok(());
-        };
-        let id = run.id();
-        match self.rescored(run, &name) {
-            Ok(events) => {
-                let told = |event| self.out.send(Update::Search { run: id, event });
-                events.into_iter().try_for_each(told)?;
-                self.change_twin(run)?;
-                self.out.send(Update::PairChanged {
-                    run: id,
-                    pair: name,
-                })
-            }
-            Err(why) => self.out.send(Update::PairRefused {
-                run: id,
-                pair: name,
-                why,
-            }),
-        }
-    }
-
-    /// The unguided response is scored by the pair that the guided one is.
-    fn change_twin(&self, run: &mut Run) -> Result<(), Gone> {
-        let Some(twin) = run.twin.as_mut() else {
-            return Ok(());
-        };
-        match twin.use_pair(&run.setting, &self.judge) {
-            Ok(Some(update)) => self.out.send(update),
-            Ok(None) => Ok(()),
-            // Better none than one with another pair's scores.
-            Err(_) => {
-                run.twin = None;
-                Ok(())
-            }
-        }
-    }
-
-    /// Gives `run` a scorer of the pair `name` and its beam that scorer's scores.
-    fn rescored(&mut self, run: &mut Run, name: &str) -> Result<Vec<SearchEvent>, String> {
-        let mut setting = run.setting.clone();
-        setting.pair = self.pair(name)?;
-        let params = run.search.params();
-        let mut scorer = setting.scorer(&params).map_err(|e| e.to_string())?;
-        let mut events = Vec::new();
-        let mut note = |event| {
-            events.push(event);
-            ControlFlow::Continue(())
-        };
-        run.search
-            .rescore(&mut scorer, &mut note)
-            .map_err(|e| e.to_string())?;
-        (run.scorer, run.setting) = (scorer, setting);
-        Ok(events)
     }
 }
 
