@@ -15,8 +15,17 @@ pub(super) fn map(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
     // SAFETY: the map is read-only and private to this process. Another process may still
     // truncate or rewrite the file while it is mapped; as everywhere weights are mapped, model
-    // files are taken to be left alone while they are loaded, and nothing keeps the map after.
-    unsafe { Mmap::map(&file) }
+    // files are taken to be left alone while they are in use.
+    let map = unsafe { Mmap::map(&file) }?;
+    // All of it is read soon: the first pass should not wait for the disk page by page.
+    #[cfg(unix)]
+    if map.advise(memmap2::Advice::WillNeed).is_err() {
+        tracing::debug!(
+            "no reading ahead: {} is read when it is used",
+            path.display()
+        );
+    }
+    Ok(map)
 }
 
 /// Memory of zeros in the largest pages that the system gives: finding the way through small

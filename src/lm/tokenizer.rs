@@ -22,10 +22,13 @@ pub struct Tokenizer {
     contents: Contents,
 }
 
+/// Hashes, since there may be a quarter of a million tokens and twice as many merges.
 #[derive(Debug, PartialEq)]
 struct Contents {
-    vocab: std::collections::HashMap<String, u32>,
-    /// A hash of the merges in their order: there may be half a million of them.
+    n_tokens: usize,
+    /// Of all tokens with their ids, whatever their order.
+    vocab: u64,
+    /// Of the merges in their order.
     merges: u64,
 }
 
@@ -96,7 +99,11 @@ impl Tokenizer {
             eos: specials.eos,
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
-            contents: Contents { vocab, merges },
+            contents: Contents {
+                n_tokens: vocab.len(),
+                vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
+                merges,
+            },
             inner,
         }
     }
@@ -139,7 +146,7 @@ impl Tokenizer {
     /// How many tokens the two vocabularies do not have in common.
     #[must_use]
     pub fn compare(&self, other: &Self) -> VocabularyDiff {
-        let (own, others) = (&self.contents.vocab, &other.contents.vocab);
+        let (own, others) = (self.inner.get_vocab(true), other.inner.get_vocab(true));
         let shared = own
             .iter()
             .filter(|(text, id)| others.get(*text) == Some(*id));
@@ -192,6 +199,12 @@ fn merge(value: &Value) -> Option<(&str, &str)> {
         Some(pair) => Some((pair.first()?.as_str()?, pair.get(1)?.as_str()?)),
         None => value.as_str()?.split_once(' '),
     }
+}
+
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {

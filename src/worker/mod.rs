@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::judge::Judge;
 use crate::lm::{
-    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch
+    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch,
 };
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};

@@ -8,15 +8,15 @@ mod names;
 mod vocab;
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::Cursor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, TensorInfo};
 use candle_core::{CpuStorage, Result};
+use memmap2::Mmap;
 use pulp::bytemuck;
 
 use super::error::LoadError;
@@ -27,8 +27,8 @@ use super::map::map;
 pub struct GgufFile {
     path: PathBuf,
     content: Content,
-    file: Mutex<File>,
-    n_bytes: u64,
+    /// All of the file; the model's matrices stay in it.
+    map: Arc<Mmap>,
 }
 
 impl GgufFile {
@@ -41,8 +41,8 @@ impl GgufFile {
             path: path.to_owned(),
             reason: format!("it cannot be read: {source}"),
         };
-        let header = map(path).map_err(unreadable)?;
-        let content = Content::read(&mut Cursor::new(&header[..])).map_err(|e| {
+        let map = map(path).map_err(unreadable)?;
+        let content = Content::read(&mut Cursor::new(&map[..])).map_err(|e| {
             // The first line; candle appends a backtrace where it is asked for one.
             let reason = e.to_string().lines().next().unwrap_or_default().to_owned();
             LoadError::Gguf {
@@ -53,15 +53,14 @@ impl GgufFile {
         Ok(Self {
             path: path.to_owned(),
             content,
-            n_bytes: header.len() as u64,
-            file: Mutex::new(File::open(path).map_err(unreadable)?),
+            map: Arc::new(map),
         })
     }
 
     /// Size of the file.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
-        self.n_bytes
+        self.map.len() as u64
     }
 
     /// Whether the file has the tensor of this Hugging Face name.
@@ -121,11 +120,11 @@ impl GgufFile {
             )));
         }
         let row_bytes = k / dtype.block_size() * dtype.type_size();
-        let bytes = self
-            .bytes(info, n * row_bytes)
-            .map_err(|e| self.broken(&format!("tensor '{stored}': {e}")))?;
         Ok(QuantRows {
-            bytes,
+            start: self
+                .start(info, n * row_bytes)
+                .ok_or_else(|| self.broken(&format!("tensor '{stored}': it is cut short")))?,
+            map: self.map.clone(),
             dtype,
             order: None,
             n,
@@ -134,17 +133,11 @@ impl GgufFile {
         })
     }
 
-    fn bytes(&self, info: &TensorInfo, n: usize) -> io::Result<Vec<u8>> {
-        let start = self.content.tensor_data_offset.saturating_add(info.offset);
-        if start.saturating_add(n as u64) > self.n_bytes {
-            return Err(io::Error::other("it is cut short"));
-        }
-        // A panic of another thread leaves nothing half done: every read seeks first.
-        let mut file = self.file.lock().unwrap_or_else(|e| e.into_inner());
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = vec![0; n];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+    /// Where in the file a tensor of `n` bytes begins, if all of it is there.
+    fn start(&self, info: &TensorInfo, n: usize) -> Option<usize> {
+        let start = self.content.tensor_data_offset.checked_add(info.offset)?;
+        let start = usize::try_from(start).ok()?;
+        (start.checked_add(n)? <= self.map.len()).then_some(start)
     }
 
     /// Where llama's queries and keys are stored for interleaved rotation: the place of each row
@@ -170,10 +163,12 @@ impl GgufFile {
     }
 }
 
-/// Rows of weights as a GGUF file stores them, in blocks.
+/// Rows of weights where a GGUF file stores them, in blocks.
 #[derive(Debug, Clone)]
 pub(in crate::lm) struct QuantRows {
-    bytes: Vec<u8>,
+    map: Arc<Mmap>,
+    /// Of the first row, in bytes.
+    start: usize,
     dtype: GgmlDType,
     /// Where each row is stored, if not in its place.
     order: Option<Vec<u32>>,
@@ -184,7 +179,7 @@ pub(in crate::lm) struct QuantRows {
 
 impl QuantRows {
     pub fn n_bytes(&self) -> usize {
-        self.bytes.len()
+        self.n * self.row_bytes
     }
 
     /// Some rows as f32, one after the other.
@@ -198,7 +193,8 @@ impl QuantRows {
         let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut aligned)[..n * self.row_bytes];
         for (to, row) in bytes.chunks_exact_mut(self.row_bytes).zip(rows) {
             let row = self.order.as_ref().map_or(row, |o| o[row] as usize);
-            to.copy_from_slice(&self.bytes[row * self.row_bytes..][..self.row_bytes]);
+            let at = self.start + row * self.row_bytes;
+            to.copy_from_slice(&self.map[at..][..self.row_bytes]);
         }
         let blocks = self.dtype.from_data(Cow::Borrowed(bytes));
         match blocks.dequantize(n * self.k)? {
