@@ -2,6 +2,7 @@
 //!
 //! No arguments start the playground; `run` and `score` do the same work without a terminal.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -85,6 +86,9 @@ pub struct RunArgs {
     /// Many prompts: a JSON list of strings; prints a list and means with 95 % intervals
     #[arg(long, value_name = "FILE", group = "input")]
     pub prompts: Option<PathBuf>,
+    /// Of many prompts only the first N
+    #[arg(long, value_name = "N", requires = "prompts")]
+    pub first: Option<NonZeroUsize>,
     /// Replay a recorded search; the file brings its prompts, settings and models, and
     /// `--rules` is `reference` unless given
     #[arg(long, value_name = "FILE", group = "input")]

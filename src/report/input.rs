@@ -1,5 +1,6 @@
 //! What `w2s run` has to do, read and checked before any model is touched.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::error::{ReportError, parse, read};
@@ -40,7 +41,9 @@ impl Work {
     }
 
     fn new(args: &RunArgs, prompts: Vec<String>, is_list: bool) -> Result<Self, ReportError> {
-        let jobs = prompts.into_iter().map(|prompt| Job { prompt, tape: None });
+        let n = args.first.map_or(usize::MAX, NonZeroUsize::get);
+        let prompts = prompts.into_iter().take(n);
+        let jobs = prompts.map(|prompt| Job { prompt, tape: None });
         let default = if is_list { Format::Json } else { Format::Text };
         Ok(Self {
             jobs: jobs.collect(),

@@ -133,3 +133,28 @@ fn ctrl_c_prints_what_is_done_and_exits_130() {
         "{stderr}"
     );
 }
+
+#[test]
+fn of_many_prompts_the_first_will_do() {
+    let args = [
+        "run",
+        "--prompts",
+        "assets/prompts.json",
+        "--first",
+        "2",
+        "-n",
+        "5",
+    ];
+    let results = json(&args);
+    let prompts: Vec<String> =
+        serde_json::from_str(include_str!("../../assets/prompts.json")).unwrap();
+    let searched = results
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["prompt"].as_str());
+    assert_eq!(
+        searched.collect::<Option<Vec<_>>>().unwrap(),
+        prompts[..2].iter().collect::<Vec<_>>()
+    );
+}
