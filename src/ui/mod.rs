@@ -19,18 +19,22 @@ mod ascii;
 mod bar;
 mod board;
 mod charts;
+mod comparison;
 mod draw;
 mod evidence;
 mod header;
+mod help;
 mod likeliest;
 mod overlay;
 mod response;
 mod runs;
 mod screen;
+mod settings;
 mod status;
 mod text;
 mod theme;
 mod token_table;
+mod tour;
 mod tree;
 
 use ratatui::Frame;
@@ -49,7 +53,7 @@ pub fn render(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
     let screen = screen::Screen::of(app, area);
     let buf = frame.buffer_mut();
     header::render(buf, screen.header, app, theme);
-    header::render_settings(buf, screen.settings, app, theme);
+    settings::render(buf, screen.settings, app, theme);
     response::render(buf, screen.response, app, theme);
     for (pane, area) in &screen.panes {
         render_pane(buf, *area, *pane, app, theme);
