@@ -9,6 +9,10 @@ use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
 use w2s::{home, log, report, samples, ui};
 
+/// Said before anything is loaded or written.
+const NO_TERMINAL: &str = "the playground needs a terminal for input and output: \
+                           `w2s run` works without one";
+
 fn main() -> ExitCode {
     let cli = match Cli::of_process() {
         Ok(cli) => cli,
@@ -32,6 +36,7 @@ fn work(mut cli: Cli, config: Config) -> ExitCode {
     cli.fill(&config);
     match &cli.command {
         Some(command) => headless(command),
+        None if !terminal::is_there() => report::fail(&NO_TERMINAL),
         None => match playground(&cli.playground, config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report::fail(&error),

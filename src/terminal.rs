@@ -4,7 +4,7 @@
 //! which are read, and live text, of which only the latest counts. Whatever arrived is folded
 //! in first; then one frame is drawn, at most [`FRAME`] apart and none when nothing changed.
 
-use std::io::{self, BufWriter, Stdout};
+use std::io::{self, BufWriter, IsTerminal, Stdout};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,12 @@ pub struct Channels {
     pub commands: std::sync::mpsc::Sender<Command>,
     pub updates: mpsc::Receiver<Update>,
     pub live: watch::Receiver<Live>,
+}
+
+/// Whether there is a terminal to draw on and to read keys from.
+#[must_use]
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Runs the playground until the user leaves; the terminal is restored however it ends.

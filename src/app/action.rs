@@ -86,7 +86,7 @@ actions! {
     Run {
         TogglePause = "pause, or go on",
         Step = "one round, then pause",
-        ToCut = "to the next cut, then pause before it: pin, kill, boost or write a candidate",
+        ToCut = "to the next cut, then pause before it",
         Restart = "search anew with these settings",
         NewSeed = "search anew with other random numbers",
         EditPrompt = "edit the prompt",
@@ -100,9 +100,9 @@ actions! {
         Spend = "one successor more of this hypothesis in the next round",
         WriteChunk = "write a chunk of your own beside this candidate's",
         Take = "go on from this candidate instead: later rounds are undone",
-        Rewind = "undo all rounds after the one on the board, and go on from there",
-        UndoTurn = "take back the last of these two",
-        ToggleRules = "switch between the rules `fixed` and `reference`, and search anew",
+        Rewind = "go on from the round on the board: later ones are undone",
+        UndoTurn = "bring back the rounds that were undone last",
+        ToggleRules = "search anew by the other rules: `fixed` or `reference`",
     }
     Look {
         SelectPrevious = "select the line above",
@@ -114,7 +114,7 @@ actions! {
         Compare = "compare others with this candidate, token by token, or stop it",
         EarlierRound = "look at the round before",
         LaterRound = "look at the round after",
-        ToggleTwin = "the response without guidance, or the guided one",
+        ToggleTwin = "what guidance changed: the response beside the unguided one",
         ToggleSort = "sort by beam, or by score with the cut line",
         NextPane = "go to the next pane",
         PreviousPane = "go to the pane before",

@@ -31,7 +31,7 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::Quit], "quit"),
     (&[Action::SelectPrevious, Action::SelectNext], "select"),
     (&[Action::EarlierRound, Action::LaterRound], "rounds"),
-    (&[Action::ToggleTwin], "unguided"),
+    (&[Action::ToggleTwin], "compare unguided"),
     (&[Action::ToggleSort], "sort"),
     (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
@@ -43,6 +43,8 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::PickPair], "pairs"),
     (&[Action::PickStrong], "strong model"),
 ];
+
+const NO_SEARCH: &str = "no search is under way";
 
 const TEXT: &[(&[Action], &str)] = &[
     (&[Action::Accept], "search with this prompt"),
@@ -110,6 +112,53 @@ impl App {
         }
     }
 
+    /// What an action that is not available waits for, where that is simple to say.
+    pub(super) fn obstacle(&self, action: Action) -> Option<&'static str> {
+        use Action as A;
+        if self.models.is_none() {
+            return Some("the models are still loading");
+        }
+        Some(match action {
+            A::Pin | A::Kill | A::Boost => self.obstacle_to_mark(),
+            A::WriteChunk => self.obstacle_to_write(),
+            A::Take if self.has_run() => "select a pruned candidate (✗) first",
+            A::Spend if self.is_searching() => "select a candidate kept last (✓) first",
+            A::Rewind if self.has_run() => "look back at an earlier round first",
+            A::UndoTurn => "nothing has been undone",
+            A::Step if self.is_searching() => "a round is under way",
+            A::TogglePause | A::Step | A::Take | A::Spend | A::Rewind => NO_SEARCH,
+            A::ToggleTwin => "the strong model has not said anything unguided yet",
+            A::EarlierRound => "there is no earlier round",
+            A::LaterRound => "there is no later round",
+            A::NextPair | A::PreviousPair => "there is no other pair",
+            A::CopyTable => "it is not scored yet",
+            _ => return None,
+        })
+    }
+
+    fn obstacle_to_mark(&self) -> &'static str {
+        let round = self.trace.last_round();
+        match (self.is_searching(), self.look.selected) {
+            (false, _) => NO_SEARCH,
+            (true, _) if round.is_some_and(|round| round.cut.is_some()) => {
+                "this round is cut, the next one can be marked"
+            }
+            (true, None) => "select a candidate first",
+            (true, Some(_)) => "select a candidate of the round under way",
+        }
+    }
+
+    fn obstacle_to_write(&self) -> &'static str {
+        match (self.has_run(), self.look.selected) {
+            (false, _) => NO_SEARCH,
+            (true, None) => "select a candidate of the last round first",
+            (true, Some(id)) => match self.trace.candidate(id) {
+                Some(candidate) if candidate.hypothesis.is_none() => "its chunk still grows",
+                _ => "select a candidate of the last round",
+            },
+        }
+    }
+
     /// Every action of the playground that would do something now.
     pub fn available(&self) -> impl Iterator<Item = Action> {
         let actions = Action::ALL.iter().copied();
@@ -141,10 +190,11 @@ impl App {
             .join("")
     }
 
-    /// Pause and go on share a key; the hint names the one that would happen.
+    /// What a key that does two things would do now.
     fn hint_label(&self, actions: &[Action], label: &'static str) -> &'static str {
         match (actions, &self.phase) {
             ([Action::Accept], _) if matches!(self.overlay, Overlay::Chunk(..)) => "score it",
+            ([Action::ToggleTwin], _) if self.look.twin => "close comparison",
             ([Action::TogglePause], Phase::Paused | Phase::Pausing | Phase::Stepping) => "go on",
             _ => label,
         }

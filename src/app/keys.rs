@@ -90,8 +90,8 @@ impl App {
     /// Does what the action says, or says that it cannot be done now.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
         if !self.is_available(action) {
-            let help = action.help();
-            return self.say(&format!("not possible now: {help}"));
+            let why = self.obstacle(action).unwrap_or(action.help());
+            return self.say(&format!("not possible now: {why}"));
         }
         self.notice = None;
         match action.group() {

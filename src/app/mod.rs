@@ -5,6 +5,7 @@ pub mod action;
 pub mod board;
 pub mod editor;
 pub mod effect;
+pub mod help;
 pub mod input;
 pub mod keymap;
 pub mod menu;

@@ -1,15 +1,10 @@
 //! Moving about: selection, rounds, pages.
 
 use super::board::Line;
+use super::help::help_len;
 use super::nav::{Move, Pane};
-use super::{Action, App, Group, Overlay, Sort, tree};
+use super::{App, Overlay, Sort, tree};
 use crate::search::HypothesisId;
-
-/// How many lines the help has: a heading and a blank a group, and every action.
-#[must_use]
-pub fn help_len() -> usize {
-    Action::ALL.len() + 2 * Group::ALL.len()
-}
 
 impl App {
     /// Moves in what has the focus: a menu, a page, a pane.
@@ -106,6 +101,8 @@ impl App {
             self.look.toggle_reading();
         } else if self.look.zoom {
             self.look.zoom = false;
+        } else if self.look.twin && self.unguided.is_some() {
+            self.look.twin = false;
         } else if self.look.selected.is_some() {
             self.look.selected = None;
         } else if self.look.round.is_some() {

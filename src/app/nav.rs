@@ -72,7 +72,7 @@ pub struct Look {
     pub selected: Option<HypothesisId>,
     /// A candidate to compare others with, token by token.
     pub reference: Option<HypothesisId>,
-    /// Where there is no room for both: the unguided response instead of the guided one.
+    /// The guided and the unguided response are compared in full.
     pub twin: bool,
     /// A past round to look at; `None` follows the run.
     pub round: Option<usize>,

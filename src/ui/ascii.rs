@@ -6,7 +6,8 @@ use ratatui::buffer::Buffer;
 /// What the screen draws with, and what stands for it.
 const ALIKE: &[(&str, &str)] = &[
     ("┃", "#"),
-    ("│║‖┊", "|"),
+    ("│║‖", "|"),
+    ("┊", ":"),
     ("─╌┈━−–—", "-"),
     ("▄█▆▇▅", "#"),
     ("▗▖▃▂▁", "="),
@@ -19,8 +20,8 @@ const ALIKE: &[(&str, &str)] = &[
     ("◇", "="),
     ("▸▶→⟩", ">"),
     ("←⟨", "<"),
-    ("↑", "^"),
-    ("↓", "v"),
+    ("↑▲", "^"),
+    ("↓▼", "v"),
     ("…±", "~"),
     ("·", "."),
     ("◌", "o"),
@@ -76,6 +77,14 @@ mod tests {
         assert!(with(&[("LANG", "C")]));
         assert!(!with(&[("LC_ALL", ""), ("LANG", "de_DE.UTF-8")]));
         assert!(with(&[("LC_ALL", "POSIX"), ("LANG", "en_GB.utf8")]));
+    }
+
+    #[test]
+    fn the_signs_of_the_charts_stay_apart() {
+        let signs = ["┃", "│", "╌", "●", "┊"].map(alike);
+        for (i, sign) in signs.iter().enumerate() {
+            assert!(!signs[..i].contains(sign), "{signs:?}");
+        }
     }
 
     #[test]

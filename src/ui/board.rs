@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::draw::Parts;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
-use crate::app::{App, Pane, Sort, stats};
+use crate::app::{App, Pane, Phase, Sort, stats};
 use crate::search::{Fate, HypothesisId, Mark, Ranking, RoundTrace, SearchParams, SearchTrace};
 
 /// The width from which the board has column headings, beam lines and all numbers.
@@ -17,34 +18,50 @@ const ROOMY: u16 = 96;
 /// Cells for a candidate's label and the user's hand on it.
 const LABEL: usize = 7;
 
-/// Lines the board would fill.
+/// Lines the board would fill: while rounds come, those of the fullest, so that nothing jumps.
 pub fn height_wanted(app: &App) -> u16 {
     let params = app.params_in_use();
     let beams = params.beam_width.get().min(params.n_candidates());
-    let lines = params.n_candidates() + beams + 2;
-    u16::try_from(lines).unwrap_or(u16::MAX)
+    let lines = match (app.phase(), app.look().sort) {
+        (Phase::Finished, _) => app.board().len(),
+        (_, Sort::Score) => params.n_candidates() + 1,
+        (_, Sort::Beam) => params.n_candidates() + beams,
+    };
+    u16::try_from(lines + 2).unwrap_or(u16::MAX)
 }
 
 /// The title, the headings where there is room, and the lines in view.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let details = match app.shown_round() {
-        Some(round) => title(app, round, theme),
-        None => vec![Span::styled("waiting for the first round", theme.muted)],
-    };
-    let body = draw::titled(buf, area, Pane::Board, details, app, theme);
     let columns = Columns::of(area, app);
-    let body = match columns.roomy {
-        true => {
-            headings(buf, body, &columns, app, theme);
-            draw::below(body, 1)
-        }
-        false => body,
+    let details = match app.shown_round() {
+        Some(round) => title(app, round, &columns, theme),
+        None => vec![vec![Span::styled(
+            "waiting for the first round",
+            theme.muted,
+        )]],
     };
-    let (lines, first) = in_view(app, &columns, usize::from(body.height));
-    let shown = lines.iter().skip(first).take(usize::from(body.height));
-    for (row, line) in shown.enumerate() {
+    let body = draw::below(area, columns.above());
+    let height = usize::from(body.height);
+    let (lines, first) = in_view(app, &columns, height);
+    let more = more(&lines, first, height);
+    let heading = draw::titled(buf, area, Pane::Board, details, &more, app, theme);
+    if columns.roomy {
+        headings(buf, heading, &columns, app, theme);
+    }
+    for (row, line) in lines.iter().skip(first).take(height).enumerate() {
         draw_line(buf, body, row, line, &columns, app, theme);
     }
+}
+
+/// How many candidates are out of view.
+fn more(lines: &[Line<'_>], first: usize, height: usize) -> String {
+    let n = |lines: &[Line<'_>]| {
+        let is_candidate = |line: &&Line<'_>| matches!(line, Line::Candidate(_));
+        lines.iter().filter(is_candidate).count()
+    };
+    let (above, rest) = lines.split_at(first.min(lines.len()));
+    let (_, below) = rest.split_at(height.min(rest.len()));
+    text::more(n(above), n(below))
 }
 
 /// The board's lines as drawn, and the first one in view.
@@ -64,7 +81,7 @@ fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>
 /// The candidate drawn at `row` of the pane's area.
 pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
     let columns = Columns::of(area, app);
-    let above = if columns.roomy { 2 } else { 1 };
+    let above = usize::from(columns.above());
     let height = usize::from(area.height).saturating_sub(above);
     let (lines, first) = in_view(app, &columns, height);
     lines.get(first + row.checked_sub(above)?).and_then(id)
@@ -91,6 +108,11 @@ struct Columns {
 }
 
 impl Columns {
+    /// Lines above the first candidate.
+    fn above(&self) -> u16 {
+        if self.roomy { 2 } else { 1 }
+    }
+
     fn of(area: Rect, app: &App) -> Self {
         let roomy = area.width >= ROOMY;
         let bar = match area.width {
@@ -116,25 +138,38 @@ impl Columns {
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
-fn title(app: &App, round: &RoundTrace, theme: &Theme) -> Vec<Span<'static>> {
+fn title(app: &App, round: &RoundTrace, columns: &Columns, theme: &Theme) -> Parts<'static> {
     let of = header::rounds_expected(&round.params).max(round.number);
-    let mut spans = vec![Span::raw(format!("round {}/{of}  ", round.number))];
-    if app.look().round.is_some() {
-        spans.push(Span::styled("looking back  ", theme.accent));
+    let looks_back = app.look().round.is_some();
+    let mut parts = Vec::new();
+    // Where there is little room, the first line of the screen says which round runs.
+    if columns.roomy || looks_back {
+        parts.push(vec![Span::raw(format!("round {}/{of}  ", round.number))]);
     }
-    spans.push(stage(round, theme));
-    if app.look().sort == Sort::Score {
-        spans.push(Span::styled("  by score", theme.muted));
+    if looks_back {
+        parts.push(vec![Span::styled("looking back  ", theme.accent)]);
     }
-    if let Some((old, new)) = SearchTrace::change(round) {
-        let change = format!("  new pair {old:+.2} → {new:+.2}");
-        spans.push(Span::styled(change, theme.accent));
+    parts.push(vec![stage(round, theme)]);
+    parts.extend(remarks(app, round, theme).map(|remark| vec![Span::raw("  "), remark]));
+    if !columns.roomy {
+        let heading = format!("  log-ratio, bar ±{}, text", columns.scale);
+        parts.push(vec![Span::styled(heading, theme.faint)]);
     }
+    parts
+}
+
+/// What is not always so: the order, another pair, scores that length explains.
+fn remarks(app: &App, round: &RoundTrace, theme: &Theme) -> impl Iterator<Item = Span<'static>> {
+    let change = SearchTrace::change(round).map(|(old, new)| {
+        let change = format!("new pair {old:+.2} → {new:+.2}");
+        Span::styled(change, theme.accent)
+    });
     // Length is the usual artefact: it must not hide in a chart.
-    if let Some(r) = stats::length_correlation(app.trace()).filter(|r| r.abs() >= stats::STRONG) {
-        spans.push(Span::styled(format!("  ! length r {r:+.2}"), theme.accent));
-    }
-    spans
+    let r = stats::length_correlation(app.trace()).filter(|r| r.abs() >= stats::STRONG);
+    let length = r.map(|r| Span::styled(format!("! length r {r:+.2}"), theme.accent));
+    let is_sorted = app.look().sort == Sort::Score;
+    let order = is_sorted.then(|| Span::styled("by score", theme.muted));
+    change.into_iter().chain(length).chain(order)
 }
 
 fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {

@@ -11,7 +11,8 @@ use crate::app::stats::{self, STRONG};
 use crate::app::{App, Pane};
 use crate::search::{RoundTrace, SearchTrace};
 
-/// Lines of text below the plot.
+/// Lines that the plot keeps; what is more goes to at most three notes below it.
+const PLOT: u16 = 7;
 const NOTES: u16 = 3;
 
 /// Cells of the plot's scale.
@@ -26,9 +27,9 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     if app.trace().rounds().iter().any(|round| round.era > 0) {
         legend.push_str("  ┊ new pair");
     }
-    let details = vec![Span::styled(legend, theme.muted)];
-    let body = draw::titled(buf, area, Pane::Charts, details, app, theme);
-    let notes = NOTES.min(body.height);
+    let details = vec![vec![Span::styled(legend, theme.muted)]];
+    let body = draw::titled(buf, area, Pane::Charts, details, "", app, theme);
+    let notes = n_notes(body.height);
     let plot_height = body.height - notes;
     let plot_area = Rect {
         height: plot_height,
@@ -40,6 +41,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     draw::line(buf, notes, 0, spread(trace, theme));
     draw::line(buf, notes, 1, distribution(trace, notes.width, theme));
     draw::line(buf, notes, 2, length(trace, theme));
+}
+
+fn n_notes(height: u16) -> u16 {
+    height.saturating_sub(PLOT).min(NOTES)
 }
 
 /// Scores from `low` at the bottom line to `high` at the top one.

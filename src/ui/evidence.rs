@@ -14,8 +14,10 @@ use crate::search::{CandidateTrace, HypothesisId, LogRatio, TokenTerm};
 /// The strip of tinted tokens, and below it the table where there is room.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let subject = app.subject();
-    let details = subject.map_or_else(Vec::new, |subject| title(app, subject, theme));
-    let body = draw::titled(buf, area, Pane::Evidence, details, app, theme);
+    // Beside the name there is that much less room.
+    let room = usize::from(area.width).saturating_sub(NAME);
+    let details = subject.map_or_else(Vec::new, |subject| title(app, subject, room, theme));
+    let body = draw::titled(buf, area, Pane::Evidence, vec![details], "", app, theme);
     let body = Rect {
         x: body.x.saturating_add(1),
         width: body.width.saturating_sub(1),
@@ -38,20 +40,56 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     }
 }
 
-fn title(app: &App, subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
-    let (what, fate) = told(app, subject);
-    let mut spans = vec![
-        Span::raw(what),
-        Span::styled(format!("  {fate}"), theme.muted),
+/// Cells of the pane's name before the title, with its mark and a space behind the title.
+const NAME: usize = 13;
+
+/// Which candidate, what became of it, what it scores: the fullest wording that has room.
+fn title(app: &App, subject: &CandidateTrace, room: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let fate = fate(app, subject);
+    let mark: String = fate.chars().take(1).collect();
+    let (value, rest) = score(app, subject, theme);
+    let wordings = [
+        [
+            named(app, subject, &fate, theme),
+            value.clone(),
+            rest.clone(),
+        ]
+        .concat(),
+        [named(app, subject, &mark, theme), value.clone(), rest].concat(),
+        [named(app, subject, &mark, theme), value.clone()].concat(),
     ];
+    let mut wordings = wordings.into_iter();
+    let fitting = wordings.find(|spans| draw::width(spans) <= room);
+    fitting.unwrap_or(value)
+}
+
+fn named(app: &App, subject: &CandidateTrace, fate: &str, theme: &Theme) -> Vec<Span<'static>> {
+    let (what, _) = told(app, subject);
+    vec![
+        Span::raw(what),
+        Span::styled(format!("  {fate}  "), theme.muted),
+    ]
+}
+
+/// `log-ratio +4.32`, and what it is the difference of, or compared with.
+fn score(
+    app: &App,
+    subject: &CandidateTrace,
+    theme: &Theme,
+) -> (Vec<Span<'static>>, Vec<Span<'static>>) {
     let Some(hypothesis) = &subject.hypothesis else {
-        return spans;
+        return (Vec::new(), Vec::new());
     };
-    match app.reference() {
-        Some(other) => spans.extend(comparison(app, hypothesis.score.value(), other, theme)),
-        None => spans.extend(equation(&hypothesis.score, theme)),
-    }
-    spans
+    let value = hypothesis.score.value();
+    let start = vec![
+        Span::styled("log-ratio ", theme.muted),
+        Span::styled(text::signed(Some(value), 0), theme.signed(value)),
+    ];
+    let rest = match app.reference() {
+        Some(other) => comparison(app, value, other, theme),
+        None => vec![Span::styled(equation(&hypothesis.score), theme.muted)],
+    };
+    (start, rest)
 }
 
 /// Why the candidate is in detail, and its fate.
@@ -75,32 +113,29 @@ fn fate(app: &App, subject: &CandidateTrace) -> String {
     }
 }
 
-/// `log-ratio +4.32 = −60.10 tuned − −64.42 untuned`.
-fn equation(score: &LogRatio, theme: &Theme) -> Vec<Span<'static>> {
-    let value = score.value();
-    let note = |text: String| Span::styled(text, theme.muted);
-    vec![
-        note("  log-ratio ".into()),
-        Span::styled(text::signed(Some(value), 0), theme.signed(value)),
-        note(format!(
-            " = tuned {:.2} − untuned {:.2}",
-            score.tuned(),
-            score.untuned()
-        )),
-    ]
+/// ` = tuned −60.10 − untuned −64.42`, after the log-ratio.
+fn equation(score: &LogRatio) -> String {
+    let (tuned, untuned) = parts(score);
+    format!(" = tuned {tuned:.2} − untuned {untuned:.2}")
 }
 
-/// `log-ratio +4.32 is +1.20 against the +3.12 of 1.1`.
+/// Tuned and untuned as shown beside the log-ratio. All three rounded for themselves, they would
+/// contradict each other in the last digit as often as not; so the untuned one is what is missing,
+/// at most a hundredth from its own rounding.
+pub fn parts(score: &LogRatio) -> (f64, f64) {
+    let tuned = text::hundredths(score.tuned());
+    (tuned, tuned - text::hundredths(score.value()))
+}
+
+/// ` is +1.20 against the +3.12 of 1.1`, after the log-ratio; the difference is that of the numbers shown.
 fn comparison(app: &App, value: f64, other: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
     let note = |text: String| Span::styled(text, theme.muted);
     let number = |value: f64| Span::styled(text::signed(Some(value), 0), theme.signed(value));
     let base = other.score.unwrap_or(0.0);
     let name = label(app.trace(), other.slot.id).unwrap_or_default();
     vec![
-        note("  log-ratio ".into()),
-        number(value),
         note(" is ".into()),
-        number(value - base),
+        number(text::hundredths(value) - text::hundredths(base)),
         note(" against the ".into()),
         number(base),
         note(format!(" of {name}")),

@@ -1,4 +1,4 @@
-//! The first lines: what runs on what, and the settings with the keys that change them.
+//! The first line: what happens, on what.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,8 +7,7 @@ use ratatui::text::Span;
 use super::draw;
 use super::text;
 use super::theme::Theme;
-use crate::app::settings::pace_text;
-use crate::app::{Action, App, Context, Phase};
+use crate::app::{App, Phase};
 use crate::search::SearchParams;
 
 /// Name, phase, round, models, device, speeds; what does not fit is left out from the end.
@@ -24,16 +23,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
             .into_iter()
             .map(|part| Span::styled(part, theme.muted)),
     );
-    let mut left = usize::from(area.width);
-    let mut spans = Vec::new();
-    for part in parts.into_iter().filter(|part| !part.content.is_empty()) {
-        let n = text::width(&part.content) + 2;
-        if n > left && !spans.is_empty() {
-            break;
-        }
-        left = left.saturating_sub(n);
-        spans.extend([part, Span::raw("  ")]);
-    }
+    let parts = parts.into_iter().filter(|part| !part.content.is_empty());
+    let parts = parts.map(|part| vec![part, Span::raw("  ")]).collect();
+    // The last part needs no space behind it.
+    let spans = draw::fitting(parts, usize::from(area.width) + 2);
     draw::line(buf, area, 0, spans);
 }
 
@@ -94,8 +87,14 @@ fn machine(app: &App) -> Vec<String> {
         parts.push(format!("{} tok/s", count(speeds.strong_tokens_per_s)));
     }
     parts.push(text::clean(&models.device));
-    parts.push(format!("seed {}", params.seed));
-    parts.push(format!("rules {}", params.rules));
+    // What is not as usual stands among the settings, which are never cut.
+    let usual = SearchParams::default();
+    if params.seed == usual.seed {
+        parts.push(format!("seed {}", params.seed));
+    }
+    if params.rules == usual.rules {
+        parts.push(format!("rules {}", params.rules));
+    }
     if speeds.weak_tokens_per_s > 0.0 {
         parts.push(format!("scored {} tok/s", count(speeds.weak_tokens_per_s)));
     }
@@ -113,174 +112,5 @@ pub fn count(n: f64) -> String {
         n if n >= 1e4 => format!("{:.0}k", n / 1e3),
         n if n >= 1e3 => format!("{:.1}k", n / 1e3),
         n => format!("{n:.0}"),
-    }
-}
-
-/// The width from which all settings are shown.
-const MINOR: u16 = 136;
-
-/// A setting on screen: a name, its value, what it will be, the keys.
-struct Setting {
-    long: &'static str,
-    short: &'static str,
-    used: String,
-    wanted: String,
-    keys: [Action; 2],
-    /// Not shown: it is as usual, and there is no room for what is usual.
-    minor: bool,
-}
-
-/// Every setting with its value, `4→6` while a change is pending, and its keys; named in full
-/// where that fits.
-pub fn render_settings(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let mut shown = settings(app);
-    shown.retain(|setting| !setting.minor || area.width >= MINOR);
-    let named = |long| -> Vec<Span<'static>> {
-        let of = |setting| setting_spans(setting, long, app, theme);
-        shown.iter().flat_map(of).collect()
-    };
-    let long = named(true);
-    let width: usize = long.iter().map(|span| text::width(&span.content)).sum();
-    let spans = match width <= usize::from(area.width) {
-        true => long,
-        false => named(false),
-    };
-    draw::line(buf, area, 0, spans);
-}
-
-fn setting_spans(setting: &Setting, long: bool, app: &App, theme: &Theme) -> Vec<Span<'static>> {
-    let name = if long { setting.long } else { setting.short };
-    let label = |action| app.keymap().label(Context::Main, action);
-    let mut keys = setting.keys.map(label).to_vec();
-    keys.dedup();
-    let mut spans = vec![Span::styled(format!(" {name} "), theme.muted)];
-    spans.extend(value(setting, theme));
-    spans.push(Span::styled(format!(" {} ", keys.join("/")), theme.key));
-    spans
-}
-
-fn value(setting: &Setting, theme: &Theme) -> Vec<Span<'static>> {
-    match setting.used == setting.wanted {
-        true => vec![Span::styled(setting.used.clone(), theme.title)],
-        false => vec![
-            Span::raw(setting.used.clone()),
-            Span::styled(format!("→{}", setting.wanted), theme.accent),
-        ],
-    }
-}
-
-/// All settings; those after the pace are minor while they are as usual.
-fn settings(app: &App) -> Vec<Setting> {
-    use Action as A;
-    let mut all = vec![
-        of(
-            app,
-            ("beam width W", "W"),
-            |p| p.beam_width.to_string(),
-            [A::NarrowerBeam, A::WiderBeam],
-        ),
-        of(
-            app,
-            ("successors K", "K"),
-            |p| p.successors.to_string(),
-            [A::FewerSuccessors, A::MoreSuccessors],
-        ),
-        of(
-            app,
-            ("chunk length L", "L"),
-            |p| p.chunk_len.to_string(),
-            [A::ShorterChunk, A::LongerChunk],
-        ),
-        of(
-            app,
-            ("temperature", "T"),
-            |p| p.sampling.temperature().to_string(),
-            [A::Cooler, A::Hotter],
-        ),
-        of(
-            app,
-            ("tokens n", "n"),
-            |p| p.max_new_tokens.to_string(),
-            [A::FewerTokens, A::MoreTokens],
-        ),
-        pair(app),
-        pace(app),
-        of(
-            app,
-            ("top-k", "top-k"),
-            |p| p.sampling.top_k().to_string(),
-            [A::LowerTopK, A::RaiseTopK],
-        ),
-        of(
-            app,
-            ("top-p", "top-p"),
-            |p| p.sampling.top_p().to_string(),
-            [A::LowerTopP, A::RaiseTopP],
-        ),
-    ];
-    all.extend([
-        of(
-            app,
-            ("ranking", "by"),
-            |p| p.ranking.to_string(),
-            [A::NextRanking; 2],
-        ),
-        of(
-            app,
-            ("weight", "weight"),
-            |p| p.weight.get().to_string(),
-            [A::LowerWeight, A::RaiseWeight],
-        ),
-    ]);
-    let usual = ["50", "1", "sum", "1"];
-    for (setting, usual) in all.iter_mut().skip(7).zip(usual) {
-        setting.minor = setting.used == usual && setting.wanted == usual;
-    }
-    all
-}
-
-/// A setting that is one of the params.
-fn of(
-    app: &App,
-    (long, short): (&'static str, &'static str),
-    read: impl Fn(&SearchParams) -> String,
-    keys: [Action; 2],
-) -> Setting {
-    Setting {
-        long,
-        short,
-        used: read(app.params_in_use()),
-        wanted: read(&app.settings().params),
-        keys,
-        minor: false,
-    }
-}
-
-fn pair(app: &App) -> Setting {
-    let used = match app.pair_in_use() {
-        "" => &app.settings().pair,
-        pair => pair,
-    };
-    Setting {
-        long: "weak pair",
-        short: "pair",
-        used: text::clean(used),
-        wanted: text::clean(&app.settings().pair),
-        keys: [Action::NextPair, Action::PreviousPair],
-        minor: false,
-    }
-}
-
-/// The pace is obeyed at once, so it is never pending.
-fn pace(app: &App) -> Setting {
-    let pace = pace_text(app.settings().pace);
-    let pace = pace.replace("/round", "").replace(" speed", "");
-    Setting {
-        long: "pace",
-        short: "pace",
-        used: pace.clone(),
-        wanted: pace,
-        keys: [Action::SlowerPace, Action::FasterPace],
-        minor: false,
     }
 }

@@ -4,14 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use super::draw::Parts;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::App;
-use crate::message::{Evidence, Likely};
+use crate::message::{Evidence, Likely, StrongPlace};
 
 /// Lines of this panel, and the height from which the evidence has room for it.
 const LINES: u16 = 4;
-const ROOM: u16 = 13;
+const ROOM: u16 = 15;
 
 /// Draws at the bottom of `area`; what is left of it above.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, theme: &Theme) -> Rect {
@@ -39,29 +40,40 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
         theme,
     );
     if let Some(place) = evidence.weak.get(at) {
-        draw::line(buf, here, 1, likely("tuned", &place.tuned, theme));
-        draw::line(buf, here, 2, likely("untuned", &place.untuned, theme));
+        let room = usize::from(here.width);
+        let tuned = likely("tuned", &place.tuned, theme);
+        let untuned = likely("untuned", &place.untuned, theme);
+        draw::line(buf, here, 1, draw::fitting(tuned, room));
+        draw::line(buf, here, 2, draw::fitting(untuned, room));
     }
     if let Some(place) = evidence.strong.get(at) {
-        let mut spans = likely("strong", &place.likeliest, theme);
-        let drawn = format!(
-            "  drawn: {} {:.0} % after filters",
-            text::head(&text::clean(&place.piece), 12),
-            place.drawn * 100.0
-        );
-        spans.push(Span::styled(drawn, theme.muted));
-        draw::line(buf, here, 3, spans);
+        draw::line(buf, here, 3, strong(place, here.width, theme));
     }
     above
 }
 
-fn likely(who: &str, tokens: &[Likely], theme: &Theme) -> Vec<Span<'static>> {
-    let mut spans = vec![Span::styled(format!("{who:>8} "), theme.muted)];
+/// What the strong model drew, and before it as many of the likeliest as have room beside it.
+fn strong(place: &StrongPlace, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+    let drawn = format!(
+        "  drawn: {} {:.0} % after filters",
+        text::head(&text::clean(&place.piece), 12),
+        place.drawn * 100.0
+    );
+    let room = usize::from(width).saturating_sub(text::width(&drawn));
+    let mut spans = draw::fitting(likely("strong", &place.likeliest, theme), room);
+    spans.push(Span::styled(drawn, theme.muted));
+    spans
+}
+
+fn likely(who: &str, tokens: &[Likely], theme: &Theme) -> Parts<'static> {
+    let mut parts = vec![vec![Span::styled(format!("{who:>8} "), theme.muted)]];
     for token in tokens.iter().take(5) {
         let share = 100.0 * token.log_prob.exp();
         let piece = text::head(&text::clean(&token.piece), 14);
-        spans.push(Span::raw(format!(" {piece}")));
-        spans.push(Span::styled(format!(" {share:.0} % "), theme.muted));
+        parts.push(vec![
+            Span::raw(format!(" {piece}")),
+            Span::styled(format!(" {share:.0} % "), theme.muted),
+        ]);
     }
-    spans
+    parts
 }

@@ -1,14 +1,14 @@
-//! What lies over the playground: the prompt editor, menus, help, the tour.
+//! What lies over the playground: the prompt editor and menus here, help and tour beside this.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
-use super::{draw, text};
-use crate::app::{Action, App, Context, Editor, Group, Menu, Overlay, Target};
+use super::{draw, help, text, tour};
+use crate::app::{App, Editor, Menu, Overlay, Target};
 
 /// Draws what is open; where the cursor stands, if text is being typed.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<Position> {
@@ -31,11 +31,11 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<
         }
         Overlay::Menu(menu) => render_menu(buf, area, app, menu, theme),
         Overlay::Help(first) => {
-            render_help(buf, area, app, *first, theme);
+            help::render(buf, area, app, *first, theme);
             None
         }
         Overlay::Tour(card) => {
-            render_card(buf, area, *card, theme);
+            tour::render(buf, area, app, *card, theme);
             None
         }
     }
@@ -46,13 +46,13 @@ pub fn hit(app: &App, area: Rect, at: Position) -> Target {
     let Overlay::Menu(menu) = app.overlay() else {
         return Target::Nothing;
     };
-    let inner = inside(menu_area(area));
-    let rows = draw::below(inner, 1);
+    let place = menu_area(area);
+    let rows = draw::below(inside(place), 1);
     if !rows.contains(at) {
         return Target::Nothing;
     }
     let n = app.menu_items(menu).len();
-    let first = draw::scroll(menu.cursor, n, usize::from(rows.height));
+    let (first, _) = view(place, 1, menu.cursor, n);
     let item = first + usize::from(at.y - rows.y);
     match item < n {
         true => Target::MenuItem(item),
@@ -60,9 +60,20 @@ pub fn hit(app: &App, area: Rect, at: Position) -> Target {
     }
 }
 
+/// A fringe of the screen below that is narrower than this beside a window is but noise.
+const FRINGE: u16 = 3;
+
+/// The width of a window that wants `wanted` cells: all of the screen where little would be left.
+fn width_of(area: Rect, wanted: u16) -> u16 {
+    match area.width < wanted.saturating_add(2 * FRINGE) {
+        true => area.width,
+        false => wanted,
+    }
+}
+
 /// `width` × `height` in the middle of `area`, or as much of it as there is.
-fn centered(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(area.width), height.min(area.height));
+pub fn centered(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width_of(area, width), height.min(area.height));
     Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
@@ -71,19 +82,31 @@ fn centered(area: Rect, width: u16, height: u16) -> Rect {
     }
 }
 
-fn inside(area: Rect) -> Rect {
+pub fn inside(area: Rect) -> Rect {
     Block::bordered().inner(area)
 }
 
-/// A cleared box with a title; what is inside its border.
-fn window(buf: &mut Buffer, area: Rect, title: &str, foot: &str, theme: &Theme) -> Rect {
+/// A cleared box with a title, what can be done at its foot, and how much of it is out of view;
+/// what is inside its border.
+pub fn window(
+    buf: &mut Buffer,
+    area: Rect,
+    title: &str,
+    foot: &str,
+    more: &str,
+    theme: &Theme,
+) -> Rect {
     let area = area.intersection(buf.area);
     Clear.render(area, buf);
-    let block = Block::bordered()
+    let mut block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.accent)
         .title(Span::styled(format!(" {title} "), theme.title))
         .title_bottom(Span::styled(foot.to_owned(), theme.muted));
+    if !more.is_empty() {
+        let more = Span::styled(format!(" {more} "), theme.accent);
+        block = block.title_bottom(Line::from(more).right_aligned());
+    }
     let inner = block.inner(area);
     block.render(area, buf);
     inner
@@ -96,13 +119,13 @@ fn render_editor(
     (title, foot): (&str, &str),
     theme: &Theme,
 ) -> Option<Position> {
-    let width = area.width.saturating_sub(4).min(100);
+    let width = width_of(area, 100);
     let (rows, cursor) = layout(editor, usize::from(width.saturating_sub(2)).max(1));
     let wanted = u16::try_from(rows.len()).unwrap_or(u16::MAX).max(3);
     let height = wanted.saturating_add(2).min(area.height.max(1));
     let place = centered(area, width, height);
-    let inner = window(buf, place, title, foot, theme);
-    let first = draw::scroll(cursor.1, rows.len(), usize::from(inner.height));
+    let (first, more) = view(place, 0, cursor.1, rows.len());
+    let inner = window(buf, place, title, foot, &more, theme);
     for (row, line) in rows.iter().skip(first).enumerate() {
         draw::line(buf, inner, row, vec![Span::raw(line.clone())]);
     }
@@ -147,9 +170,16 @@ fn fill(rows: &mut Vec<String>, text: &str, max: usize) {
     }
 }
 
+/// The first of `n` lines in view inside a window at `place`, below `above` other lines, so that
+/// line `at` is in view; and how many are out of it.
+pub fn view(place: Rect, above: u16, at: usize, n: usize) -> (usize, String) {
+    let height = usize::from(draw::below(inside(place), above).height);
+    let first = draw::scroll(at, n, height);
+    (first, text::more(first, n.saturating_sub(first + height)))
+}
+
 fn menu_area(area: Rect) -> Rect {
-    let (width, height) = (area.width.saturating_sub(4), area.height.saturating_sub(4));
-    centered(area, width.min(84), height.min(22))
+    centered(area, 84, area.height.saturating_sub(4).min(22))
 }
 
 fn render_menu(
@@ -160,13 +190,14 @@ fn render_menu(
     theme: &Theme,
 ) -> Option<Position> {
     let foot = " type to filter, enter chooses, esc closes ";
-    let inner = window(buf, menu_area(area), menu.kind.title(), foot, theme);
+    let items = app.menu_items(menu);
+    let place = menu_area(area);
+    let (first, more) = view(place, 1, menu.cursor, items.len());
+    let inner = window(buf, place, menu.kind.title(), foot, &more, theme);
     let filter = text::clean(&menu.filter);
     let prompt = vec![Span::styled("› ", theme.accent), Span::raw(filter.clone())];
     draw::line(buf, inner, 0, prompt);
     let rows = draw::below(inner, 1);
-    let items = app.menu_items(menu);
-    let first = draw::scroll(menu.cursor, items.len(), usize::from(rows.height));
     let width = usize::from(rows.width);
     for (row, (i, item)) in items.iter().enumerate().skip(first).enumerate() {
         let note = text::width(&item.note);
@@ -188,99 +219,4 @@ fn render_menu(
         .saturating_add(2 + u16::try_from(text::width(&filter)).ok()?);
     let at = Position::new(x, inner.y);
     inner.contains(at).then_some(at)
-}
-
-/// Every action with its keys; dim what is not possible now.
-fn render_help(buf: &mut Buffer, area: Rect, app: &App, first: usize, theme: &Theme) {
-    let lines = help_lines(app, theme);
-    let height = u16::try_from(lines.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(2);
-    let place = centered(area, 86, height.min(area.height));
-    let inner = window(buf, place, "All keys", " ↑↓ scroll, esc closes ", theme);
-    let last = lines.len().saturating_sub(usize::from(inner.height));
-    let shown = lines.into_iter().skip(first.min(last));
-    for (row, line) in shown.enumerate() {
-        draw::line(buf, inner, row, line);
-    }
-}
-
-fn help_lines(app: &App, theme: &Theme) -> Vec<Vec<Span<'static>>> {
-    let mut lines = Vec::new();
-    for group in Group::ALL {
-        lines.push(vec![Span::styled(
-            format!(" {}", group.title()),
-            theme.title,
-        )]);
-        let actions = Action::ALL.iter().filter(|action| action.group() == group);
-        for action in actions.filter(|action| !action.is_modal()) {
-            lines.push(help_line(app, *action, theme));
-        }
-        lines.push(Vec::new());
-    }
-    lines
-}
-
-fn help_line(app: &App, action: Action, theme: &Theme) -> Vec<Span<'static>> {
-    let keys: Vec<String> = app
-        .keymap()
-        .keys(action)
-        .map(|key| key.to_string())
-        .collect();
-    let keys = match keys.is_empty() {
-        true => format!("{} …", app.keymap().label(Context::Main, Action::Palette)),
-        false => keys.join(" "),
-    };
-    let style = match app.is_available(action) {
-        true => theme.text,
-        false => theme.faint,
-    };
-    vec![
-        Span::styled(format!("  {}", text::pad(&keys, 14)), theme.key),
-        Span::styled(action.help(), style),
-    ]
-}
-
-/// The cards of the tour: title and text.
-const CARDS: [(&str, &str); 3] = [
-    (
-        "1 of 3: candidates",
-        "The strong model writes several continuations at once. Each line of the board is a \
-         candidate: one chunk of a few tokens after one of the hypotheses in the beam.",
-    ),
-    (
-        "2 of 3: the number",
-        "The log-ratio says how much more a small tuned model likes a response than the same \
-         model before tuning. After every chunk the best are kept (✓), the others pruned (✗).",
-    ),
-    (
-        "3 of 3: take the wheel",
-        "Press W now (a capital) and watch the beam widen at the next chunk; w narrows it. K, L \
-         and T work the same way, p changes the weak pair, ? lists all keys.",
-    ),
-];
-
-fn render_card(buf: &mut Buffer, area: Rect, card: usize, theme: &Theme) {
-    let Some((title, body)) = CARDS.get(card) else {
-        return;
-    };
-    let width = area.width.min(64);
-    let lines = text::wrap(
-        &[((*body).to_owned(), theme.text)],
-        usize::from(width).saturating_sub(4),
-    );
-    let height = u16::try_from(lines.len()).unwrap_or(0) + 2;
-    let bottom = area.bottom().saturating_sub(height + 2).max(area.y);
-    let place = Rect::new(area.right().saturating_sub(width), bottom, width, height);
-    let inner = window(
-        buf,
-        place.intersection(area),
-        title,
-        " enter: next, esc: no more cards ",
-        theme,
-    );
-    for (row, mut line) in lines.into_iter().enumerate() {
-        line.insert(0, Span::raw(" "));
-        draw::line(buf, inner, row, line);
-    }
 }

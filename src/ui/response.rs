@@ -2,148 +2,197 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::theme::{Depth, Theme};
-use super::{draw, text};
+use super::draw::Parts;
+use super::theme::Theme;
+use super::{comparison, draw, text};
 use crate::app::{App, Phase, Unguided};
 use crate::search::Hypothesis;
 
 /// The width from which guided and unguided response stand side by side.
-const BOTH: u16 = 116;
+pub const BOTH: u16 = 116;
 
 /// Lines the panel would fill at `width`.
 pub fn height_wanted(app: &App, width: u16) -> usize {
-    let theme = Theme::new(Depth::None, false);
-    let width = if side_by_side(app, width) {
-        width / 2
-    } else {
-        width
+    let Some(unguided) = app.unguided() else {
+        return Told::guided(app).height(app, width);
     };
-    let guided = lines(
-        app,
-        app.trace().best().map(|b| b.text.as_str()),
-        width,
-        &theme,
-    )
-    .len();
-    let other = app.unguided().map(|u| u.response.text.as_str());
-    guided.max(lines(app, other, width, &theme).len()) + 1
-}
-
-/// Both responses where there is room, else the one the user wants to see.
-pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    if !side_by_side(app, area.width) {
-        return match app.unguided().filter(|_| app.look().twin) {
-            Some(unguided) => render_unguided(buf, area, app, unguided, theme),
-            None => render_guided(buf, area, app, theme),
-        };
+    if is_comparison(app) {
+        return comparison::height_wanted(app, unguided, width);
     }
-    let columns = [Constraint::Fill(1), Constraint::Fill(1)];
-    let [left, right] = Layout::horizontal(columns).spacing(2).areas(area);
-    render_guided(buf, left, app, theme);
-    if let Some(unguided) = app.unguided() {
-        render_unguided(buf, right, app, unguided, theme);
-    }
-}
-
-fn side_by_side(app: &App, width: u16) -> bool {
-    width >= BOTH && app.unguided().is_some()
-}
-
-fn render_guided(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let name = match app.phase() {
-        Phase::Finished => "  best response",
-        _ => "  best so far",
-    };
-    let mut title = vec![Span::styled(name, theme.title), Span::raw("  ")];
-    let best = app.trace().best();
-    match best {
-        Some(best) => {
-            let numbers = Numbers {
-                log_ratio: best.score,
-                judge: app.judge_of(best.slot.id),
-                hypothesis: best.hypothesis.as_deref(),
-                n_tokens: best.n_tokens,
-            };
-            title.extend(numbers.spans(area.width, theme));
+    match width >= BOTH {
+        true => {
+            let half = width / 2;
+            let guided = Told::guided(app).height(app, half);
+            guided.max(Told::unguided(unguided).height(app, half))
         }
-        None => title.push(Span::styled("the prompt, nothing chosen yet", theme.muted)),
-    }
-    draw::rule(buf, area, 0, title, theme);
-    body(buf, area, app, best.map(|best| best.text.as_str()), theme);
-}
-
-fn render_unguided(buf: &mut Buffer, area: Rect, app: &App, unguided: &Unguided, theme: &Theme) {
-    let response = &unguided.response;
-    let numbers = Numbers {
-        log_ratio: Some(response.score.value()),
-        judge: Some(unguided.judge),
-        hypothesis: Some(response),
-        n_tokens: response.tokens.len(),
-    };
-    let mut title = vec![Span::styled("  unguided", theme.title), Span::raw("  ")];
-    title.extend(numbers.spans(area.width, theme));
-    draw::rule(buf, area, 0, title, theme);
-    body(buf, area, app, Some(&response.text), theme);
-}
-
-/// The text below the title. One that outgrows the panel shows its end, where it grows.
-fn body(buf: &mut Buffer, area: Rect, app: &App, response: Option<&str>, theme: &Theme) {
-    let body = draw::below(area, 1);
-    let lines = lines(app, response, body.width, theme);
-    let inner = Rect {
-        x: body.x.saturating_add(1),
-        width: body.width.saturating_sub(2),
-        ..body
-    };
-    let skip = lines.len().saturating_sub(usize::from(inner.height));
-    for (row, line) in lines.into_iter().skip(skip).enumerate() {
-        draw::line(buf, inner, row, line);
+        false => Told::guided(app).height(app, width),
     }
 }
 
-/// Prompt and response, wrapped, with one column of margin either side.
-fn lines(app: &App, response: Option<&str>, width: u16, theme: &Theme) -> Vec<Vec<Span<'static>>> {
-    let mut pieces = vec![(text::clean(app.prompt()), theme.muted)];
-    if let Some(response) = response {
-        pieces.push((text::clean(response), theme.title));
+/// Whether both responses are compared in full.
+pub fn is_comparison(app: &App) -> bool {
+    app.look().twin && app.unguided().is_some()
+}
+
+/// The guided response; beside it the unguided one, where there is room or they are compared.
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
+    let guided = Told::guided(app);
+    match app.unguided() {
+        Some(unguided) if is_comparison(app) => {
+            comparison::render(buf, area, app, unguided, theme);
+        }
+        Some(unguided) if area.width >= BOTH => {
+            let [left, right] = beside(area);
+            guided.render(buf, left, app, theme);
+            Told::unguided(unguided).render(buf, right, app, theme);
+        }
+        _ => guided.render(buf, area, app, theme),
     }
-    text::wrap(&pieces, usize::from(width.saturating_sub(2)))
+}
+
+/// The places of two responses side by side.
+pub fn beside(area: Rect) -> [Rect; 2] {
+    let columns = [Constraint::Fill(1), Constraint::Fill(1)];
+    Layout::horizontal(columns).spacing(2).areas(area)
 }
 
 /// What is told of a response.
-struct Numbers<'a> {
-    log_ratio: Option<f64>,
-    judge: Option<f64>,
-    hypothesis: Option<&'a Hypothesis>,
-    n_tokens: usize,
+pub struct Told<'a> {
+    pub name: &'static str,
+    /// The name where there is little room.
+    short: &'static str,
+    pub text: Option<&'a str>,
+    pub log_ratio: Option<f64>,
+    pub judge: Option<f64>,
+    /// The strong model's log-probability per token.
+    pub strong: Option<f64>,
+    pub n_tokens: usize,
+    pub finished: bool,
+    /// Whether it is its end that matters, where it outgrows its place.
+    grows: bool,
 }
 
-impl Numbers<'_> {
-    fn spans(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
-        let number = |value: Option<f64>| {
-            let style = value.map_or(theme.muted, |value| theme.signed(value));
-            Span::styled(text::signed(value, 0), style)
-        };
+impl<'a> Told<'a> {
+    /// The best response so far.
+    pub fn guided(app: &'a App) -> Self {
+        let best = app.trace().best();
+        let hypothesis = best.and_then(|best| best.hypothesis.as_deref());
+        Self {
+            name: match app.phase() {
+                Phase::Finished => "best response",
+                _ => "best so far",
+            },
+            short: "best",
+            text: best.map(|best| best.text.as_str()),
+            log_ratio: best.and_then(|best| best.score),
+            judge: best.and_then(|best| app.judge_of(best.slot.id)),
+            strong: hypothesis.and_then(Hypothesis::log_prob_per_token),
+            n_tokens: best.map_or(0, |best| best.n_tokens),
+            finished: hypothesis.is_some_and(Hypothesis::is_finished),
+            grows: true,
+        }
+    }
+
+    pub fn unguided(unguided: &'a Unguided) -> Self {
+        let response = &unguided.response;
+        Self {
+            name: "unguided",
+            short: "unguided",
+            text: Some(&response.text),
+            log_ratio: Some(response.score.value()),
+            judge: Some(unguided.judge),
+            strong: response.log_prob_per_token(),
+            n_tokens: response.tokens.len(),
+            finished: response.is_finished(),
+            grows: false,
+        }
+    }
+
+    fn height(&self, app: &App, width: u16) -> usize {
+        let pieces = pieces(app, self.text, Style::new(), Style::new());
+        wrapped(&pieces, width).len() + 1
+    }
+
+    fn render(&self, buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
+        draw::rule(buf, area, 0, self.title(area.width, theme), theme);
+        let pieces = pieces(app, self.text, theme.muted, theme.title);
+        body(buf, draw::below(area, 1), &pieces, self.grows);
+    }
+
+    /// The fullest wording that has room; of the shortest, what has.
+    fn title(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+        let room = usize::from(width);
+        let wordings = [
+            self.parts(self.name, "independent judge", "  ", theme),
+            self.parts(self.name, "judge", "  ", theme),
+        ];
+        let fits = |parts: &Parts<'_>| draw::width(&parts.concat()) < room;
+        let shortest = || self.parts(self.short, "judge", " ", theme);
+        let parts = wordings.into_iter().find(fits).unwrap_or_else(shortest);
+        draw::fitting(parts, room)
+    }
+
+    /// The name, whether it is finished, and every number with what it is; `gap` between them.
+    fn parts(
+        &self,
+        name: &'static str,
+        judge: &'static str,
+        gap: &'static str,
+        theme: &Theme,
+    ) -> Parts<'static> {
         let note = |text: String| Span::styled(text, theme.muted);
-        let mut spans = vec![note("log-ratio ".into()), number(self.log_ratio)];
-        if self.judge.is_some() {
-            let judge = if width >= 84 {
-                "  independent judge "
-            } else {
-                "  judge "
-            };
-            spans.extend([note(judge.into()), number(self.judge)]);
+        let numbered = |what: &str, value: Option<f64>| {
+            let style = value.map_or(theme.muted, |value| theme.signed(value));
+            let number = Span::styled(text::signed(value, 0), style);
+            vec![note(format!("{gap}{what} ")), number]
+        };
+        let mut parts = vec![vec![Span::raw(gap), Span::styled(name, theme.title)]];
+        if self.finished {
+            parts.push(vec![Span::styled(" ■", theme.finished)]);
         }
-        let strong = self.hypothesis.and_then(Hypothesis::log_prob_per_token);
-        if let Some(strong) = strong.filter(|_| width >= 70) {
-            spans.push(note(format!("  strong {strong:.2}/token")));
+        if self.text.is_none() {
+            parts.push(vec![note("  the prompt, nothing chosen yet".to_owned())]);
+            return parts;
         }
-        spans.push(note(format!("  {} tokens", self.n_tokens)));
-        if self.hypothesis.is_some_and(Hypothesis::is_finished) {
-            spans.push(Span::styled("  ■", theme.finished));
-        }
-        spans
+        parts.push(numbered("log-ratio", self.log_ratio));
+        parts.extend(self.judge.map(|value| numbered(judge, Some(value))));
+        let strong = self
+            .strong
+            .map(|strong| format!("{gap}strong {strong:.2}/token"));
+        parts.extend(strong.map(|text| vec![note(text)]));
+        parts.push(vec![note(format!("{gap}{} tokens", self.n_tokens))]);
+        parts
+    }
+}
+
+/// Prompt and response, clean.
+fn pieces(app: &App, response: Option<&str>, prompt: Style, own: Style) -> Vec<(String, Style)> {
+    let mut pieces = vec![(text::clean(app.prompt()), prompt)];
+    pieces.extend(response.map(|response| (text::clean(response), own)));
+    pieces
+}
+
+/// Lines with one column of margin either side.
+pub fn wrapped(pieces: &[(String, Style)], width: u16) -> Vec<Vec<Span<'static>>> {
+    text::wrap(pieces, usize::from(width.saturating_sub(2)))
+}
+
+/// A text that outgrows its place shows its end if it grows there, else its beginning; a mark in
+/// the margin says that it is not whole.
+pub fn body(buf: &mut Buffer, area: Rect, pieces: &[(String, Style)], grows: bool) {
+    let lines = wrapped(pieces, area.width);
+    let beyond = lines.len().saturating_sub(usize::from(area.height));
+    let skip = if grows { beyond } else { 0 };
+    let inner = draw::margins(area);
+    for (row, line) in lines.into_iter().skip(skip).enumerate() {
+        draw::line(buf, inner, row, line);
+    }
+    match beyond {
+        0 => {}
+        _ if grows => draw::began_before(buf, area),
+        _ => draw::goes_on(buf, area),
     }
 }

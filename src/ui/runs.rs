@@ -13,23 +13,36 @@ use crate::search::SearchParams;
 const SIZES: usize = 16;
 const PAIR: usize = 18;
 
+/// Cells for the pair where there is little room, and the width from which there is more.
+const SHORT_PAIR: usize = 10;
+const ROOMY: u16 = 96;
+
 /// A line for every finished run, the newest last and in view.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let runs = app.runs();
     let details = format!("{} finished   ● best of its prompt and pair", runs.len());
-    let details = vec![Span::styled(details, theme.muted)];
-    let body = draw::titled(buf, area, Pane::Runs, details, app, theme);
-    let heading = format!(
-        " {:>3}  {:<SIZES$} {:>4} {:>4}  {:<PAIR$} {:>9} {:>7} {:>6} {:>8}  response",
-        "run", "W,K,L,n", "T", "seed", "pair", "log-ratio", "judge", "tokens", "sampled"
-    );
-    draw::line(buf, body, 0, vec![Span::styled(heading, theme.faint)]);
+    let details = vec![vec![Span::styled(details, theme.muted)]];
+    let height = usize::from(draw::below(area, 2).height);
+    let skip = runs.len().saturating_sub(height);
+    let more = text::more(skip, 0);
+    let body = draw::titled(buf, area, Pane::Runs, details, &more, app, theme);
+    let pair = if area.width < ROOMY { SHORT_PAIR } else { PAIR };
+    draw::line(buf, body, 0, heading(pair, area.width, theme));
     let rows = draw::below(body, 1);
-    let skip = runs.len().saturating_sub(usize::from(rows.height));
     for (row, run) in runs.iter().skip(skip).enumerate() {
-        let line = spans(run, is_best(run, runs), usize::from(rows.width), theme);
+        let line = spans(run, is_best(run, runs), pair, rows.width, theme);
         draw::line(buf, rows, row, line);
     }
+}
+
+fn heading(pair: usize, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+    let numbers = format!(
+        " {:>3}  {:<SIZES$} {:>4} {:>4}  {:<pair$} {:>9} {:>7} {:>6} {:>8}",
+        "run", "W,K,L,n", "T", "seed", "pair", "log-ratio", "judge", "tokens", "sampled"
+    );
+    let parts = [numbers, "  response".to_owned()];
+    let parts = parts.map(|part| vec![Span::styled(part, theme.faint)]);
+    draw::fitting(parts.into(), usize::from(width))
 }
 
 /// Whether a run beats others of its prompt and pair: scores of other pairs do not compare.
@@ -47,7 +60,13 @@ fn course<T: ToString>(run: &RunSummary, setting: impl Fn(&SearchParams) -> T) -
     values.join("→")
 }
 
-fn spans(run: &RunSummary, is_best: bool, width: usize, theme: &Theme) -> Vec<Span<'static>> {
+fn spans(
+    run: &RunSummary,
+    is_best: bool,
+    pair: usize,
+    width: u16,
+    theme: &Theme,
+) -> Vec<Span<'static>> {
     let sizes = [
         course(run, |p| p.beam_width),
         course(run, |p| p.successors),
@@ -62,10 +81,10 @@ fn spans(run: &RunSummary, is_best: bool, width: usize, theme: &Theme) -> Vec<Sp
         text::pad(&sizes.join(","), SIZES),
         course(run, |p| p.sampling.temperature()),
         course(run, |p| p.seed),
-        text::pad(&text::clean(&run.pairs.join("→")), PAIR),
+        text::pad(&text::clean(&run.pairs.join("→")), pair),
     );
     let numbers = format!(" {:>6} {:>8}  ", run.n_tokens, run.cost);
-    let room = width.saturating_sub(text::width(&lead) + text::width(&numbers) + 17);
+    let room = usize::from(width).saturating_sub(text::width(&lead) + text::width(&numbers) + 17);
     vec![
         Span::styled(lead, style),
         Span::styled(text::signed(Some(run.score), 9), theme.signed(run.score)),

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::{board, overlay, response, tree};
+use super::{board, overlay, response, settings, status, tree};
 use crate::app::{App, Context, Edge, Pane, Phase, Target};
 
 /// From here on the board has room for headings and another pane below it.
@@ -25,23 +25,27 @@ pub struct Screen {
 impl Screen {
     /// Lays out `area`. When it is too low, the response goes first, then status, then settings.
     pub fn of(app: &App, area: Rect) -> Self {
-        let h = area.height;
+        let (w, h) = (area.width, area.height);
         let row = |from: u16| u16::from(h >= from);
-        let response = match h {
-            0..=9 => 0,
-            10..=31 => 3,
-            32..=47 => 5,
-            _ => 6,
+        let settings = match h {
+            0..=19 => row(6),
+            _ => settings::height_wanted(app, w),
         };
-        // While the board moves, nothing else does; at the end there is a response to read.
-        let response = match app.phase() {
-            Phase::Finished if h >= 16 => response.max(whole_response(app, area)),
-            _ => response,
+        let status = match h {
+            0..=15 => row(8),
+            _ => status::height_wanted(app, w),
         };
-        let rows = [row(2), row(6), response, u16::MAX, row(8), row(4)].map(|n| match n {
-            u16::MAX => Constraint::Fill(1),
-            n => Constraint::Length(n),
-        });
+        let lengths = [row(2), settings, response_height(app, area)].map(Constraint::Length);
+        let [header, settings, response] = lengths;
+        let [status, hints] = [status, row(4)].map(Constraint::Length);
+        let rows = [
+            header,
+            settings,
+            response,
+            Constraint::Fill(1),
+            status,
+            hints,
+        ];
         let [header, settings, response, body, status, hints] = Layout::vertical(rows).areas(area);
         Self {
             header,
@@ -54,12 +58,24 @@ impl Screen {
     }
 }
 
-/// The height that shows all of the response, up to a third of the screen.
-fn whole_response(app: &App, area: Rect) -> u16 {
+/// While the board moves, nothing else does; at the end there is a response to read, and a
+/// comparison is read whenever it is asked for.
+fn response_height(app: &App, area: Rect) -> u16 {
+    let least = match area.height {
+        0..=9 => 0,
+        10..=31 => 3,
+        32..=47 => 5,
+        _ => 6,
+    };
+    let most = match app.phase() {
+        _ if area.height < 16 => least,
+        _ if response::is_comparison(app) => area.height * 2 / 3,
+        Phase::Finished => area.height / 3,
+        _ => least,
+    };
     let wanted = response::height_wanted(app, area.width);
-    u16::try_from(wanted)
-        .unwrap_or(u16::MAX)
-        .min(area.height / 3)
+    let wanted = u16::try_from(wanted).unwrap_or(u16::MAX);
+    wanted.min(most).max(least)
 }
 
 fn fits(area: Rect, (width, height): (u16, u16)) -> bool {
@@ -73,24 +89,28 @@ fn panes(app: &App, body: Rect, area: Rect) -> Vec<(Pane, Rect)> {
     } else if fits(area, WIDE) {
         wide(app, body)
     } else {
-        let [top, bottom] = stacked(app, body);
-        vec![(Pane::Board, top), (look.side, bottom)]
+        let side = look.side;
+        let [top, bottom] = stacked(app, body, side);
+        vec![(Pane::Board, top), (side, bottom)]
     }
 }
 
 /// Board and side pane on the left, the evidence in full height on the right.
 fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
     let [left, right] = side_by_side(app, body);
-    let [top, bottom] = stacked(app, left);
     let below = match app.look().side {
         Pane::Evidence => Pane::Charts,
         other => other,
     };
+    let [top, bottom] = stacked(app, left, below);
     vec![(Pane::Board, top), (below, bottom), (Pane::Evidence, right)]
 }
 
 /// Columns that keep this much of the width, however the border is moved.
 const LEAST_WIDTH: u16 = 50;
+
+/// Lines that the pane below the board keeps while nobody moves the border: enough for a table.
+const LEAST_BELOW: u16 = 9;
 
 /// Lines that both of two stacked panes keep.
 const LEAST_HEIGHT: u16 = 4;
@@ -146,9 +166,13 @@ pub fn share(app: &App, area: Rect, edge: Edge, x: u16, y: u16) -> u16 {
     u16::try_from(share.min(1000)).unwrap_or(1000)
 }
 
-/// The board as high as the user made it, else as it wants to be, but never all of the height.
-fn stacked(app: &App, area: Rect) -> [Rect; 2] {
-    let least_below = (area.height / 4).min(12);
+/// The board as high as the user made it, else as it wants to be, but never all of the height:
+/// half of it belongs to the pane below while that has the focus.
+fn stacked(app: &App, area: Rect, below: Pane) -> [Rect; 2] {
+    let least_below = match app.look().focus == below {
+        true => area.height.div_ceil(2),
+        false => (area.height / 4).clamp(LEAST_BELOW.min(area.height / 2), 12),
+    };
     let height = match app.look().rows {
         None => board::height_wanted(app).min(area.height - least_below),
         Some(share) => part(share, area.height, LEAST_HEIGHT),

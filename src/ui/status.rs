@@ -1,7 +1,8 @@
-//! The last two lines: what happens now, in a sentence, and what can be done now.
+//! The last lines: what happens now, in a sentence, and what can be done now.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::theme::Theme;
@@ -9,21 +10,46 @@ use super::{draw, text};
 use crate::app::{Action, App, Context, Phase};
 use crate::search::{Cut, Ranking, RoundTrace};
 
+/// Lines for what has to be read to its end, an error above all.
+const MOST: usize = 3;
+
+/// The lines that the sentence takes.
+pub fn height_wanted(app: &App, width: u16) -> u16 {
+    let lines = wrapped(&sentence(app), Style::new(), width);
+    u16::try_from(lines.len().clamp(1, MOST)).unwrap_or(1)
+}
+
 /// What the last key did, else what the search does.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let (sentence, style) = match (app.phase(), app.notice()) {
-        (Phase::Failed { error }, None) => (error.clone(), theme.error),
-        (_, Some(notice)) => (notice.to_owned(), theme.accent),
-        _ => (story(app), theme.text),
+    let style = match (app.phase(), app.notice()) {
+        (_, Some(_)) => theme.accent,
+        (Phase::Failed { .. }, None) => theme.error,
+        _ => theme.text,
     };
-    let room = usize::from(area.width).saturating_sub(2);
-    let sentence = text::head(&text::clean(&sentence), room);
-    draw::line(
-        buf,
-        area,
-        0,
-        vec![Span::raw(" "), Span::styled(sentence, style)],
-    );
+    let inner = draw::margins(area);
+    let mut lines = wrapped(&sentence(app), style, area.width);
+    let height = usize::from(inner.height);
+    let cut = lines.len() > height;
+    lines.truncate(height);
+    for (row, line) in lines.into_iter().enumerate() {
+        draw::line(buf, inner, row, line);
+    }
+    if cut {
+        draw::goes_on(buf, area);
+    }
+}
+
+fn wrapped(sentence: &str, style: Style, width: u16) -> Vec<Vec<Span<'static>>> {
+    let room = usize::from(width).saturating_sub(2);
+    text::wrap(&[(text::clean(sentence), style)], room)
+}
+
+fn sentence(app: &App) -> String {
+    match (app.phase(), app.notice()) {
+        (_, Some(notice)) => notice.to_owned(),
+        (Phase::Failed { error }, None) => error.clone(),
+        _ => story(app),
+    }
 }
 
 /// One sentence on what happens, for someone who sees this for the first time.

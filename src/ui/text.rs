@@ -152,14 +152,33 @@ pub fn signed(value: Option<f64>, to: usize) -> String {
     }
 }
 
-/// Styled pieces of clean text, wrapped into lines of at most `max` cells: at spaces where
-/// possible, anywhere where not.
+/// A number as two decimals show it. Numbers that stand beside their sum or difference are
+/// reckoned from such, so that what is on screen adds up.
+#[must_use]
+pub fn hundredths(value: f64) -> f64 {
+    // By way of what is shown: arithmetic would round some halves the other way.
+    format!("{value:.2}").parse().unwrap_or(value)
+}
+
+/// How many lines there are beyond those in view: `▲ 3 more`, `▼ 4 more`, `▲ 3 ▼ 4`.
+#[must_use]
+pub fn more(above: usize, below: usize) -> String {
+    match (above, below) {
+        (0, 0) => String::new(),
+        (above, 0) => format!("▲ {above} more"),
+        (0, below) => format!("▼ {below} more"),
+        (above, below) => format!("▲ {above} ▼ {below}"),
+    }
+}
+
+/// Styled pieces of clean text, wrapped into lines of at most `max` cells: at spaces and line
+/// breaks, and inside words that are longer than a line. A word may go on from piece to piece.
 #[must_use]
 pub fn wrap(pieces: &[(String, Style)], max: usize) -> Vec<Vec<Span<'static>>> {
     let mut lines = Wrapper::new(max.max(1));
     for (text, style) in pieces {
-        for word in text.split_word_bounds() {
-            lines.push(word, *style);
+        for grapheme in text.graphemes(true) {
+            lines.push(grapheme, *style);
         }
     }
     lines.finish()
@@ -176,19 +195,21 @@ pub fn flow(units: &[Vec<(String, Style)>], max: usize) -> Vec<Vec<Span<'static>
             lines.turn();
         }
         for (text, style) in unit {
-            text.graphemes(true)
-                .for_each(|grapheme| lines.push_grapheme(grapheme, *style));
+            lines.push_graphemes(text, *style);
         }
     }
     lines.finish()
 }
 
-/// Lines that fill up from left to right.
+/// Lines that fill up from left to right, word by word.
 struct Wrapper {
     max: usize,
     used: usize,
     done: Vec<Vec<Span<'static>>>,
     line: Vec<Span<'static>>,
+    /// The word under way and its width.
+    word: Vec<(String, Style)>,
+    word_width: usize,
 }
 
 impl Wrapper {
@@ -198,33 +219,60 @@ impl Wrapper {
             used: 0,
             done: Vec::new(),
             line: Vec::new(),
+            word: Vec::new(),
+            word_width: 0,
         }
     }
 
-    fn push(&mut self, word: &str, style: Style) {
-        let n = width(word);
-        if self.used + n <= self.max {
-            return self.append(word, n, style);
+    fn push(&mut self, grapheme: &str, style: Style) {
+        if grapheme.chars().all(char::is_whitespace) {
+            self.end_word();
+            return self.push_space(grapheme, style);
         }
-        if n > self.max {
-            for grapheme in word.graphemes(true) {
-                self.push_grapheme(grapheme, style);
-            }
-            return;
+        self.word_width += width(grapheme);
+        match self.word.last_mut() {
+            Some((text, last)) if *last == style => text.push_str(grapheme),
+            _ => self.word.push((grapheme.to_owned(), style)),
         }
-        self.turn();
-        if !word.trim().is_empty() {
-            self.append(word, n, style);
+        if grapheme == "⏎" {
+            self.end_word();
         }
     }
 
-    fn push_grapheme(&mut self, grapheme: &str, style: Style) {
-        let n = width(grapheme);
-        if self.used + n > self.max {
+    /// Spaces that a line has no room for are what it is broken at.
+    fn push_space(&mut self, space: &str, style: Style) {
+        let n = width(space);
+        let is_break = self.used == 0 && !self.done.is_empty();
+        match self.used + n <= self.max {
+            _ if is_break => {}
+            true => self.append(space, n, style),
+            false => self.turn(),
+        }
+    }
+
+    fn end_word(&mut self) {
+        let word = std::mem::take(&mut self.word);
+        let n = std::mem::take(&mut self.word_width);
+        if n <= self.max && self.used + n > self.max {
             self.turn();
         }
-        if n <= self.max {
-            self.append(grapheme, n, style);
+        for (text, style) in word {
+            match n <= self.max {
+                true => self.append(&text, width(&text), style),
+                false => self.push_graphemes(&text, style),
+            }
+        }
+    }
+
+    fn push_graphemes(&mut self, text: &str, style: Style) {
+        for grapheme in text.graphemes(true) {
+            let n = width(grapheme);
+            if self.used + n > self.max {
+                self.turn();
+            }
+            if n <= self.max {
+                self.append(grapheme, n, style);
+            }
         }
     }
 
@@ -242,6 +290,7 @@ impl Wrapper {
     }
 
     fn finish(mut self) -> Vec<Vec<Span<'static>>> {
+        self.end_word();
         if !self.line.is_empty() {
             self.turn();
         }
@@ -277,14 +326,48 @@ mod tests {
         assert_eq!(head("abc", 0), "");
     }
 
+    fn wrapped(pieces: &[&str], max: usize) -> Vec<String> {
+        // Every piece has a style of its own, as every token has.
+        let styled = pieces.iter().enumerate().map(|(i, piece)| {
+            let style = Style::new().fg(ratatui::style::Color::Indexed(i as u8));
+            ((*piece).to_owned(), style)
+        });
+        let lines = wrap(&styled.collect::<Vec<_>>(), max);
+        let text = |line: &Vec<Span<'_>>| line.iter().map(|span| span.content.as_ref()).collect();
+        lines.iter().map(text).collect()
+    }
+
     #[test]
     fn wrap_breaks_at_spaces() {
-        let lines = wrap(&[("one two three".to_owned(), Style::new())], 7);
-        let lines: Vec<String> = lines
-            .iter()
-            .map(|line| line.iter().map(|span| span.content.as_ref()).collect())
-            .collect();
-        assert_eq!(lines, ["one two", "three"]);
+        assert_eq!(wrapped(&["one two three"], 7), ["one two", "three"]);
+        assert_eq!(wrapped(&["one⏎two⏎three"], 8), ["one⏎two⏎", "three"]);
+    }
+
+    #[test]
+    fn wrap_leaves_punctuation_at_its_word() {
+        let tokens = ["waste", " your", " time", ". But", " this"];
+        let lines = wrapped(&tokens, 15);
+        assert_eq!(lines, ["waste your ", "time. But this"]);
+        assert_eq!(
+            wrapped(&["a fi", "lm", ", dull"], 6),
+            ["a ", "film, ", "dull"]
+        );
+    }
+
+    #[test]
+    fn wrap_breaks_inside_words_longer_than_a_line() {
+        assert_eq!(
+            wrapped(&["ab cdefgh", "ij k"], 4),
+            ["ab c", "defg", "hij ", "k"]
+        );
+    }
+
+    #[test]
+    fn more_lines_are_counted_either_way() {
+        assert_eq!(more(0, 4), "▼ 4 more");
+        assert_eq!(more(3, 0), "▲ 3 more");
+        assert_eq!(more(3, 4), "▲ 3 ▼ 4");
+        assert_eq!(more(0, 0), "");
     }
 
     proptest! {

@@ -138,7 +138,7 @@ impl Theme {
             positive: plain,
             negative: plain,
             error: bold,
-            selected: plain.add_modifier(Modifier::REVERSED),
+            selected: evenly_reversed(plain),
             depth: Depth::None,
             light: false,
         }
@@ -151,17 +151,18 @@ impl Theme {
         Self {
             text: Style::new().fg(Color::Reset),
             muted: fg(Color::DarkGray, Color::Gray),
-            faint: fg(Color::Gray, Color::DarkGray),
+            // Gray is the lighter of the two greys: nothing at all on white.
+            faint: Style::new().fg(Color::DarkGray),
             title: Style::new().fg(Color::Reset).add_modifier(bold),
             key: fg(Color::Magenta, Color::LightCyan),
             accent: fg(Color::Magenta, Color::LightCyan).add_modifier(bold),
             kept: Style::new().fg(Color::Reset).add_modifier(bold),
-            pruned: fg(Color::Gray, Color::DarkGray),
+            pruned: Style::new().fg(Color::DarkGray),
             finished: fg(Color::Magenta, Color::LightCyan),
             positive: fg(Color::Blue, Color::LightBlue),
             negative: fg(Color::Red, Color::Yellow),
             error: fg(Color::Red, Color::LightRed).add_modifier(bold),
-            selected: Style::new().add_modifier(Modifier::REVERSED),
+            selected: evenly_reversed(Style::new().fg(Color::Reset).bg(Color::Reset)),
             depth: Depth::Ansi16,
             light,
         }
@@ -226,6 +227,14 @@ impl Theme {
             false => Style::new().bg(color(self.depth, mix(p.ground, end, t))),
         }
     }
+}
+
+/// Reverse video without the dimness of what it is laid over; where `style` names the terminal's
+/// own colours, without its colours too: they would turn into a patchwork of grounds.
+fn evenly_reversed(style: Style) -> Style {
+    style
+        .add_modifier(Modifier::REVERSED)
+        .remove_modifier(Modifier::DIM)
 }
 
 const fn palette(light: bool) -> &'static Palette {
@@ -295,6 +304,30 @@ mod tests {
             assert_eq!((style.fg, style.bg), (None, None));
         }
         assert_ne!(theme.tint(-0.9), theme.tint(0.9));
+    }
+
+    #[test]
+    fn sixteen_colours_can_be_read_on_white() {
+        let theme = Theme::new(Depth::Ansi16, true);
+        for style in [theme.muted, theme.faint, theme.pruned] {
+            assert_eq!(style.fg, Some(Color::DarkGray));
+        }
+    }
+
+    #[test]
+    fn a_selected_line_is_even_whatever_it_holds() {
+        for depth in [Depth::None, Depth::Ansi16] {
+            let theme = Theme::new(depth, false);
+            let laid_over = |style: Style| {
+                let mut cell = ratatui::buffer::Cell::default();
+                cell.set_style(style).set_style(theme.selected);
+                (cell.fg, cell.bg, cell.modifier - Modifier::BOLD)
+            };
+            let even = laid_over(theme.text);
+            for style in [theme.pruned, theme.kept, theme.positive, theme.negative] {
+                assert_eq!(laid_over(style), even, "{depth:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::evidence::shown;
+use super::evidence::{parts, shown};
 use super::theme::Theme;
 use super::{bar, draw, text};
 use crate::app::{App, Pane};
@@ -49,7 +49,9 @@ pub fn render(
         }
     }
     let last = rows.min(score.terms.len()) + 1;
-    draw::line(buf, area, last, table.total(theme));
+    let below = score.terms.len().saturating_sub(first + rows);
+    let more = text::more(first, below);
+    draw::line(buf, area, last, table.total(&more, theme));
 }
 
 /// What the lines are made of.
@@ -188,18 +190,27 @@ impl<'a> Table<'a> {
         ]
     }
 
-    /// What the column of differences sums to is the score.
-    fn total(&self, theme: &Theme) -> Vec<Span<'static>> {
+    /// What the column of differences sums to is the score. `more` says how many lines are out of
+    /// view, where the line has room for it: before the sum, or where the other candidate is.
+    fn total(&self, more: &str, theme: &Theme) -> Vec<Span<'static>> {
         let value = self.score.value();
         let indent = if self.raw { 12 } else { 5 };
-        let label = format!("{:indent$}{:<PIECE$} ", "", "Σ = log-ratio");
+        let (before, behind) = match self.other.is_some() {
+            true => ("", format!("  │ {more}")),
+            false => (more, String::new()),
+        };
         let strong = self.strong.map(|strong| strong.iter().sum());
-        let mut spans = vec![Span::styled(label, theme.title)];
-        spans.extend(self.raws(strong, self.score.tuned(), self.score.untuned(), theme));
+        let (tuned, untuned) = parts(self.score);
+        let mut spans = vec![
+            Span::styled(text::pad(before, indent), theme.accent),
+            Span::styled(format!("{:<PIECE$} ", "Σ = log-ratio"), theme.title),
+        ];
+        spans.extend(self.raws(strong, tuned, untuned, theme));
         spans.extend([
             Span::styled(text::signed(Some(value), 6), theme.signed(value)),
             Span::raw(" ".repeat(self.bar + 1)),
             Span::styled(text::signed(Some(value), 8), theme.title),
+            Span::styled(behind, theme.accent),
         ]);
         spans
     }

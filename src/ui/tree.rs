@@ -16,10 +16,11 @@ use crate::search::{Fate, HypothesisId};
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let all = nodes(app.trace());
     let details = format!("{} candidates   ● leads to the best response", all.len());
-    let details = vec![Span::styled(details, theme.muted)];
-    let body = draw::titled(buf, area, Pane::Tree, details, app, theme);
-    let height = usize::from(body.height);
+    let details = vec![vec![Span::styled(details, theme.muted)]];
+    let height = usize::from(draw::below(area, 1).height);
     let first = first_in_view(app, &all, height);
+    let more = text::more(first, all.len().saturating_sub(first + height));
+    let body = draw::titled(buf, area, Pane::Tree, details, &more, app, theme);
     for (row, node) in all.iter().skip(first).take(height).enumerate() {
         draw::line(
             buf,

@@ -27,9 +27,9 @@ const LEAST_VIEWS: usize = 5;
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let body = inner(draw::below(area, 1));
     let sheet = app.xray().map(|xray| Sheet::of(app, xray, body, theme));
-    let mut details = candidate(app, theme);
-    details.extend(sheet.as_ref().and_then(|sheet| sheet.position(theme)));
-    draw::titled(buf, area, Pane::Xray, details, app, theme);
+    let more = sheet.as_ref().map_or_else(String::new, Sheet::more);
+    let details = vec![candidate(app, theme)];
+    draw::titled(buf, area, Pane::Xray, details, &more, app, theme);
     match sheet {
         Some(sheet) => sheet.render(buf, theme),
         None => {
@@ -141,14 +141,10 @@ impl Sheet {
         usize::from(self.views_area.height)
     }
 
-    /// Which lines are in sight, where those are not all.
-    fn position(&self, theme: &Theme) -> Option<Span<'static>> {
-        let n = self.views.len();
-        let last = (self.first + self.height()).min(n);
-        (last - self.first < n).then(|| {
-            let told = format!("  lines {} to {last} of {n}", self.first + 1);
-            Span::styled(told, theme.muted)
-        })
+    /// How many lines of the views are out of sight.
+    fn more(&self) -> String {
+        let last = (self.first + self.height()).min(self.views.len());
+        text::more(self.first, self.views.len() - last)
     }
 
     fn render(self, buf: &mut Buffer, theme: &Theme) {

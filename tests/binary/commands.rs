@@ -40,6 +40,17 @@ fn json(args: &[&str]) -> Value {
     serde_json::from_str(&stdout(args)).unwrap()
 }
 
+#[test]
+fn without_a_terminal_the_playground_says_what_works_instead() {
+    let output = w2s(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("needs a terminal"), "{stderr}");
+    assert!(stderr.contains("`w2s run` works without one"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1);
+    assert_eq!(output.stdout, b"", "no escape codes");
+}
+
 const HI: [&str; 5] = ["run", "--prompt", "Hi", "-n", "8"];
 
 #[test]

@@ -9,7 +9,7 @@ use w2s::ui::{Depth, Theme, render};
 
 use crate::support::{Playground, view, xray};
 
-fn draw(app: &App, width: u16, height: u16, theme: &Theme) -> Buffer {
+pub fn draw(app: &App, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| render(frame, app, theme)).unwrap();
     terminal.backend().buffer().clone()
@@ -46,7 +46,7 @@ fn picture(name: &str, app: &App) {
     }
 }
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// The screen as text, at every size.
 fn shot(name: &str, app: &App) {
@@ -308,6 +308,8 @@ fn help() {
     let mut p = Playground::loaded();
     p.round().press(&["?"]);
     shot("help", &p.app);
+    p.press(&["end"]);
+    shot("help_end", &p.app);
 }
 
 #[test]
@@ -348,6 +350,10 @@ fn tour() {
     .load();
     p.start_round().grow(2);
     shot("tour", &p.app);
+    p.press(&["enter"]);
+    shot("tour_second", &p.app);
+    p.press(&["enter"]);
+    shot("tour_third", &p.app);
 }
 
 #[test]
@@ -379,6 +385,28 @@ fn hostile_text_stays_in_its_place() {
     shot("hostile", &p.app);
 }
 
+/// Everything that can be changed, changed and pending.
+pub const ALL_SETTINGS: [&str; 12] = ["W", "K", "L", "T", "m", "f", "u", "a", "-", "p", "]", "]"];
+
+#[test]
+fn many_settings_pending() {
+    let mut p = Playground::loaded();
+    p.round().start_round().grow(3).press(&ALL_SETTINGS);
+    shot("many_pending", &p.app);
+}
+
+#[test]
+fn long_error() {
+    let mut p = Playground::loaded();
+    let run = Some(p.run);
+    let error = "assets/models/some/long/path: the prompt has 1201 tokens and the model a context \
+                 of 256, of which 50 are for the response: shorten the prompt"
+        .to_owned();
+    p.round()
+        .update(w2s::message::Update::Failed { run, error });
+    shot("long_error", &p.app);
+}
+
 #[test]
 fn any_area_can_be_drawn() {
     let mut growing = Playground::loaded();
@@ -394,9 +422,11 @@ fn any_area_can_be_drawn() {
         &["5"],
         &["6"],
         &["o"],
+        &["j"],
+        &ALL_SETTINGS,
     ] {
         let mut p = Playground::loaded();
-        p.round().round().press(&["down"]).press(keys);
+        p.round().round().unguided().press(&["down"]).press(keys);
         screens.push(p);
     }
     let mut seen = Playground::loaded();

@@ -291,12 +291,17 @@ impl Playground {
 
     /// What the strong model says unguided.
     pub fn unguided(&mut self) -> &mut Self {
+        self.unguided_of(30)
+    }
+
+    /// What it says in `n` tokens.
+    pub fn unguided_of(&mut self, n: usize) -> &mut Self {
         let slot = CandidateSlot {
             id: HypothesisId(1_000_000),
             parent: None,
             successor: 0,
         };
-        let response = Arc::new(self.hypothesis(&slot, None, 30, true));
+        let response = Arc::new(self.hypothesis(&slot, None, n, true));
         let run = self.run;
         self.update(Update::Unguided {
             run,
