@@ -70,10 +70,12 @@ fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>
     if !columns.roomy {
         lines.retain(|line| !matches!(line, Line::Head(_)));
     }
-    let selected = app.look().selected;
+    // At the end nothing moves any more: then the best is what there is to see.
+    let ending = app.trace().ending().map(|ending| ending.best.id);
+    let wanted = app.look().selected.or(ending);
     let at = lines
         .iter()
-        .position(|line| id(line) == selected && selected.is_some());
+        .position(|line| id(line) == wanted && wanted.is_some());
     let first = draw::scroll(at.unwrap_or(0), lines.len(), height);
     (lines, first)
 }

@@ -2,22 +2,22 @@
 //!
 //! Layouts as llama.cpp's converter writes them (`gguf-py/gguf/constants.py`).
 
+mod blocks;
 mod config;
 mod metadata;
 mod names;
 mod vocab;
 
-use std::borrow::Cow;
 use std::io::Cursor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use candle_core::Result;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, TensorInfo};
-use candle_core::{CpuStorage, Result};
 use memmap2::Mmap;
-use pulp::bytemuck;
+use pulp::Arch;
 
 use super::error::LoadError;
 use super::map::map;
@@ -185,21 +185,27 @@ impl QuantRows {
     /// Some rows as f32, one after the other.
     ///
     /// # Errors
-    /// None that is expected: the number of bytes is checked when they are read.
+    /// None that is expected: sizes are checked when the file is opened.
     pub fn read(&self, rows: Range<usize>) -> Result<Vec<f32>> {
-        let n = rows.len();
-        // candle reads blocks from where blocks may lie: at a multiple of four.
-        let mut aligned = vec![0u32; (n * self.row_bytes).div_ceil(4)];
-        let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut aligned)[..n * self.row_bytes];
-        for (to, row) in bytes.chunks_exact_mut(self.row_bytes).zip(rows) {
-            let row = self.order.as_ref().map_or(row, |o| o[row] as usize);
-            let at = self.start + row * self.row_bytes;
-            to.copy_from_slice(&self.map[at..][..self.row_bytes]);
+        let mut out = vec![0.0; rows.len() * self.k];
+        self.read_into(Arch::new(), rows, &mut out)?;
+        Ok(out)
+    }
+
+    /// The same into `out`, of `rows.len() * k`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_into(&self, arch: Arch, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let bytes = |row: usize, n: usize| &self.map[self.start + row * self.row_bytes..][..n];
+        let Some(order) = &self.order else {
+            let n = rows.len() * self.row_bytes;
+            return blocks::unpack(arch, self.dtype, bytes(rows.start, n), out);
+        };
+        for (row, out) in rows.zip(out.chunks_exact_mut(self.k)) {
+            let stored = bytes(order[row] as usize, self.row_bytes);
+            blocks::unpack(arch, self.dtype, stored, out)?;
         }
-        let blocks = self.dtype.from_data(Cow::Borrowed(bytes));
-        match blocks.dequantize(n * self.k)? {
-            CpuStorage::F32(values) => Ok(values),
-            _ => candle_core::bail!("{:?} did not become f32", self.dtype),
-        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! other way, quantising activations too, is faster for some formats and none of the others.)
 
 use std::array::from_fn;
+use std::cell::RefCell;
 use std::ops::Range;
 
 use candle_core::Result;
@@ -45,10 +46,8 @@ impl Quant {
 
     /// Row `j` of the weights, times `scale`.
     pub fn unpack(&self, j: usize, scale: f32, out: &mut [f32]) -> Result<()> {
-        let row = self.rows(j..j + 1)?;
-        for (out, w) in out.iter_mut().zip(row) {
-            *out = w * scale;
-        }
+        self.rows(Arch::new(), j..j + 1, out)?;
+        out.iter_mut().for_each(|w| *w *= scale);
         Ok(())
     }
 
@@ -58,17 +57,22 @@ impl Quant {
         let blocks = strips(&mut out, BLOCK);
         let product = |(i, outs): (usize, Vec<&mut [f32]>)| -> Result<()> {
             let first = i * BLOCK;
-            let rows = self.rows(first..(first + BLOCK).min(self.n))?;
+            let wanted = first..(first + BLOCK).min(self.n);
             let bias = self.bias.get(first..).unwrap_or_default();
-            let (x, k) = (x, self.k);
-            arch.dispatch(Dots {
-                rows: &rows,
-                bias,
-                k,
-                x,
-                outs,
-            });
-            Ok(())
+            SCRATCH.with_borrow_mut(|scratch| {
+                scratch.resize(scratch.len().max(wanted.len() * self.k), 0.0);
+                let rows = &mut scratch[..wanted.len() * self.k];
+                self.rows(arch, wanted, rows)?;
+                let k = self.k;
+                arch.dispatch(Dots {
+                    rows,
+                    bias,
+                    k,
+                    x,
+                    outs,
+                });
+                Ok(())
+            })
         };
         if team == 1 {
             blocks.into_iter().enumerate().try_for_each(product)?;
@@ -79,23 +83,24 @@ impl Quant {
     }
 
     /// Rows in f32, across parts.
-    fn rows(&self, wanted: Range<usize>) -> Result<Vec<f32>> {
-        let mut rows = Vec::new();
+    fn rows(&self, arch: Arch, wanted: Range<usize>, mut out: &mut [f32]) -> Result<()> {
         let mut before = 0;
         for part in &self.parts {
             let within = |row: usize| row.saturating_sub(before).min(part.n);
             let range = within(wanted.start)..within(wanted.end);
+            let (rows, rest) = out.split_at_mut(range.len() * self.k);
             if !range.is_empty() {
-                let values = part.read(range)?;
-                match rows.is_empty() {
-                    true => rows = values,
-                    false => rows.extend(values),
-                }
+                part.read_into(arch, range, rows)?;
             }
-            before += part.n;
+            (out, before) = (rest, before + part.n);
         }
-        Ok(rows)
+        Ok(())
     }
+}
+
+thread_local! {
+    /// Each thread's rows under way.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// All rows of activations times a block of rows of weights.
