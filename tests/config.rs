@@ -99,3 +99,29 @@ fn defaults_that_configs_leave_out() {
     assert_eq!((llama.head_dim, llama.n_kv_heads), (8, 4));
     assert_eq!((llama.bos, &llama.eos[..]), (Some(1), &[7, 9][..]));
 }
+
+#[test]
+fn generation_may_name_more_ends() {
+    let mut llama = newer("llama");
+    llama.insert("eos_token_id".into(), json!(7));
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    put("config.json", &Value::Object(llama).to_string());
+    put("model.safetensors", "-");
+    let read = |text: &str| {
+        put("generation_config.json", text);
+        let read = w2s::lm::read_folder(folder.path());
+        read.map(|(config, _)| config.eos)
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(read(r#"{"eos_token_id": [9, 7, 8]}"#).unwrap(), [7, 9, 8]);
+    assert_eq!(read(r#"{"eos_token_id": 5}"#).unwrap(), [7, 5]);
+    assert_eq!(read(r#"{"eos_token_id": null}"#).unwrap(), [7]);
+    assert_eq!(read("{}").unwrap(), [7]);
+    let told = read(r#"{"eos_token_id": "</s>"}"#).unwrap_err();
+    assert!(
+        told.contains(r#"not usable (eos_token_id is "</s>")"#),
+        "{told}"
+    );
+    assert!(read("{").unwrap_err().starts_with("generation_config.json"));
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file is missing or unreadable.
-    #[error("cannot read {path}: {source}; a model folder needs config.json and model.safetensors", path = path.display())]
+    #[error("cannot read {path}: {source}; a model folder needs config.json, and model.safetensors or pytorch_model.bin", path = path.display())]
     File {
         path: PathBuf,
         source: std::io::Error,
@@ -36,6 +36,9 @@ pub enum LoadError {
     /// config.json is not JSON, or a value in it has the wrong type.
     #[error("config.json is not usable: {0}")]
     Config(String),
+    /// generation_config.json is not JSON, or says something else than ids.
+    #[error("generation_config.json is not usable ({0}): download it again")]
+    Generation(String),
     /// `model_type` names no family that the decoder knows.
     #[error("model type '{0}' is not supported: choose one of {known}", known = super::config::KNOWN)]
     Family(String),
@@ -48,6 +51,15 @@ pub enum LoadError {
     /// The safetensors file is cut short or is no safetensors file at all.
     #[error("{path} is not a complete safetensors file ({reason}): download it again")]
     Broken { path: String, reason: String },
+    /// The list of a model's shards is damaged.
+    #[error("{path} does not say where the weights are ({reason}): download it again", path = path.display())]
+    Index { path: PathBuf, reason: String },
+    /// The file of `torch.save` is cut short, or holds no weights that can be used.
+    #[error("{path} cannot be used as PyTorch weights ({reason}): download it again, or convert it to safetensors", path = path.display())]
+    Torch { path: PathBuf, reason: String },
+    /// A file of `torch.save` from before PyTorch 1.6.
+    #[error("{path} is in PyTorch's format from before 1.6, which is not read: convert it to safetensors", path = .0.display())]
+    TorchLegacy(PathBuf),
     /// The GGUF file is cut short, damaged or something else.
     #[error("{path} cannot be used as GGUF ({reason}): download it again or choose another file", path = path.display())]
     Gguf { path: PathBuf, reason: String },
@@ -98,6 +110,11 @@ pub enum LoadError {
     /// A tensor is stored in a type that is not a plain float.
     #[error("tensor '{name}' is stored as {dtype}: only f32, f16, bf16 and f64 are supported")]
     Dtype { name: String, dtype: String },
+    /// A tensor of a PyTorch file that has no storage of its own, or leaves gaps in it.
+    #[error(
+        "tensor '{0}' is stored as part of a larger one, which is not read: convert the weights to safetensors"
+    )]
+    View(String),
     /// NaN or infinity among the weights.
     #[error(
         "tensor '{0}' has a value that is not finite: the weights are damaged, download them again"
@@ -116,11 +133,13 @@ impl LoadError {
     pub(super) fn of(self, name: &str) -> Self {
         match self {
             Self::Config(_)
+            | Self::Generation(_)
             | Self::Family(_)
             | Self::Setting { .. }
             | Self::Missing(_)
             | Self::Shape { .. }
             | Self::Dtype { .. }
+            | Self::View(_)
             | Self::NotFinite(_) => Self::At {
                 name: name.to_owned(),
                 source: Box::new(self),

@@ -24,6 +24,7 @@ use super::tokenizer::Tokenizer;
 use super::watch::Watch;
 use super::weak_pair::WeakPair;
 use super::weights::Weights;
+use super::words::WordFiles;
 use crate::search::ModelError;
 use crate::template::{Template, Templates};
 
@@ -41,8 +42,9 @@ pub struct Library {
     models: HashMap<ModelSpec, Model>,
     /// Weights that were asked for without a tokenizer, by canonical specs.
     bare: HashMap<ModelSpec, Arc<Decoder>>,
-    /// By the bytes of `tokenizer.json`: equal files are read once.
-    tokenizers: Vec<(Vec<u8>, Arc<Tokenizer>)>,
+    /// By the bytes of `tokenizer.json` and of `tokenizer_config.json`, which names BOS and EOS:
+    /// equal files are read once.
+    tokenizers: Vec<([Vec<u8>; 2], Arc<Tokenizer>)>,
 }
 
 /// A model that was read through.
@@ -366,14 +368,9 @@ impl Library {
     }
 
     fn folder_words(&mut self, path: &Path) -> Result<Words, LoadError> {
-        let file = path.join("tokenizer.json");
-        let json = std::fs::read(&file).map_err(|source| LoadError::File {
-            path: file.clone(),
-            source,
-        })?;
-        let special = std::fs::read(path.join("tokenizer_config.json")).unwrap_or_default();
-        let tokenizer = self.tokenizer(&json, &special, &file.display().to_string())?;
-        Ok((tokenizer, chat_template(path, &special).map(Arc::from)))
+        let files = WordFiles::read(path)?;
+        let tokenizer = self.tokenizer(&files.tokenizer, &files.config, &files.name)?;
+        Ok((tokenizer, files.chat_template.map(Arc::from)))
     }
 
     fn tokenizer(
@@ -382,29 +379,15 @@ impl Library {
         config: &[u8],
         name: &str,
     ) -> Result<Arc<Tokenizer>, LoadError> {
-        if let Some((_, known)) = self.tokenizers.iter().find(|(bytes, _)| bytes == json) {
+        let mut known = self.tokenizers.iter();
+        if let Some((_, known)) = known.find(|(files, _)| *files == [json, config]) {
             return Ok(known.clone());
         }
         let tokenizer = Arc::new(Tokenizer::from_bytes(json, config, name)?);
-        self.tokenizers.push((json.to_vec(), tokenizer.clone()));
+        let files = [json.to_vec(), config.to_vec()];
+        self.tokenizers.push((files, tokenizer.clone()));
         Ok(tokenizer)
     }
-}
-
-/// A folder's chat template: a file of its own, or a text or the list's `default` in
-/// `tokenizer_config.json`.
-fn chat_template(path: &Path, config: &[u8]) -> Option<String> {
-    if let Ok(text) = std::fs::read_to_string(path.join("chat_template.jinja")) {
-        return Some(text);
-    }
-    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
-    let template = &config["chat_template"];
-    let named = |list: &Vec<serde_json::Value>| {
-        let default = list.iter().find(|t| t["name"] == "default")?;
-        default["template"].as_str().map(str::to_owned)
-    };
-    let text = template.as_str().map(str::to_owned);
-    text.or_else(|| template.as_array().and_then(named))
 }
 
 fn check_tokenizer(

@@ -9,28 +9,49 @@ use super::error::LoadError;
 use super::map::map;
 use super::weights::{MappedFile, Weights};
 
-/// Reads `config.json` and maps `model.safetensors`, or the shards that
-/// `model.safetensors.index.json` names.
+/// Files of weights or of their index, best first.
+pub(super) const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// Reads `config.json`, with the ends of text of `generation_config.json` where that is there,
+/// and maps the first of `model.safetensors`, the shards that `model.safetensors.index.json`
+/// names, `pytorch_model.bin` and the shards that `pytorch_model.bin.index.json` names.
 ///
 /// # Errors
 /// A file is missing or unreadable, or the configuration is not one that the decoder runs.
 pub fn read_folder(path: impl AsRef<Path>) -> Result<(DecoderConfig, Weights), LoadError> {
     let folder = path.as_ref();
-    let config = DecoderConfig::parse(&text(&folder.join("config.json"))?)?;
-    let index = folder.join("model.safetensors.index.json");
-    let names = if folder.join("model.safetensors").exists() || !index.exists() {
-        BTreeSet::from(["model.safetensors".to_owned()])
-    } else {
-        shards(&index)?
+    let mut config = DecoderConfig::parse(&text(&folder.join("config.json"))?)?;
+    let generation = folder.join("generation_config.json");
+    if generation.exists() {
+        config.add_generation(&text(&generation)?)?;
+    }
+    Ok((config, weights(folder)?))
+}
+
+fn weights(folder: &Path) -> Result<Weights, LoadError> {
+    let is_there = |name: &&&str| folder.join(name).exists();
+    let name = *WEIGHTS.iter().find(is_there).unwrap_or(&WEIGHTS[0]);
+    let names = match name.ends_with(".index.json") {
+        true => shards(&folder.join(name))?,
+        false => BTreeSet::from([name.to_owned()]),
     };
     let files = names.iter().map(|name| open(&folder.join(name)));
-    Ok((config, Weights::Mapped(files.collect::<Result<_, _>>()?)))
+    let files = files.collect::<Result<_, _>>()?;
+    Ok(match name.starts_with("pytorch_model") {
+        true => Weights::Torch(files),
+        false => Weights::Mapped(files),
+    })
 }
 
 /// The files that a shard index names.
 pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
-    let broken = |reason: &str| LoadError::Broken {
-        path: index.display().to_string(),
+    let broken = |reason: &str| LoadError::Index {
+        path: index.into(),
         reason: reason.into(),
     };
     let json: serde_json::Value =
@@ -43,7 +64,7 @@ pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
         .collect())
 }
 
-/// Maps one safetensors file.
+/// Maps one file of weights.
 pub(super) fn open(path: &Path) -> Result<MappedFile, LoadError> {
     let map = map(path).map_err(|source| file(path, source))?;
     Ok(MappedFile {

@@ -22,6 +22,7 @@ mod inspect;
 mod library;
 mod load;
 mod map;
+mod merges;
 mod model;
 mod net;
 mod pass;
@@ -39,9 +40,11 @@ mod strong;
 mod template;
 mod tensors;
 mod tokenizer;
+mod torch;
 mod watch;
 mod weak_pair;
 mod weights;
+mod words;
 
 use std::sync::OnceLock;
 

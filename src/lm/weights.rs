@@ -10,12 +10,15 @@ use safetensors::{Dtype, SafeTensors};
 use super::error::LoadError;
 use super::gguf::GgufFile;
 use super::pass::Stored;
+use super::torch::TorchFile;
 
 /// A model's stored weights.
 #[derive(Debug)]
 pub enum Weights {
     /// Memory-mapped safetensors files, from [`read_folder`](super::read_folder).
     Mapped(Vec<MappedFile>),
+    /// Memory-mapped files of `torch.save`, from [`read_folder`](super::read_folder).
+    Torch(Vec<MappedFile>),
     /// One safetensors file embedded in the binary.
     Bytes(&'static [u8]),
     /// A GGUF file, quantised or not.
@@ -34,6 +37,7 @@ pub struct MappedFile {
 /// Weights with their headers read.
 pub(super) enum Source<'a> {
     Stored(Vec<Shard<'a>>),
+    Torch(Vec<TorchFile<'a>>),
     Gguf(&'a GgufFile),
     Random(u64),
 }
@@ -48,7 +52,8 @@ impl<'a> Source<'a> {
     /// Reads the headers.
     ///
     /// # Errors
-    /// [`LoadError::Broken`] for a file that is cut short or is something else.
+    /// [`LoadError::Broken`] for a file that is cut short or is something else; as
+    /// [`TorchFile::open`].
     pub fn open(weights: &'a Weights) -> Result<Self, LoadError> {
         match weights {
             Weights::Random { seed } => Ok(Self::Random(*seed)),
@@ -61,6 +66,10 @@ impl<'a> Source<'a> {
                 .map(|f| Shard::open(&f.path.display().to_string(), &f.map))
                 .collect::<Result<_, _>>()
                 .map(Self::Stored),
+            Weights::Torch(files) => {
+                let files = files.iter().map(TorchFile::open);
+                files.collect::<Result<_, _>>().map(Self::Torch)
+            }
         }
     }
 
@@ -68,6 +77,7 @@ impl<'a> Source<'a> {
     pub fn has(&self, name: &str) -> bool {
         match self {
             Self::Stored(shards) => shards.iter().any(|s| s.metadata.info(name).is_some()),
+            Self::Torch(files) => files.iter().any(|f| f.has(name)),
             Self::Gguf(file) => file.has(name),
             Self::Random(_) => true,
         }
@@ -87,11 +97,17 @@ impl<'a> Source<'a> {
     /// A tensor of the given shape, row-major.
     ///
     /// # Errors
-    /// It is missing, has another shape or type, or holds NaN or infinity.
+    /// It is missing, has another shape or type, or holds NaN or infinity; of a PyTorch file, also
+    /// when it is part of a larger one.
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let values = match self {
             Self::Random(seed) => Ok(noise(*seed, name, shape)),
             Self::Stored(shards) => stored(shards, name, shape),
+            Self::Torch(files) => {
+                let file = files.iter().find(|f| f.has(name));
+                let file = file.ok_or_else(|| LoadError::Missing(name.into()))?;
+                file.read(name, shape)
+            }
             Self::Gguf(file) => file.read(name, shape),
         }?;
         if values.iter().all(|v| v.is_finite()) {
@@ -143,18 +159,23 @@ fn stored(shards: &[Shard<'_>], name: &str, shape: &[usize]) -> Result<Vec<f32>,
         .iter()
         .find_map(|s| s.find(name))
         .ok_or_else(|| LoadError::Missing(name.into()))?;
-    if info.shape != shape {
-        return Err(LoadError::Shape {
-            name: name.into(),
-            found: info.shape.clone(),
-            wanted: shape.into(),
-        });
-    }
+    check_shape(name, &info.shape, shape)?;
     to_f32(name, info.dtype, bytes)
 }
 
+pub(super) fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), LoadError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(LoadError::Shape {
+        name: name.into(),
+        found: found.into(),
+        wanted: wanted.into(),
+    })
+}
+
 /// Little-endian floats of any width as f32.
-fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
+pub(super) fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     match dtype {
         Dtype::F32 => Ok(each(bytes, f32::from_le_bytes)),
         Dtype::F16 => Ok(each(bytes, |b| f16::from_le_bytes(b).to_f32())),

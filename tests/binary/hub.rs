@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::folders::repository;
@@ -273,9 +274,80 @@ fn shards_come_with_their_index() {
     assert!(done(&hub.w2s(&["models", "check", MODEL])).contains("good"));
 }
 
+/// The tiny GPT-2 as older repositories have it.
+fn older() -> BTreeMap<String, Vec<u8>> {
+    let read = |path: &str| fs::read(repository(path)).unwrap();
+    let whole: Value = serde_json::from_slice(&model()["tokenizer.json"]).unwrap();
+    let mut vocab = whole["model"]["vocab"].clone();
+    // As many bytes as there are, no pair merged.
+    let words = vocab.as_object_mut().unwrap();
+    words.retain(|_, id| id.as_u64() < Some(257));
+    let files = [
+        ("config.json", read("tests/families/gpt2/config.json")),
+        ("vocab.json", vocab.to_string().into_bytes()),
+        ("merges.txt", b"#version: 0.2\n".to_vec()),
+        ("special_tokens_map.json", br#"{"eos_token": "!"}"#.to_vec()),
+        ("generation_config.json", br#"{"eos_token_id": 7}"#.to_vec()),
+        ("pytorch_model.bin", read("tests/older/pytorch_model.bin")),
+    ];
+    files.map(|(name, bytes)| (name.to_owned(), bytes)).into()
+}
+
+#[test]
+fn older_repositories_come_too() {
+    let mut files = older();
+    files.insert("flax_model.msgpack".to_owned(), vec![0; 10]);
+    let hub = Hub::of(files, Fault::None);
+    let place = done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&older());
+    let there = hub.names("snapshots/abc");
+    assert!(!there.contains(&"flax_model.msgpack".to_owned()));
+    let told = done(&hub.w2s(&["models", "check", MODEL]));
+    assert!(told.contains("hf:owner/name: good; gpt2"), "{told}");
+    let ids = ["--ids", "5,6"];
+    let logits = |model: &str| done(&hub.w2s(&[&["inspect", "--model", model], &ids[..]].concat()));
+    let safetensors = repository("tests/families/gpt2");
+    assert_eq!(logits(MODEL), logits(safetensors.to_str().unwrap()));
+    for missing in ["merges.txt", "pytorch_model.bin"] {
+        fs::remove_file(Path::new(place.trim()).join(missing)).unwrap();
+        let mut offline = hub.command(env!("CARGO_BIN_EXE_w2s"));
+        offline.env("HF_HUB_OFFLINE", "1");
+        let told = refusal(&offline.args(["models", "pull", MODEL]).output().unwrap());
+        assert!(told.contains(" of hf:owner/name is not in"), "{told}");
+        done(&hub.w2s(&["models", "pull", MODEL]));
+    }
+}
+
+#[test]
+fn the_newer_of_two_forms_comes() {
+    let mut files = model();
+    files.extend(older().into_iter().filter(|(name, _)| {
+        ["vocab.json", "merges.txt", "pytorch_model.bin"].contains(&name.as_str())
+    }));
+    let hub = Hub::of(files, Fault::None);
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&model());
+    let there = hub.names("snapshots/abc");
+    assert_eq!(there, model().into_keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn older_shards_come_with_their_index() {
+    let mut files = older();
+    let weights = files.remove("pytorch_model.bin").unwrap();
+    let index = br#"{"weight_map": {"transformer.wte.weight": "pytorch_model-1.bin"}}"#;
+    let index_name = "pytorch_model.bin.index.json".to_owned();
+    files.insert(index_name, index.to_vec());
+    files.insert("pytorch_model-1.bin".to_owned(), weights);
+    let hub = Hub::of(files.clone(), Fault::None);
+    done(&hub.w2s(&["models", "pull", MODEL]));
+    hub.assert_whole(&files);
+    assert!(done(&hub.w2s(&["models", "check", MODEL])).contains("good"));
+}
+
 fn safetensors_names(bytes: &[u8]) -> Vec<String> {
     let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + len]).unwrap();
+    let header: Value = serde_json::from_slice(&bytes[8..8 + len]).unwrap();
     let names = header.as_object().unwrap().keys().cloned();
     names.filter(|name| name != "__metadata__").collect()
 }

@@ -148,6 +148,25 @@ impl DecoderConfig {
         Ok(config)
     }
 
+    /// Takes in a `generation_config.json`: what ends a text there ends it too, as the ends of
+    /// turns of models that chat do.
+    ///
+    /// # Errors
+    /// [`LoadError::Generation`] when it is malformed.
+    pub(super) fn add_generation(&mut self, json: &str) -> Result<(), LoadError> {
+        let value: serde_json::Value =
+            serde_json::from_str(json).map_err(|e| LoadError::Generation(e.to_string()))?;
+        let wrong = |_| LoadError::Generation(format!("eos_token_id is {}", value["eos_token_id"]));
+        let ids = json::Json::new(&value).ids("eos_token_id");
+        let ids = ids.map_err(wrong)?;
+        for id in ids {
+            if !self.eos.contains(&id) {
+                self.eos.push(id);
+            }
+        }
+        Ok(())
+    }
+
     /// How many parameters the model has, a tied head counted once.
     #[must_use]
     pub fn n_params(&self) -> u64 {

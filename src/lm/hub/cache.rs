@@ -4,17 +4,26 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::lm::load::shards;
+use crate::lm::load::{WEIGHTS, shards};
 use crate::lm::spec::{HubSpec, ModelSpec};
+use crate::lm::words::TOKENIZERS;
 
-/// What a folder in Hugging Face layout holds besides its weights.
-pub(super) const FOLDER: [&str; 2] = ["config.json", "tokenizer.json"];
+/// What tells a model from an adapter.
+pub(super) const CONFIG: &str = "config.json";
 
 /// What a folder of an adapter holds.
 pub(super) const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
 
-/// Single files of weights, best first.
-pub(super) const WEIGHTS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
+/// The files of a folder in Hugging Face layout, of those that are there the best, weights or
+/// their index last; where there is no file of a kind, the best that could be.
+pub(super) fn layout(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let words = TOKENIZERS.iter().find(|files| is_there(files[0]));
+    let weights = WEIGHTS.iter().find(|name| is_there(name));
+    let words = words.unwrap_or(&TOKENIZERS[0]).iter();
+    let weights = weights.unwrap_or(&WEIGHTS[0]);
+    let all = [&CONFIG].into_iter().chain(words).chain([weights]);
+    all.copied().collect()
+}
 
 /// The snapshot of `spec` in the cache at `root`, whether or not it is there.
 pub(super) fn snapshot(root: &Path, spec: &HubSpec) -> PathBuf {
@@ -45,19 +54,14 @@ pub(super) fn complete(snapshot: &Path, file: Option<&str>) -> Result<ModelSpec,
 /// What a model without a file of its own consists of, as far as its index says.
 fn needed(snapshot: &Path) -> Vec<String> {
     let is_there = |name: &str| snapshot.join(name).exists();
-    if is_there(ADAPTER[0]) && !is_there(FOLDER[0]) {
+    if is_there(ADAPTER[0]) && !is_there(CONFIG) {
         return ADAPTER.map(str::to_owned).to_vec();
     }
-    let weights = WEIGHTS
-        .iter()
-        .find(|name| is_there(name))
-        .unwrap_or(&WEIGHTS[0]);
-    let parts = match weights.ends_with(".index.json") {
-        true => shards(&snapshot.join(weights)).unwrap_or_default(),
-        false => BTreeSet::new(),
-    };
-    let whole = FOLDER.iter().chain([weights]).map(|n| (*n).to_owned());
-    whole.chain(parts).collect()
+    let files = layout(is_there);
+    let index = files.last().filter(|name| name.ends_with(".index.json"));
+    let parts = index.and_then(|name| shards(&snapshot.join(name)).ok());
+    let whole = files.iter().map(|name| (*name).to_owned());
+    whole.chain(parts.into_iter().flatten()).collect()
 }
 
 /// The models in the cache at `root`, as SPECs: one for each folder or GGUF file.
@@ -75,7 +79,7 @@ pub(super) fn list(root: &Path) -> Vec<String> {
         {
             if file.ends_with(".gguf") {
                 specs.insert(format!("hf:{repo}:{file}"));
-            } else if file == FOLDER[0] || file == ADAPTER[0] {
+            } else if file == CONFIG || file == ADAPTER[0] {
                 specs.insert(format!("hf:{repo}"));
             }
         }

@@ -12,15 +12,17 @@ use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 
 use super::Hub;
-use super::cache::{ADAPTER, FOLDER, WEIGHTS, snapshot};
+use super::cache::{ADAPTER, CONFIG, layout, snapshot};
 use crate::lm::error::LoadError;
 use crate::lm::load::shards;
 use crate::lm::spec::HubSpec;
 use crate::lm::watch::{Doing, Meter, Watch};
 
 /// Files that say more about a model and may be missing.
-const EXTRAS: [&str; 3] = [
+const EXTRAS: [&str; 5] = [
     "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
     "generation_config.json",
 ];
@@ -58,25 +60,25 @@ fn shards_of(hub: &Hub, spec: &HubSpec, index: &str) -> Result<Vec<String>, Load
 
 /// What there is to fetch before an index can be read.
 fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<String>, LoadError> {
-    let has = |name: &&str| there.contains_key(*name);
+    let has = |name: &str| there.contains_key(name);
     if let Some(file) = &spec.file {
-        return match has(&file.as_str()) {
+        return match has(file) {
             true => Ok(vec![file.clone()]),
             false => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
         };
     }
-    if has(&ADAPTER[0]) && !has(&FOLDER[0]) {
+    if has(ADAPTER[0]) && !has(CONFIG) {
         return Ok(ADAPTER.map(str::to_owned).to_vec());
     }
-    let weights = WEIGHTS.iter().find(|w| has(w));
-    let missing = FOLDER.iter().find(|name| !has(name));
-    let (Some(weights), None) = (weights, missing) else {
-        let missing = missing.unwrap_or(&WEIGHTS[0]);
+    let mut files = layout(has);
+    if let Some(missing) = files.iter().find(|name| !has(name)) {
         return Err(unusable(spec, &format!("it has no {missing}"), there));
-    };
-    let extras = EXTRAS.iter().filter(|name| has(name));
-    let all = FOLDER.iter().chain(extras).chain([weights]);
-    Ok(all.map(|name| (*name).to_owned()).collect())
+    }
+    let extras = EXTRAS.into_iter().filter(|name| has(name));
+    // Weights come last: with them a model counts as complete.
+    let weights = files.len().saturating_sub(1);
+    files.splice(weights..weights, extras);
+    Ok(files.into_iter().map(str::to_owned).collect())
 }
 
 /// A model that the hub has in a form that cannot be run.
@@ -89,7 +91,9 @@ fn unusable(spec: &HubSpec, reason: &str, there: &BTreeMap<String, u64>) -> Load
         spec: spec.to_string(),
         reason: reason.to_owned(),
         advice: match ggufs.is_empty() {
-            true => "choose a model with safetensors and tokenizer.json, or a GGUF file".to_owned(),
+            true => "choose a model with safetensors or pytorch_model.bin, and tokenizer.json or \
+                     vocab.json, or a GGUF file"
+                .to_owned(),
             false => format!("choose {}", ggufs.join(" or ")),
         },
     }

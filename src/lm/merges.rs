@@ -1,0 +1,227 @@
+//! `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2 and OPT as its older repositories
+//! keep it, made into the `tokenizer.json` that transformers makes of it (`GPT2Converter`).
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::error::LoadError;
+use super::words::bytes;
+
+/// Where no file names a special token, these are GPT-2's.
+const DEFAULT: &str = "<|endoftext|>";
+const DEFAULTED: [&str; 3] = ["bos_token", "eos_token", "unk_token"];
+const OTHERS: [&str; 4] = ["sep_token", "pad_token", "cls_token", "mask_token"];
+const MORE: &str = "additional_special_tokens";
+
+/// Families whose tokenizer is GPT-2's where no file says which it is.
+const FAMILIES: [&str; 2] = ["gpt2", "opt"];
+
+/// A folder's files, all of JSON parsed.
+struct Files {
+    vocab: Map<String, Value>,
+    merges: String,
+    /// `tokenizer_config.json`, `special_tokens_map.json`: the first that says something holds.
+    config: Value,
+    map: Value,
+    /// `added_tokens.json`.
+    added: Value,
+}
+
+/// The text of a `tokenizer.json`, and of a `tokenizer_config.json` with its special tokens, from
+/// `vocab.json`, `merges.txt` and the text of the folder's own `tokenizer_config.json`.
+///
+/// # Errors
+/// [`LoadError::File`] for a file that is missing, [`LoadError::Tokenizer`] for a malformed one,
+/// and for a tokenizer of another kind.
+pub(super) fn tokenizer(folder: &Path, config: &[u8]) -> Result<(Vec<u8>, Vec<u8>), LoadError> {
+    let unusable = |reason| LoadError::Tokenizer {
+        name: folder.display().to_string(),
+        reason,
+    };
+    let config = serde_json::from_slice(config).unwrap_or_default();
+    check_kind(folder, &config).map_err(unusable)?;
+    let text = String::from_utf8(bytes(&folder.join("merges.txt"))?);
+    let files = Files {
+        vocab: serde_json::from_slice(&bytes(&folder.join("vocab.json"))?)
+            .map_err(|e| unusable(format!("vocab.json: {e}")))?,
+        merges: text.map_err(|e| unusable(format!("merges.txt: {e}")))?,
+        config,
+        map: parsed(folder, "special_tokens_map.json"),
+        added: parsed(folder, "added_tokens.json"),
+    };
+    let [bos, eos] = ["bos_token", "eos_token"].map(|key| files.special(key));
+    let specials = json!({"bos_token": bos, "eos_token": eos});
+    let tokenizer = files.tokenizer().map_err(unusable)?;
+    Ok((json_bytes(&tokenizer), json_bytes(&specials)))
+}
+
+/// Others split words by rules that only a `tokenizer.json` tells.
+fn check_kind(folder: &Path, config: &Value) -> Result<(), String> {
+    let model = parsed(folder, "config.json");
+    let class = [config, &model].map(|file| file["tokenizer_class"].as_str());
+    let family = model["model_type"].as_str().unwrap_or_default();
+    let kind = class.into_iter().flatten().next();
+    match kind {
+        Some("GPT2Tokenizer" | "GPT2TokenizerFast") => Ok(()),
+        None if FAMILIES.contains(&family) => Ok(()),
+        kind => Err(format!(
+            "it has no tokenizer.json, and its vocab.json is for {}, not for GPT2Tokenizer",
+            kind.unwrap_or(family)
+        )),
+    }
+}
+
+/// A file of JSON that may be missing.
+fn parsed(folder: &Path, name: &str) -> Value {
+    let text = std::fs::read(folder.join(name)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn json_bytes(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+impl Files {
+    fn tokenizer(&self) -> Result<Value, String> {
+        let added = self.added_tokens()?;
+        let prefix = self.config["add_prefix_space"].as_bool().unwrap_or(false);
+        let byte_level = |prefix: bool| json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": true});
+        Ok(json!({
+            "version": "1.0",
+            "truncation": null,
+            "padding": null,
+            "normalizer": null,
+            "pre_tokenizer": byte_level(prefix),
+            "post_processor": self.template(&added),
+            "decoder": byte_level(true),
+            "model": self.model(),
+            "added_tokens": added,
+        }))
+    }
+
+    fn model(&self) -> Value {
+        let mut lines = self.merges.lines().peekable();
+        lines.next_if(|line| line.starts_with("#version"));
+        let merges: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+        json!({
+            "type": "BPE",
+            "dropout": null,
+            "unk_token": null,
+            "continuing_subword_prefix": null,
+            "end_of_word_suffix": null,
+            "fuse_unk": false,
+            "byte_fallback": false,
+            "ignore_merges": false,
+            "vocab": self.vocab,
+            "merges": merges,
+        })
+    }
+
+    /// Texts begin with BOS where `add_bos_token` says so.
+    fn template(&self, added: &[Value]) -> Value {
+        let bos = self.special("bos_token").unwrap_or_default();
+        let id = added.iter().find(|token| token["content"] == bos);
+        let adds_bos = self.config["add_bos_token"].as_bool().unwrap_or(false);
+        let Some(id) = id.filter(|_| adds_bos).map(|token| &token["id"]) else {
+            return Value::Null;
+        };
+        let first = json!({"SpecialToken": {"id": bos, "type_id": 0}});
+        let text = |id: &str, kind: u32| json!({"Sequence": {"id": id, "type_id": kind}});
+        json!({
+            "type": "TemplateProcessing",
+            "single": [first, text("A", 0)],
+            "pair": [first, text("A", 0), text("B", 1)],
+            "special_tokens": {&bos: {"id": bos, "ids": [id], "tokens": [bos]}},
+        })
+    }
+
+    /// What the files say of one special token: a text, or an object with its `content`.
+    fn said(&self, key: &str) -> Option<&Value> {
+        self.config.get(key).or_else(|| self.map.get(key))
+    }
+
+    fn special(&self, key: &str) -> Option<String> {
+        match self.said(key) {
+            Some(token) => content(token).map(str::to_owned),
+            None => DEFAULTED.contains(&key).then(|| DEFAULT.to_owned()),
+        }
+    }
+
+    /// All special tokens, in the order in which transformers adds them.
+    fn specials(&self) -> Vec<Value> {
+        let default = json!(DEFAULT);
+        let defaulted = DEFAULTED
+            .iter()
+            .map(|key| self.said(key).unwrap_or(&default));
+        let others = OTHERS.iter().filter_map(|key| self.said(key));
+        let more = self.said(MORE).and_then(Value::as_array);
+        let all = defaulted.chain(others).chain(more.into_iter().flatten());
+        all.cloned().collect()
+    }
+
+    /// Tokens with ids of their own beside the vocabulary, by id.
+    fn numbered(&self) -> Result<Vec<(u64, Value)>, String> {
+        let newer = self.config["added_tokens_decoder"].as_object();
+        let number = |(id, token): (&String, &Value)| Some((id.parse().ok()?, token.clone()));
+        let older = self.added.as_object().into_iter().flatten();
+        let turned = |(text, id): (&String, &Value)| Some((id.as_u64()?, json!(text)));
+        let all: Option<Vec<_>> = match newer {
+            Some(newer) => newer.iter().map(number).collect(),
+            None => older.map(turned).collect(),
+        };
+        let mut all = all.ok_or("the id of an added token is no number")?;
+        all.sort_by_key(|(id, _)| *id);
+        Ok(all)
+    }
+
+    /// Tokens that are looked for in a text before it is split, with their ids.
+    fn added_tokens(&self) -> Result<Vec<Value>, String> {
+        let specials = self.specials();
+        let is_special = |text: &str| specials.iter().any(|token| content(token) == Some(text));
+        let numbered = self
+            .numbered()?
+            .into_iter()
+            .map(|(id, token)| (Some(id), token));
+        let unnumbered = specials.iter().map(|token| (None, token.clone()));
+        let mut added: Vec<Value> = Vec::new();
+        // The next id that the vocabulary does not have.
+        let mut free = self.vocab.len() as u64;
+        for (wanted, token) in numbered.chain(unnumbered) {
+            let Some(text) = content(&token) else {
+                continue;
+            };
+            if added.iter().any(|known| known["content"] == text) {
+                continue;
+            }
+            let known = self.vocab.get(text).and_then(Value::as_u64);
+            let id = known.unwrap_or(free);
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != id) {
+                return Err(format!(
+                    "its token '{text}' is to have the id {wanted} where {id} is next"
+                ));
+            }
+            free += u64::from(known.is_none());
+            added.push(entry(id, text, &token, is_special(text)));
+        }
+        Ok(added)
+    }
+}
+
+/// A token as `tokenizer.json` lists it.
+fn entry(id: u64, text: &str, token: &Value, is_special: bool) -> Value {
+    let is = |key: &str| token[key].as_bool().unwrap_or(false);
+    json!({
+        "id": id,
+        "content": text,
+        "single_word": is("single_word"),
+        "lstrip": is("lstrip"),
+        "rstrip": is("rstrip"),
+        "normalized": is("normalized"),
+        "special": is_special || is("special"),
+    })
+}
+
+fn content(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token["content"].as_str())
+}
