@@ -1,10 +1,12 @@
 //! Blocks of quantised weights as f32, by the formats' definitions (`ggml-quants.c` of llama.cpp,
 //! the `dequantize_row_*` functions).
 //!
-//! The loops are plain. Compiled for the machine's widest vectors they run several times as fast
-//! as candle's, which are compiled for any machine; formats that are rare are left to candle.
+//! The loops are plain and without closures, which would not be compiled for the machine's widest
+//! vectors with them: so they run several times as fast as candle's, which are compiled for any
+//! machine. Formats that are rare are left to candle.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{CpuStorage, Result};
@@ -37,6 +39,18 @@ pub(super) fn unpack(arch: Arch, dtype: GgmlDType, bytes: &[u8], out: &mut [f32]
     Ok(())
 }
 
+/// Unpacks block after block; the sizes of a block are those that `$block` takes.
+macro_rules! each {
+    ($bytes:expr, $out:expr, $block:ident) => {{
+        let (blocks, outs) = ($bytes.as_chunks().0, $out.as_chunks_mut().0);
+        for i in 0..blocks.len().min(outs.len()) {
+            // Opaque, so that the weights of a block are taken together, and not the same weight
+            // of many blocks, which lie far apart.
+            $block(black_box(&blocks[i]), &mut outs[i]);
+        }
+    }};
+}
+
 /// Whether the format was known is the answer.
 struct Unpack<'a> {
     dtype: GgmlDType,
@@ -51,46 +65,29 @@ impl WithSimd for Unpack<'_> {
     fn with_simd<S: Simd>(self, _: S) -> bool {
         let Self { dtype, bytes, out } = self;
         match dtype {
-            GgmlDType::Q4_0 => each::<18, 32>(bytes, out, q4_0),
-            GgmlDType::Q4_1 => each::<20, 32>(bytes, out, q4_1),
-            GgmlDType::Q5_0 => each::<22, 32>(bytes, out, q5_0),
-            GgmlDType::Q5_1 => each::<24, 32>(bytes, out, q5_1),
-            GgmlDType::Q8_0 => each::<34, 32>(bytes, out, q8_0),
-            GgmlDType::Q4K => each::<144, 256>(bytes, out, q4_k),
-            GgmlDType::Q5K => each::<176, 256>(bytes, out, q5_k),
-            GgmlDType::Q6K => each::<210, 256>(bytes, out, q6_k),
+            GgmlDType::Q4_0 => each!(bytes, out, q4_0),
+            GgmlDType::Q4_1 => each!(bytes, out, q4_1),
+            GgmlDType::Q5_0 => each!(bytes, out, q5_0),
+            GgmlDType::Q5_1 => each!(bytes, out, q5_1),
+            GgmlDType::Q8_0 => each!(bytes, out, q8_0),
+            GgmlDType::Q4K => each!(bytes, out, q4_k),
+            GgmlDType::Q5K => each!(bytes, out, q5_k),
+            GgmlDType::Q6K => each!(bytes, out, q6_k),
             _ => return false,
         }
         true
     }
 }
 
-/// Blocks of `B` bytes that stand for `N` weights each.
-#[inline(always)]
-fn each<const B: usize, const N: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    block: impl Fn(&[u8; B], &mut [f32; N]),
-) {
-    let (blocks, outs) = (bytes.as_chunks::<B>().0, out.as_chunks_mut::<N>().0);
-    blocks.iter().zip(outs).for_each(|(b, out)| block(b, out));
-}
-
 /// The 16-bit float at `at`.
 #[inline(always)]
 fn half(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
-}
-
-/// `N` bytes from `at` on.
-#[inline(always)]
-fn bytes<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
-    std::array::from_fn(|i| block[at + i])
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32_const()
 }
 
 #[inline(always)]
 fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
-    let (d, qs) = (half(block, 0), bytes::<16>(block, 2));
+    let (d, qs) = (half(block, 0), &block[2..18]);
     for j in 0..16 {
         out[j] = (i32::from(qs[j] & 15) - 8) as f32 * d;
         out[j + 16] = (i32::from(qs[j] >> 4) - 8) as f32 * d;
@@ -99,7 +96,7 @@ fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
 
 #[inline(always)]
 fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
-    let (d, m, qs) = (half(block, 0), half(block, 2), bytes::<16>(block, 4));
+    let (d, m, qs) = (half(block, 0), half(block, 2), &block[4..20]);
     for j in 0..16 {
         out[j] = f32::from(qs[j] & 15) * d + m;
         out[j + 16] = f32::from(qs[j] >> 4) * d + m;
@@ -109,13 +106,17 @@ fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
 /// The fifth bits of a block's weights, as 16 or 0.
 #[inline(always)]
 fn fifths(block: &[u8], at: usize) -> [u8; 32] {
-    let bits = u32::from_le_bytes(bytes(block, at));
-    std::array::from_fn(|j| ((bits >> j & 1) << 4) as u8)
+    let bits = u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let mut fifths = [0; 32];
+    for (j, fifth) in fifths.iter_mut().enumerate() {
+        *fifth = ((bits >> j & 1) << 4) as u8;
+    }
+    fifths
 }
 
 #[inline(always)]
 fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
-    let (d, high, qs) = (half(block, 0), fifths(block, 2), bytes::<16>(block, 6));
+    let (d, high, qs) = (half(block, 0), fifths(block, 2), &block[6..22]);
     for j in 0..16 {
         out[j] = (i32::from(qs[j] & 15 | high[j]) - 16) as f32 * d;
         out[j + 16] = (i32::from(qs[j] >> 4 | high[j + 16]) - 16) as f32 * d;
@@ -124,7 +125,7 @@ fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
 
 #[inline(always)]
 fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
-    let (d, m, qs) = (half(block, 0), half(block, 2), bytes::<16>(block, 8));
+    let (d, m, qs) = (half(block, 0), half(block, 2), &block[8..24]);
     let high = fifths(block, 4);
     for j in 0..16 {
         out[j] = f32::from(qs[j] & 15 | high[j]) * d + m;
@@ -134,7 +135,7 @@ fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
 
 #[inline(always)]
 fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
-    let (d, qs) = (half(block, 0), bytes::<32>(block, 2));
+    let (d, qs) = (half(block, 0), &block[2..34]);
     for j in 0..32 {
         out[j] = f32::from(qs[j] as i8) * d;
     }
@@ -142,7 +143,7 @@ fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
 
 /// Scale and minimum, 6 bits each, of part `j` of a block of eight.
 #[inline(always)]
-fn scale_and_min(scales: &[u8; 12], j: usize) -> (f32, f32) {
+fn scale_and_min(scales: &[u8], j: usize) -> (f32, f32) {
     let (scale, min) = match j {
         0..4 => (scales[j] & 63, scales[j + 4] & 63),
         _ => (
@@ -155,34 +156,36 @@ fn scale_and_min(scales: &[u8; 12], j: usize) -> (f32, f32) {
 
 #[inline(always)]
 fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
-    let (d, least, scales) = (half(block, 0), half(block, 2), bytes::<12>(block, 4));
+    let (d, least, scales) = (half(block, 0), half(block, 2), &block[4..16]);
     for part in 0..4 {
-        let qs = bytes::<32>(block, 16 + 32 * part);
-        let [(s1, m1), (s2, m2)] = [2 * part, 2 * part + 1].map(|j| scale_and_min(&scales, j));
+        let qs = &block[16 + 32 * part..][..32];
+        let (s1, m1) = scale_and_min(scales, 2 * part);
+        let (s2, m2) = scale_and_min(scales, 2 * part + 1);
+        let (s1, m1, s2, m2) = (d * s1, least * m1, d * s2, least * m2);
         let out = &mut out[64 * part..][..64];
         for l in 0..32 {
-            out[l] = d * s1 * f32::from(qs[l] & 15) - least * m1;
-            out[l + 32] = d * s2 * f32::from(qs[l] >> 4) - least * m2;
+            out[l] = s1 * f32::from(qs[l] & 15) - m1;
+            out[l + 32] = s2 * f32::from(qs[l] >> 4) - m2;
         }
     }
 }
 
 #[inline(always)]
 fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
-    let (d, least, scales) = (half(block, 0), half(block, 2), bytes::<12>(block, 4));
-    let high = bytes::<32>(block, 16);
+    let (d, least, scales) = (half(block, 0), half(block, 2), &block[4..16]);
+    let high = &block[16..48];
     for part in 0..4 {
-        let qs = bytes::<32>(block, 48 + 32 * part);
-        let [(s1, m1), (s2, m2)] = [2 * part, 2 * part + 1].map(|j| scale_and_min(&scales, j));
-        let fifth = |l: usize, bit: usize| (high[l] >> bit & 1) << 4;
+        let qs = &block[48 + 32 * part..][..32];
+        let (s1, m1) = scale_and_min(scales, 2 * part);
+        let (s2, m2) = scale_and_min(scales, 2 * part + 1);
+        let (s1, m1, s2, m2) = (d * s1, least * m1, d * s2, least * m2);
         let out = &mut out[64 * part..][..64];
         for l in 0..32 {
-            let (low, top) = (
-                qs[l] & 15 | fifth(l, 2 * part),
-                qs[l] >> 4 | fifth(l, 2 * part + 1),
-            );
-            out[l] = d * s1 * f32::from(low) - least * m1;
-            out[l + 32] = d * s2 * f32::from(top) - least * m2;
+            let fifths = high[l] >> (2 * part);
+            let low = qs[l] & 15 | (fifths & 1) << 4;
+            let top = qs[l] >> 4 | (fifths & 2) << 3;
+            out[l] = s1 * f32::from(low) - m1;
+            out[l + 32] = s2 * f32::from(top) - m2;
         }
     }
 }
@@ -190,24 +193,30 @@ fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
 #[inline(always)]
 fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
     let d = half(block, 208);
-    for part in 0..2 {
-        let (low, high) = (
-            bytes::<64>(block, 64 * part),
-            bytes::<32>(block, 128 + 32 * part),
+    // Sixteen weights share a scale; the four quarters of 128 share the bytes of `high`.
+    for part in 0..4 {
+        let (n, at) = (part / 2, part % 2 * 16);
+        let (low, top) = (
+            &block[64 * n + at..][..16],
+            &block[64 * n + 32 + at..][..16],
         );
-        let scales = bytes::<8>(block, 192 + 8 * part);
-        let scale = |l: usize, quarter: usize| d * f32::from(scales[l / 16 + 2 * quarter] as i8);
-        let out = &mut out[128 * part..][..128];
-        for l in 0..32 {
-            let quarters = [
-                low[l] & 15 | (high[l] & 3) << 4,
-                low[l + 32] & 15 | (high[l] >> 2 & 3) << 4,
-                low[l] >> 4 | (high[l] >> 4 & 3) << 4,
-                low[l + 32] >> 4 | (high[l] >> 6) << 4,
-            ];
-            for (n, q) in quarters.into_iter().enumerate() {
-                out[l + 32 * n] = scale(l, n) * (i32::from(q) - 32) as f32;
-            }
+        let high = &block[128 + 32 * n + at..][..16];
+        let scales = &block[192 + 8 * n + at / 16..][..7];
+        let out = &mut out[128 * n + at..][..112];
+        let (s0, s1) = (
+            d * f32::from(scales[0] as i8),
+            d * f32::from(scales[2] as i8),
+        );
+        let (s2, s3) = (
+            d * f32::from(scales[4] as i8),
+            d * f32::from(scales[6] as i8),
+        );
+        for l in 0..16 {
+            let h = high[l];
+            out[l] = s0 * (i32::from(low[l] & 15 | (h & 3) << 4) - 32) as f32;
+            out[l + 32] = s1 * (i32::from(top[l] & 15 | (h >> 2 & 3) << 4) - 32) as f32;
+            out[l + 64] = s2 * (i32::from(low[l] >> 4 | (h >> 4 & 3) << 4) - 32) as f32;
+            out[l + 96] = s3 * (i32::from(top[l] >> 4 | h >> 6 << 4) - 32) as f32;
         }
     }
 }

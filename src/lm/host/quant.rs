@@ -185,10 +185,17 @@ fn dots<S: Simd, const M: usize, const N: usize>(
             }
         }
     }
-    from_fn(|i| {
-        from_fn(|j| {
-            let rest = xs[i].1.iter().zip(ws[j].1).map(|(x, w)| x * w);
-            simd.reduce_sum_f32s(acc[i][j]) + rest.sum::<f32>()
-        })
-    })
+    // Loops, not closures: those would not be compiled for the same vectors.
+    let mut sums = [[0.0; N]; M];
+    for i in 0..M {
+        for j in 0..N {
+            let mut sum = simd.reduce_sum_f32s(acc[i][j]);
+            let (x, w) = (xs[i].1, ws[j].1);
+            for t in 0..x.len().min(w.len()) {
+                sum += x[t] * w[t];
+            }
+            sums[i][j] = sum;
+        }
+    }
+    sums
 }
