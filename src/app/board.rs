@@ -102,12 +102,16 @@ pub fn lines<'a>(
     }
 }
 
-/// What a candidate is called on the board of the round that sampled it, such as `2.3`.
+/// What a candidate is called on the board of `shown`, or else of the round that sampled it, such
+/// as `2.3`.
 #[must_use]
-pub fn label(trace: &SearchTrace, id: HypothesisId) -> Option<String> {
-    let round = trace.round(trace.candidate(id)?.round)?;
-    let mut rows = rows(trace, round).into_iter();
-    rows.find(|row| row.id == id).map(|row| row.label())
+pub fn label(trace: &SearchTrace, shown: Option<&RoundTrace>, id: HypothesisId) -> Option<String> {
+    let own = trace.candidate(id).and_then(|c| trace.round(c.round));
+    let named = |round| {
+        let mut rows = rows(trace, round).into_iter();
+        rows.find(|row| row.id == id).map(|row| row.label())
+    };
+    shown.and_then(named).or_else(|| own.and_then(named))
 }
 
 /// The candidates of `round`, by beam and successor; the judge is still to speak.

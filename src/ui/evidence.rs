@@ -95,7 +95,8 @@ fn score(
 /// Why the candidate is in detail, and its fate.
 pub fn told(app: &App, subject: &CandidateTrace) -> (String, String) {
     let id = subject.slot.id;
-    let name = label(app.trace(), id).filter(|_| app.look().selected == Some(id));
+    let name =
+        label(app.trace(), app.shown_round(), id).filter(|_| app.look().selected == Some(id));
     let what = name.unwrap_or_else(|| "best so far".to_owned());
     (what, fate(app, subject))
 }
@@ -132,7 +133,7 @@ fn comparison(app: &App, value: f64, other: &CandidateTrace, theme: &Theme) -> V
     let note = |text: String| Span::styled(text, theme.muted);
     let number = |value: f64| Span::styled(text::signed(Some(value), 0), theme.signed(value));
     let base = other.score.unwrap_or(0.0);
-    let name = label(app.trace(), other.slot.id).unwrap_or_default();
+    let name = label(app.trace(), app.shown_round(), other.slot.id).unwrap_or_default();
     vec![
         note(" is ".into()),
         number(text::hundredths(value) - text::hundredths(base)),
