@@ -182,7 +182,7 @@ pub struct ModelsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum ModelsCommand {
-    /// List what can be named: bundled models, presets, what the cache holds [default]
+    /// List what can be named: bundled models, presets, what the cache holds (the default)
     List,
     /// Fetch models from the hub into the cache, or what is missing of them
     Pull {
