@@ -390,12 +390,13 @@ impl App {
     /// The first token at which the candidate in detail parts from the one compared with; 0 where
     /// none is.
     fn parting(&self) -> usize {
-        let terms = |c: &'_ CandidateTrace| c.hypothesis.as_ref().map(|h| h.score.terms.clone());
-        let pair = self.subject().and_then(terms);
-        let pair = pair.zip(self.reference().and_then(terms));
-        pair.map_or(0, |(a, b)| {
-            a.iter().zip(&b).take_while(|(a, b)| a.id == b.id).count()
-        })
+        let subject = self.subject().and_then(|c| c.hypothesis.as_ref());
+        let reference = self.reference().and_then(|c| c.hypothesis.as_ref());
+        let Some((a, b)) = subject.zip(reference) else {
+            return 0;
+        };
+        let pairs = a.score.terms.iter().zip(&b.score.terms);
+        pairs.take_while(|(a, b)| a.id == b.id).count()
     }
 
     /// The candidate of the shown round with the best score so far.

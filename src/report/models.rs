@@ -51,7 +51,7 @@ fn list(out: &mut dyn Write) -> Result<Outcome, ReportError> {
 fn line(out: &mut dyn Write, name: &str, note: &str, about: &str) -> std::io::Result<()> {
     match note.is_empty() {
         true => writeln!(out, "  {name:<17} {about}"),
-        false => writeln!(out, "  {name:<17} {note:<17} {about}"),
+        false => writeln!(out, "  {name:<17} {note:<18} {about}"),
     }
 }
 

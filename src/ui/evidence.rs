@@ -184,7 +184,7 @@ fn strip(
     scale: f64,
     theme: &Theme,
 ) -> u16 {
-    let mut pieces = prompt(app, theme);
+    let mut pieces = prompt(app, score, theme);
     let focused = app.look().focus == Pane::Evidence;
     for (i, term) in score.terms.iter().enumerate() {
         let style = theme.tint(term.delta() / scale);
@@ -209,9 +209,12 @@ fn strip(
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
-/// The prompt; its last weak token, which the response joins on to, is underlined once known.
-fn prompt(app: &App, theme: &Theme) -> Vec<(String, Style)> {
-    let prompt = app.prompt();
+/// The prompt as far as no term covers it; its last weak token, which the response joins on to,
+/// is underlined once known.
+fn prompt(app: &App, score: &LogRatio, theme: &Theme) -> Vec<(String, Style)> {
+    let is_merged = app.evidence().is_some_and(|e| e.seams.merged > 0);
+    let first = score.terms.first().filter(|_| is_merged);
+    let prompt = first.map_or(app.prompt(), |term| uncovered(app.prompt(), &term.piece));
     let join = app.evidence().and_then(|evidence| evidence.joins.last());
     let split = join.and_then(|join| Some((prompt.strip_suffix(&**join)?, &**join)));
     let (before, join) = split.unwrap_or((prompt, ""));
@@ -221,10 +224,34 @@ fn prompt(app: &App, theme: &Theme) -> Vec<(String, Style)> {
     ]
 }
 
+/// The prompt without its end that a token across the join begins with.
+fn uncovered<'a>(prompt: &'a str, piece: &str) -> &'a str {
+    let mut ends = prompt.char_indices().map(|(at, _)| at);
+    let cut = ends.find(|at| piece.starts_with(&prompt[*at..]));
+    &prompt[..cut.unwrap_or(prompt.len())]
+}
+
 /// A token as text; one that has no text, such as the end of sequence, by its number.
 pub fn shown(term: &TokenTerm) -> String {
     match text::clean(&term.piece) {
         piece if piece.is_empty() => format!("⟨{}⟩", term.id),
         piece => piece,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_across_the_join_covers_the_end_of_the_prompt() {
+        for (prompt, piece, before) in [
+            ("It was a wonder", " wonderful", "It was a"),
+            ("The fil", "film", "The "),
+            ("It was", " fine", "It was"),
+            ("", "x", ""),
+        ] {
+            assert_eq!(uncovered(prompt, piece), before);
+        }
     }
 }
