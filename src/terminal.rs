@@ -74,17 +74,14 @@ pub async fn run(app: App, channels: Channels, log: &str) -> Result<()> {
     driver.run(log).await
 }
 
-/// How long a terminal may take to say what its background is. One that knows the question
-/// answers at once, and so does one that does not; this is for a slow line.
-const ANSWER: Duration = Duration::from_millis(100);
-
 /// Whether the terminal's background is light, by what the terminal itself says (OSC 11); `None`
 /// where it says nothing. To be asked before [`run`].
 #[must_use]
 pub fn has_light_background() -> Option<bool> {
-    let mut options = QueryOptions::default();
-    options.timeout = ANSWER;
-    let mode = theme_mode(options).ok()?;
+    // A terminal that knows the question answers at once, and so does one that does not. It is
+    // given a second all the same: an answer over a slow line that nobody waits for any more
+    // would be taken for keys.
+    let mode = theme_mode(QueryOptions::default()).ok()?;
     Some(mode == ThemeMode::Light)
 }
 
