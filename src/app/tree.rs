@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::search::{Fate, HypothesisId, RoundTrace, SearchTrace};
+use crate::search::{Fate, HypothesisId, Mark, RoundTrace, SearchTrace};
 
 /// A candidate in the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Node {
     pub rails: u64,
     /// Its fate in the round that sampled it.
     pub fate: Fate,
+    /// The user's hand in its cut.
+    pub mark: Option<Mark>,
     /// Whether the best response so far descends from it.
     pub leads_to_best: bool,
 }
@@ -74,6 +76,11 @@ impl Walk<'_> {
                     id,
                     round: round.number,
                     fate: round.fate(id),
+                    mark: round
+                        .cut
+                        .as_ref()
+                        .and_then(|cut| cut.marks.get(&id))
+                        .copied(),
                     leads_to_best: self.lineage.contains(&id),
                     depth,
                     rails,

@@ -309,12 +309,19 @@ fn fate(row: &Row<'_>) -> &'static str {
 
 /// The user's hand on a candidate: pinned, killed, boosted, successors beyond K.
 fn hand(row: &Row<'_>) -> String {
-    match (row.mark, row.extra) {
-        (_, extra @ 1..) => format!("K+{extra}"),
-        (Some(Mark::Pin), _) => "◆".to_owned(),
-        (Some(Mark::Kill), _) => "†".to_owned(),
-        (Some(Mark::Boost(nats)), _) => format!("{nats:+}"),
-        (None, _) => String::new(),
+    match row.extra {
+        0 => sign(row.mark),
+        extra => format!("K+{extra}"),
+    }
+}
+
+/// A mark as a sign.
+pub fn sign(mark: Option<Mark>) -> String {
+    match mark {
+        Some(Mark::Pin) => "◆".to_owned(),
+        Some(Mark::Kill) => "†".to_owned(),
+        Some(Mark::Boost(nats)) => format!("{nats:+}"),
+        None => String::new(),
     }
 }
 

@@ -5,12 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::board::sign;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::board::split;
 use crate::app::tree::{Node, nodes};
 use crate::app::{App, Pane};
-use crate::search::{Fate, HypothesisId};
+use crate::search::{CandidateTrace, Fate, HypothesisId, SearchParams};
 
 /// The lines in view: the selected one, else the newest of the best lineage.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
@@ -64,15 +65,27 @@ fn spans(app: &App, node: &Node, width: usize, theme: &Theme) -> Vec<Span<'stati
     let (mark, style) = look(node, theme);
     let finished = if candidate.is_finished() { "■" } else { " " };
     let lead = format!(" {:>3} {}", node.round, rails(node, width));
-    let room = width.saturating_sub(text::width(&lead) + 13);
+    let hand = hand(candidate, node);
+    let room = width.saturating_sub(text::width(&lead) + text::width(&hand) + 13);
     vec![
         Span::styled(lead, theme.faint),
         Span::styled(mark, style),
         Span::styled(finished, theme.finished),
         Span::styled(text::signed(candidate.score, 8), style),
         Span::raw(" "),
+        Span::styled(hand, theme.accent),
         Span::styled(text::head(&text::clean(chunk), room), style),
     ]
+}
+
+/// What the user did to a candidate: wrote it, marked it for its cut.
+fn hand(candidate: &CandidateTrace, node: &Node) -> String {
+    let is_own = candidate.slot.successor >= SearchParams::MAX_CANDIDATES;
+    let own = if is_own { "own " } else { "" };
+    match sign(node.mark) {
+        sign if sign.is_empty() => own.to_owned(),
+        sign => format!("{own}{sign} "),
+    }
 }
 
 /// The mark and style of a node by its fate.

@@ -5,6 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use w2s::app::App;
 use w2s::message::{Scoring, Seams, Vocabularies, Xray};
+use w2s::search::Mark;
 use w2s::ui::{Depth, Theme, render};
 
 use crate::support::{Playground, view, xray};
@@ -472,4 +473,27 @@ fn a_click_on_a_candidate_hits_it() {
         target,
         w2s::app::Target::Candidate(w2s::search::HypothesisId(0))
     );
+}
+
+#[test]
+fn the_tree_shows_the_users_hand() {
+    let mut p = Playground::loaded();
+    p.start_round().grow(5).score();
+    let round = p.app.trace().last_round().unwrap();
+    let mut order: Vec<_> = round.scores().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let ids: Vec<_> = order.iter().map(|(id, _)| *id).collect();
+    let marks = [
+        (ids[0], Mark::Kill),
+        (ids[15], Mark::Pin),
+        (ids[4], Mark::Boost(2.0)),
+    ];
+    let kept = [ids[1], ids[2], ids[4], ids[15]];
+    let pruned: Vec<_> = ids
+        .iter()
+        .filter(|id| !kept.contains(id))
+        .copied()
+        .collect();
+    p.cut(&kept, &pruned, &marks).round().press(&["4", "z"]);
+    shot("tree_marked", &p.app);
 }
