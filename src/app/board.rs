@@ -54,12 +54,16 @@ impl Row<'_> {
     /// `beam.successor`, e.g. `2.3`.
     #[must_use]
     pub fn label(&self) -> String {
-        match self.successor {
-            // Successor numbers beyond any K are those of the user's own chunks.
-            Some(n) if n > SearchParams::MAX_CANDIDATES => format!("{}.own", self.beam),
-            Some(n) => format!("{}.{n}", self.beam),
-            None => format!("{}.=", self.beam),
-        }
+        name(self.beam, self.successor)
+    }
+}
+
+fn name(beam: usize, successor: Option<usize>) -> String {
+    match successor {
+        // Successor numbers beyond any K are those of the user's own chunks.
+        Some(n) if n > SearchParams::MAX_CANDIDATES => format!("{beam}.own"),
+        Some(n) => format!("{beam}.{n}"),
+        None => format!("{beam}.="),
     }
 }
 
@@ -106,12 +110,12 @@ pub fn lines<'a>(
 /// as `2.3`.
 #[must_use]
 pub fn label(trace: &SearchTrace, shown: Option<&RoundTrace>, id: HypothesisId) -> Option<String> {
-    let own = trace.candidate(id).and_then(|c| trace.round(c.round));
-    let named = |round| {
-        let mut rows = rows(trace, round).into_iter();
-        rows.find(|row| row.id == id).map(|row| row.label())
-    };
-    shown.and_then(named).or_else(|| own.and_then(named))
+    let candidate = trace.candidate(id)?;
+    let holds = |round: &&RoundTrace| round.ids().any(|other| other == id);
+    let own = || trace.round(candidate.round);
+    let round = shown.filter(holds).or_else(own)?;
+    let (beam, successor) = Beam::of(round).place(round, candidate);
+    Some(name(beam, successor))
 }
 
 /// The candidates of `round`, by beam and successor; the judge is still to speak.
@@ -160,6 +164,16 @@ impl Beam {
         Self(ids)
     }
 
+    /// The number of the hypothesis a candidate continues (or is, where it stands), and which of
+    /// its successors it is, counted from 1.
+    fn place(&self, round: &RoundTrace, candidate: &CandidateTrace) -> (usize, Option<usize>) {
+        let slot = &candidate.slot;
+        match round.standing.contains(&slot.id) {
+            true => (self.number(Some(slot.id)), None),
+            false => (self.number(slot.parent), Some(slot.successor + 1)),
+        }
+    }
+
     fn number(&self, id: Option<HypothesisId>) -> usize {
         id.and_then(|id| self.0.iter().position(|other| *other == id))
             .map_or(0, |place| place + 1)
@@ -174,7 +188,8 @@ fn row<'a>(
     candidate: &'a CandidateTrace,
 ) -> Row<'a> {
     let id = candidate.slot.id;
-    let stands = round.standing.contains(&id);
+    let (number, successor) = beam.place(round, candidate);
+    let stands = successor.is_none();
     let parent = candidate.slot.parent.and_then(|id| trace.candidate(id));
     let (before, chunk) = match stands {
         true => (candidate.text.as_str(), ""),
@@ -187,12 +202,8 @@ fn row<'a>(
     let key = round.key_of(id, mark);
     Row {
         id,
-        beam: beam.number(if stands {
-            Some(id)
-        } else {
-            candidate.slot.parent
-        }),
-        successor: (!stands).then_some(candidate.slot.successor + 1),
+        beam: number,
+        successor,
         fate: round.fate(id),
         finished: candidate.is_finished(),
         mark,

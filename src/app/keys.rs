@@ -162,7 +162,7 @@ impl App {
             Action::ShowRuns => self.look.focus(Pane::Runs),
             Action::Read => self.look.toggle_reading(),
             Action::ShowXray => self.look.focus(Pane::Xray),
-            Action::Zoom => self.look.zoom = !self.look.zoom,
+            Action::Zoom => self.look.toggle_zoom(),
             Action::Back => self.back(),
             _ => {}
         }

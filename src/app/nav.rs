@@ -135,9 +135,18 @@ impl Look {
         }
     }
 
-    /// Gives a pane the focus, and the place beside the board if it is not the board.
-    pub fn focus(&mut self, pane: Pane) {
+    /// The focused pane alone, or all panes. Either way it is no longer a reading to go back from.
+    pub fn toggle_zoom(&mut self) {
         self.read_from = None;
+        self.zoom = !self.zoom;
+    }
+
+    /// Gives a pane the focus, and the place beside the board if it is not the board. To leave a
+    /// reading by another pane ends its zoom too.
+    pub fn focus(&mut self, pane: Pane) {
+        if self.read_from.take().is_some() {
+            self.zoom = false;
+        }
         self.focus = pane;
         if pane != Pane::Board {
             self.side = pane;
@@ -174,6 +183,23 @@ mod tests {
     fn panes_turn_round() {
         assert_eq!(Pane::Xray.turn(1), Pane::Board);
         assert_eq!(Pane::Board.turn(-1), Pane::Xray);
+    }
+
+    #[test]
+    fn a_reading_left_by_another_pane_leaves_no_zoom() {
+        let mut look = Look::default();
+        look.toggle_reading();
+        assert!(look.zoom && look.focus == Pane::Evidence);
+        look.focus(Pane::Charts);
+        assert!(!look.zoom && look.read_from.is_none());
+    }
+
+    #[test]
+    fn a_zoom_the_user_made_goes_from_pane_to_pane() {
+        let mut look = Look::default();
+        look.toggle_zoom();
+        look.focus(Pane::Charts);
+        assert!(look.zoom);
     }
 
     #[test]

@@ -113,12 +113,7 @@ fn tokens_out_of_view_are_counted() {
 #[test]
 fn a_long_error_is_read_to_its_end() {
     let mut p = Playground::loaded();
-    let run = Some(p.run);
-    let error = "assets/models/some/long/path: the prompt has 1201 tokens and the model a context \
-                 of 256, of which 50 are for the response: shorten the prompt"
-        .to_owned();
-    p.round()
-        .update(w2s::message::Update::Failed { run, error });
+    p.round().fail();
     assert!(has(&lines(&p.app, 80, 24), "shorten the prompt"));
 }
 

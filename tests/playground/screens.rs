@@ -8,7 +8,7 @@ use w2s::message::{Scoring, Seams, Vocabularies, Xray};
 use w2s::search::Mark;
 use w2s::ui::{Depth, Theme, render};
 
-use crate::support::{Playground, view, xray};
+use crate::support::{Playground, SEAMS, view, xray};
 
 pub fn draw(app: &App, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -246,15 +246,8 @@ fn xray_of_a_long_prompt_scrolls_to_its_end() {
     let words: Vec<String> = (0..160).map(|n| format!(" word{n}\u{200b}")).collect();
     let pieces: Vec<&str> = words.iter().map(String::as_str).collect();
     let strong = view("bundled:strong", &words.concat(), &pieces, true);
-    let seams = Seams {
-        merged: 0,
-        accepted: 5,
-        changed: 0,
-        in_character: false,
-        after_letter: true,
-    };
     p.round().round().press(&["down", "6"]);
-    p.answer_with(Xray { strong, ..xray() }, seams);
+    p.answer_with(Xray { strong, ..xray() }, SEAMS);
     p.press(&["down", "pgdn"]);
     shot("xray_scrolled", &p.app);
     p.press(&["end"]);
@@ -399,12 +392,7 @@ fn many_settings_pending() {
 #[test]
 fn long_error() {
     let mut p = Playground::loaded();
-    let run = Some(p.run);
-    let error = "assets/models/some/long/path: the prompt has 1201 tokens and the model a context \
-                 of 256, of which 50 are for the response: shorten the prompt"
-        .to_owned();
-    p.round()
-        .update(w2s::message::Update::Failed { run, error });
+    p.round().fail();
     shot("long_error", &p.app);
 }
 

@@ -21,6 +21,15 @@ const WORDS: [&str; 24] = [
     " loved", " every", " minute",
 ];
 
+/// A candidate whose texts join without a seam.
+pub const SEAMS: Seams = Seams {
+    merged: 0,
+    accepted: 5,
+    changed: 0,
+    in_character: false,
+    after_letter: true,
+};
+
 /// An app and the made-up worker behind it.
 pub struct Playground {
     pub app: App,
@@ -311,16 +320,18 @@ impl Playground {
         })
     }
 
+    /// The run under way fails with an error longer than a line.
+    pub fn fail(&mut self) -> &mut Self {
+        let run = Some(self.run);
+        let error = "assets/models/some/long/path: the prompt has 1201 tokens and the model a \
+                     context of 256, of which 50 are for the response: shorten the prompt"
+            .to_owned();
+        self.update(Update::Failed { run, error })
+    }
+
     /// Answers what was asked about last: models with one vocabulary, nothing amiss.
     pub fn answer(&mut self) -> &mut Self {
-        let seams = Seams {
-            merged: 0,
-            accepted: 5,
-            changed: 0,
-            in_character: false,
-            after_letter: true,
-        };
-        self.answer_with(xray(), seams)
+        self.answer_with(xray(), SEAMS)
     }
 
     pub fn answer_with(&mut self, xray: Xray, seams: Seams) -> &mut Self {

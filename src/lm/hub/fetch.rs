@@ -52,7 +52,7 @@ pub(super) fn fetch(hub: &Hub, spec: &HubSpec, watch: &Watch) -> Result<(), Load
     }
 }
 
-/// The parts that an index names, largest files last to come.
+/// The parts that an index names.
 fn shards_of(hub: &Hub, spec: &HubSpec, index: &str) -> Result<Vec<String>, LoadError> {
     let names = shards(&snapshot(&hub.cache, spec).join(index))?;
     Ok(names.into_iter().collect())
