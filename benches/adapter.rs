@@ -4,7 +4,8 @@
 use divan::Bencher;
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
-use w2s::lm::{Adapter, Decoder, DecoderConfig, Feed, Want, pool};
+use w2s::decoder::{Decoder, Feed, Want, pool};
+use w2s::models::{Adapter, DecoderConfig};
 
 const WEAK: &str = include_str!("../assets/models/untuned/config.json");
 const LLAMA_135M: &str = include_str!("llama-135m.json");

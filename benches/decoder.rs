@@ -3,7 +3,8 @@
 //! `cargo bench --bench decoder`; times are of one forward pass.
 
 use divan::Bencher;
-use w2s::lm::{Decoder, DecoderConfig, Feed, Kernels, KvCache, Placement, Want, Weights, pool};
+use w2s::decoder::{Decoder, Feed, Kernels, KvCache, Placement, Want, pool};
+use w2s::models::{DecoderConfig, Weights};
 
 const BUNDLED: &str = include_str!("../assets/models/strong/config.json");
 const STRONG: &[u8] = include_bytes!("../assets/models/strong/model.safetensors");

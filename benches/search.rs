@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use divan::Bencher;
-use w2s::lm::{
-    Decoder, DecoderConfig, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec,
-    Setting,
-};
+use w2s::decoder::{Decoder, DeviceChoice};
+use w2s::guide::{Join, PairScorer, Setting};
+use w2s::library::{Library, Model};
+use w2s::models::{DecoderConfig, ModelSpec, PairSpec};
 use w2s::search::{
     ChunkBeamSearch, ChunkSampler, Growth, Hypothesis, HypothesisId, LogRatio, Response, Rules,
     SamplePlan, Sampling, Scorer, SearchEvent, SearchParams, Status,

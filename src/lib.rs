@@ -5,19 +5,23 @@
 //! | module | what | may know |
 //! | --- | --- | --- |
 //! | [`search`] | the engine: chunk-level beam search, one round at a time; its ports and events | std |
-//! | [`judge`] | the bundled gold reward | std |
-//! | [`lm`] | decoder, caches, tokenizers, sampling; the strong model and the weak pair as ports | search, candle |
+//! | [`template`] | what a model is shown of a prompt, as the user says it | std |
+//! | [`measure`] | the bundled gold reward; means and how sure they are | std |
+//! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, candle |
+//! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
+//! | [`library`] | loaded models, each once, and pairs of them | decoder, models |
+//! | [`guide`] | the strong model and the weak pair as the search's ports; what they say of text | search, library, decoder, models |
 //! | [`message`] | all that crosses the thread, as plain data | search |
-//! | [`worker`] | the one thread that owns models and device | search, lm, judge, message |
+//! | [`worker`] | the one thread that owns models and device | search, guide, library, models, measure, message |
 //! | [`app`] | the playground's state: message in, effects out | search, message |
 //! | [`ui`] | draws `&App` | app, search, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message |
-//! | [`template`] | what a model is shown of a prompt | std |
-//! | [`cli`], [`config`], [`report`] | command line, configuration file, the headless twin | search, lm, judge |
+//! | [`cli`], [`config`], [`report`] | command line, configuration file, the headless twin | search, guide, library, models, measure |
 //!
 //! ```text
 //! terminal → ui → app → message → search
-//! main → worker → lm → search          report → lm → search
+//! main → worker → guide → search          report → guide
+//!                   └→ library → decoder → models
 //! ```
 //!
 //! The arrows never turn back; `tests/layers.rs` holds them. App and worker meet only in
@@ -28,7 +32,7 @@
 //! - `search` knows no models, no terminal, no files and no clock. A round that is cancelled or
 //!   fails leaves the beam as it was. Draws are a function of (seed, round, lineage, successor,
 //!   position): never of batch, order or K.
-//! - Only `lm` knows candle. A hypothesis is plain data; caches are an optimisation, and what is
+//! - Only `models` and `decoder` know candle. A hypothesis is plain data; caches are an optimisation, and what is
 //!   missing is prefilled again.
 //! - The UI thread does nothing that can block: models, files and waits live in the worker.
 //! - Structural updates are never lost; growing text is never queued. An update of an earlier run
@@ -40,12 +44,15 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod decoder;
+pub mod guide;
 pub mod home;
-pub mod judge;
+pub mod library;
 pub mod line;
-pub mod lm;
 pub mod log;
+pub mod measure;
 pub mod message;
+pub mod models;
 pub mod report;
 pub mod samples;
 pub mod search;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
-use w2s::lm::DecoderConfig;
+use w2s::models::DecoderConfig;
 
 fn newer(family: &str) -> Map<String, Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/families");
@@ -110,7 +110,7 @@ fn generation_may_name_more_ends() {
     put("model.safetensors", "-");
     let read = |text: &str| {
         put("generation_config.json", text);
-        let read = w2s::lm::read_folder(folder.path());
+        let read = w2s::models::read_folder(folder.path());
         read.map(|(config, _)| config.eos)
             .map_err(|e| e.to_string())
     };

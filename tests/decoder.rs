@@ -8,10 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama;
 use proptest::prelude::*;
-use w2s::lm::{
-    Decoder, DecoderConfig, Feed, ForwardError, Kernels, KvCache, LoadError, Placement, Want,
-    Weights, read_folder,
-};
+use w2s::decoder::{Decoder, Feed, ForwardError, Kernels, KvCache, Placement, Want};
+use w2s::models::{DecoderConfig, LoadError, Weights, read_folder};
 
 const STRONG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/strong");
 const LLAMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/families/llama");

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use w2s::lm::{Decoder, Feed, Kernels, KvCache, Logits, Placement, Want, read_folder};
+use w2s::decoder::{Decoder, Feed, Kernels, KvCache, Logits, Placement, Want};
+use w2s::models::read_folder;
 
 const TOLERANCE: f32 = 1e-3;
 

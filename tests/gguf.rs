@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use w2s::lm::{DeviceChoice, Feed, Library, Model, ModelSpec, Prompt, Want};
+use w2s::decoder::{DeviceChoice, Feed, Want};
+use w2s::library::{Library, Model};
+use w2s::models::{ModelSpec, Prompt};
 
 const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 const GEMMA3: &str = "gemma-3-270m-q4_k_m.gguf";
@@ -169,7 +171,7 @@ fn logits_are_those_of_the_dequantised_weights_in_numpy() {
             continue;
         };
         let n = recording.logits[0].len();
-        let ours = w2s::lm::positions(&model.decoder, &recording.ids, n).unwrap();
+        let ours = w2s::guide::positions(&model.decoder, &recording.ids, n).unwrap();
         assert_eq!(ours.len(), recording.ids.len());
         for (at, position) in ours.iter().enumerate() {
             let place = format!("{} at {at}: {position:?}", recording.file);

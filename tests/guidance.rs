@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::{LazyLock, Mutex};
 
-use w2s::lm::{
-    DeviceChoice, Join, Kernels, Library, ModelSpec, PairScorer, PairSpec, Placement, Setting,
-    WeakPair,
-};
+use w2s::decoder::{DeviceChoice, Kernels, Placement};
+use w2s::guide::{Join, PairScorer, Setting};
+use w2s::library::{Library, WeakPair};
+use w2s::models::{ModelSpec, PairSpec};
 use w2s::search::{
     ChunkBeamSearch, ChunkSampler, Growth, Hypothesis, HypothesisId, Lineage, LogRatio, Response,
     Rules, SamplePlan, Sampling, Scorer, SearchEvent, SearchParams, Slot, Status,

@@ -9,7 +9,8 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::{Value, json};
 use w2s::cli::Cli;
-use w2s::lm::{DeviceChoice, Library};
+use w2s::decoder::DeviceChoice;
+use w2s::library::Library;
 use w2s::message::CancelToken;
 use w2s::report::{Outcome, Session, execute};
 

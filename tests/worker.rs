@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use w2s::lm::{DeviceChoice, ModelSpec, PAIRS, PairSpec, Templates};
+use w2s::decoder::DeviceChoice;
 use w2s::message::{
     Act, CancelToken, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update,
 };
+use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
     Hypothesis, HypothesisId, Mark, Rules, Sampling, SearchEvent, SearchParams, SearchTrace,
 };
+use w2s::template::Templates;
 use w2s::worker::{Startup, WorkerHandle, spawn};
 
 const RUN: RunId = RunId(1);
@@ -477,7 +479,8 @@ fn another_strong_model_writes_the_next_run() {
 
 /// What `w2s score` would say under `pair`.
 fn scored(pair: &str, candidate: &Hypothesis) -> f64 {
-    use w2s::lm::{Join, Library, PairScorer};
+    use w2s::guide::{Join, PairScorer};
+    use w2s::library::Library;
     use w2s::search::Scorer;
     static LIBRARY: std::sync::LazyLock<std::sync::Mutex<Library>> =
         std::sync::LazyLock::new(|| Library::open(DeviceChoice::Cpu).unwrap().into());

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{InspectArgs, TextOrJson};
-use crate::lm::{Join, JoinView, Position, Seams, View, VocabularyDiff, Xray};
+use crate::guide::{Join, JoinView, Position, Seams, View, Xray};
+use crate::models::VocabularyDiff;
 use crate::search::TokenId;
 
 /// `--format json` of raw logits.

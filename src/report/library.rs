@@ -4,10 +4,12 @@ use std::fmt::Display;
 
 use super::{Detokenizer, Models};
 use crate::cli::Device;
-use crate::lm::{
-    Checked, DeviceChoice, Join, Library, Model, ModelSpec, PairScorer, PairSpec, Position, Seams,
-    StrongSampler, WeakPair, Xray, positions, text_seams, xray,
+use crate::decoder::DeviceChoice;
+use crate::guide::{
+    Join, PairScorer, Position, Seams, StrongSampler, Xray, positions, text_seams, xray,
 };
+use crate::library::{Checked, Library, Model, WeakPair};
+use crate::models::{ModelSpec, PairSpec};
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
 impl From<Device> for DeviceChoice {

@@ -10,7 +10,6 @@ mod print;
 mod progress;
 mod run;
 mod score;
-mod stats;
 mod tape;
 
 use std::io::Write;
@@ -21,9 +20,11 @@ pub use models::bars;
 pub use tape::{RecordedRound, RecordedSearch, Recording};
 
 use crate::cli::{Command, Print};
+use crate::guide::{Position, Seams, Xray};
+use crate::library::Checked;
 use crate::line::one_line;
-use crate::lm::{Checked, ModelSpec, Position, Seams, Xray};
 use crate::message::CancelToken;
+use crate::models::ModelSpec;
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
 /// Where models come from: the model library, or toys in tests.

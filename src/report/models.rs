@@ -7,9 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{ModelsArgs, ModelsCommand};
-use crate::lm::{
-    Checked, Doing, Hub, ModelSpec, PairSpec, Stage, Watch, about, bundled_names, gib, presets,
-};
+use crate::library::{Checked, gib};
+use crate::models::{Doing, Hub, ModelSpec, PairSpec, Stage, Watch, about, bundled_names, presets};
 
 /// # Errors
 /// The first model that cannot be fetched; output that cannot be written.

@@ -12,10 +12,9 @@ use super::error::ReportError;
 use super::input::{Job, Work};
 use super::json::{RoundReport, RunReport, Settings, Timing};
 use super::progress::Progress;
-use super::stats::Mean;
 use super::{Outcome, Session};
 use crate::cli::{Format, RunArgs};
-use crate::judge::Judge;
+use crate::measure::{Judge, Mean};
 use crate::search::{
     ChunkBeamSearch, ChunkSampler, Hypothesis, Scorer, SearchEvent, SearchTrace, Status,
 };

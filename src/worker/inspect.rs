@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::lm::{self, Join, Place, Setting, View, VocabularyDiff};
+use crate::guide::{self, Join, Place, Setting, View};
 use crate::message::{
     Evidence, Likely, PromptView, RunId, Scoring, Seams, StrongPlace, Update, Vocabularies,
     WeakPlace, Xray,
 };
+use crate::models::VocabularyDiff;
 use crate::search::{Hypothesis, ModelError, SearchParams};
 
 /// How many likely tokens stand at every place.
@@ -42,7 +43,7 @@ fn evidence(
         weak: places.map(weak_place).collect(),
         joins: pair.joins,
         strong: strong.into_iter().map(strong_place).collect(),
-        xray: Arc::new(xray(lm::xray(setting, params.rules, None)?)),
+        xray: Arc::new(xray(guide::xray(setting, params.rules, None)?)),
         seams: seams(setting, params, candidate, parent)?,
     })
 }
@@ -55,7 +56,7 @@ fn seams(
 ) -> Result<Seams, ModelError> {
     let accepted = parent.map(|parent| parent.response(params.rules));
     let response = candidate.response(params.rules);
-    let seams = lm::seams(setting, params.rules, accepted.as_ref(), &response)?;
+    let seams = guide::seams(setting, params.rules, accepted.as_ref(), &response)?;
     Ok(Seams {
         merged: seams.merged,
         accepted: seams.accepted,
@@ -65,7 +66,7 @@ fn seams(
     })
 }
 
-fn xray(xray: lm::Xray) -> Xray {
+fn xray(xray: guide::Xray) -> Xray {
     let VocabularyDiff {
         same,
         sizes: [strong, pair],

@@ -3,8 +3,9 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Outbox, model_info, told};
-use crate::lm::{Library, LoadError, ModelSpec, PairSpec, about};
+use crate::library::Library;
 use crate::message::{Fetched, LoadId, PairInfo, Part, Update};
+use crate::models::{LoadError, ModelSpec, PairSpec, about};
 
 /// Starts loads; what they bring waits here until the worker takes it.
 pub(super) struct Loader {

@@ -22,12 +22,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::judge::Judge;
-use crate::lm::{
-    DeviceChoice, Library, LoadError, Model, ModelSpec, PairSpec, Placement, Templates, Watch,
-};
+use crate::decoder::{DeviceChoice, Placement};
+use crate::library::{Library, Model};
+use crate::measure::Judge;
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, RunRequest, Update};
+use crate::models::{LoadError, ModelSpec, PairSpec, Watch};
 use crate::search::{ChunkBeamSearch, SearchError, SearchEvent, Status};
+use crate::template::Templates;
 use inspect::inspect;
 use loader::Loader;
 use run::{Run, guided_round};

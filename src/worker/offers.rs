@@ -1,7 +1,7 @@
 //! What can be loaded by name: bundled models, presets, what the hub's cache holds.
 
-use crate::lm::{Hub, ModelPreset, ModelSpec, PairPreset, PairSpec, Presets, about, presets};
 use crate::message::{Offer, Part};
+use crate::models::{Hub, ModelPreset, ModelSpec, PairPreset, PairSpec, Presets, about, presets};
 
 /// All offers, in the order in which they are shown.
 pub(super) fn offers() -> Vec<Offer> {

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::{Gone, Run, Worker};
-use crate::lm::{PairSpec, WeakPair};
+use crate::library::WeakPair;
 use crate::message::Update;
+use crate::models::PairSpec;
 use crate::search::SearchEvent;
 
 impl Worker {

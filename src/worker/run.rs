@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::twin::Twin;
 use super::watcher::{Clock, Watcher};
-use crate::lm::{PairScorer, Setting, StrongSampler};
+use crate::guide::{PairScorer, Setting, StrongSampler};
 use crate::message::{RunId, RunRequest, Speeds};
 use crate::search::{ChunkBeamSearch, SearchError, Status};
 

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::judge::Judge;
-use crate::lm::{PairScorer, Setting, StrongSampler};
+use crate::guide::{PairScorer, Setting, StrongSampler};
+use crate::measure::Judge;
 use crate::message::{RunRequest, Update};
 use crate::search::{
     BeamWidth, ChunkBeamSearch, Hypothesis, ModelError, SearchError, SearchParams, Successors,

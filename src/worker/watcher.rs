@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::inspect::inspect;
 use super::loader::Loader;
 use super::{Gone, Outbox, Run};
-use crate::judge::Judge;
-use crate::lm::Setting;
+use crate::guide::Setting;
+use crate::measure::Judge;
 use crate::message::{Act, CancelToken, Command, Live, RunId, Speeds, Update};
 use crate::search::{Hypothesis, HypothesisId, Mark, Partial, SearchEvent, SearchParams};
 

@@ -7,7 +7,9 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use serde_json::json;
-use w2s::lm::{DeviceChoice, Library, ModelSpec};
+use w2s::decoder::DeviceChoice;
+use w2s::library::Library;
+use w2s::models::ModelSpec;
 
 use super::support::{
     Tensors, adapter, assert_close, factors, logits, logits_of, merge, model, noise,

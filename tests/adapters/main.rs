@@ -11,7 +11,7 @@ use support::{
     adapted, adapter, assert_close, config, factors, factors_for, family, load, logits, logits_of,
     merge, model,
 };
-use w2s::lm::Kernels;
+use w2s::decoder::Kernels;
 
 /// One factor at least in every place of a Llama.
 const LLAMA: [&str; 8] = [

@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use w2s::lm::{Adapter, DeviceChoice, Kernels, Library, ModelSpec, PairSpec, Setting};
+use w2s::decoder::{DeviceChoice, Kernels};
+use w2s::guide::Setting;
+use w2s::library::Library;
+use w2s::models::{Adapter, ModelSpec, PairSpec};
 use w2s::search::{ChunkBeamSearch, Rules, Sampling, SearchEvent, SearchParams, Status};
 
 use super::support::{Tensors, adapter, factor, factors, load, logits, repository};

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use w2s::lm::{
-    Adapter, Decoder, DeviceChoice, Kernels, Library, ModelSpec, Placement, positions, read_folder,
-};
+use w2s::decoder::{Decoder, DeviceChoice, Kernels, Placement};
+use w2s::guide::positions;
+use w2s::library::Library;
+use w2s::models::{Adapter, ModelSpec, read_folder};
 
 pub const RANK: usize = 3;
 pub const ALPHA: usize = 6;

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use serde_json::json;
 use tempfile::TempDir;
-use w2s::lm::{
-    Decoder, DecoderConfig, Feed, Kernels, LoadError, Placement, Want, Weights, read_folder,
-    weight_bytes,
-};
+use w2s::decoder::{Decoder, Feed, Kernels, Placement, Want};
+use w2s::library::weight_bytes;
+use w2s::models::{DecoderConfig, LoadError, Weights, read_folder};
 
 use super::{folder_of, repository};
 

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use w2s::lm::{DeviceChoice, Library, Model, ModelSpec};
+use w2s::decoder::DeviceChoice;
+use w2s::library::{Library, Model};
+use w2s::models::ModelSpec;
 
 use super::{folder_of, repository};
 

@@ -1,0 +1,251 @@
+//! The forward pass on the CPU: f32, own SIMD kernels, all cores.
+
+mod attend;
+mod linear;
+mod mat;
+mod math;
+mod memory;
+mod pages;
+mod panels;
+mod plan;
+mod quant;
+mod run;
+mod tile;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::Result;
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::decoder::factors::Factors;
+use crate::decoder::feed::{Feed, Want};
+use crate::decoder::net::{Net, Tuned};
+use crate::decoder::pass::Kinds;
+use crate::decoder::rope::RopeTable;
+use crate::models::{DecoderConfig, LoadError, Stored};
+use linear::Linear;
+use math::Gain;
+use panels::{Panels, move_to_large_pages};
+use quant::Quant;
+use run::HostPass;
+
+pub(super) use pages::{Lane, PageShape};
+
+/// Models up to this size stay in the caches of the cores, so that threads may each run their
+/// own rows through all layers, without waiting for each other inside.
+const IN_CACHE: usize = 32 << 20;
+
+/// log Σ exp(logits), in nats.
+pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
+    Arch::new().dispatch(math::LogSumExp(logits))
+}
+
+/// The highest logit; −∞ of none.
+pub(crate) fn max(logits: &[f32]) -> f32 {
+    // Too little to be worth asking for the machine's widest vectors.
+    math::max(logits)
+}
+
+/// A model on the CPU.
+pub(super) struct Host {
+    net: Tuned<Packed>,
+    ropes: Arc<[RopeTable]>,
+    shape: PageShape,
+    arch: Arch,
+    small: bool,
+    hidden: usize,
+    /// Query heads per key head.
+    group: usize,
+}
+
+/// One row's part in a pass.
+pub(super) struct Fed {
+    pub lane: Lane,
+    /// Positions cached before the pass.
+    pub start: usize,
+    /// Which of the pass's tokens are this row's.
+    pub tokens: Range<usize>,
+}
+
+/// A share of a pass: neighbouring feeds.
+struct Part {
+    fed: Vec<Fed>,
+    ids: Vec<u32>,
+}
+
+impl Host {
+    pub fn new(mut net: Net<Packed>, config: &DecoderConfig, arch: Arch) -> Self {
+        move_to_large_pages(net.matrices_mut().filter_map(Linear::panels_mut));
+        let ropes = config.arithmetic.ropes.iter();
+        Self {
+            small: net.matrices().map(Linear::bytes).sum::<usize>() <= IN_CACHE,
+            net: Tuned::new(net),
+            ropes: ropes
+                .map(|r| RopeTable::new(r.clone(), config.context))
+                .collect(),
+            shape: PageShape {
+                n_layers: config.n_layers,
+                n_heads: config.n_kv_heads,
+                head_dim: config.head_dim,
+            },
+            arch,
+            hidden: config.hidden,
+            group: config.n_heads / config.n_kv_heads,
+        }
+    }
+
+    /// The same weights with an adapter's factors beside them. Threads share out the rows as
+    /// without them, so that factors of zero change nothing at all.
+    ///
+    /// # Errors
+    /// As [`Factors::change`].
+    pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
+        Ok(Self {
+            net: self.net.with(factors.change(&Packed(self.arch))?),
+            ropes: self.ropes.clone(),
+            ..*self
+        })
+    }
+
+    pub fn net(&self) -> &Tuned<Packed> {
+        &self.net
+    }
+
+    pub fn shape(&self) -> PageShape {
+        self.shape
+    }
+
+    /// Feeds checked tokens to their rows on `team` threads; returns the wanted logits, row
+    /// after row.
+    pub fn forward(
+        &self,
+        lanes: &mut [Lane],
+        feeds: &[Feed<'_>],
+        want: Want,
+        team: usize,
+    ) -> Result<Vec<f32>> {
+        let n_parts = if self.small { team.min(feeds.len()) } else { 1 };
+        let mut parts: Vec<_> = shares(feeds, n_parts)
+            .into_iter()
+            .map(|share| self.part(share, lanes))
+            .collect();
+        let team = if parts.len() == 1 { team } else { 1 };
+        let logits = parts.par_iter_mut().map(|part| self.run(part, team, want));
+        let logits = logits.collect::<Result<Vec<_>>>();
+        let fed = parts.into_iter().flat_map(|part| part.fed);
+        for (feed, fed) in feeds.iter().zip(fed) {
+            lanes[feed.row] = fed.lane;
+        }
+        let mut logits = logits?;
+        Ok(match logits.len() {
+            1 => logits.remove(0),
+            _ => logits.concat(),
+        })
+    }
+
+    /// Takes the rows of some feeds out of the cache.
+    fn part(&self, feeds: &[Feed<'_>], lanes: &mut [Lane]) -> Part {
+        let mut ids = Vec::new();
+        let mut take = |feed: &Feed<'_>| {
+            let mut lane = std::mem::take(&mut lanes[feed.row]);
+            let (start, first) = (lane.len(), ids.len());
+            lane.grow(self.shape, feed.tokens.len());
+            ids.extend_from_slice(feed.tokens);
+            let tokens = first..ids.len();
+            Fed {
+                lane,
+                start,
+                tokens,
+            }
+        };
+        let fed = feeds.iter().map(&mut take).collect();
+        Part { fed, ids }
+    }
+
+    fn run(&self, part: &mut Part, team: usize, want: Want) -> Result<Vec<f32>> {
+        let mut pass = HostPass::new(self, part, team, want);
+        let logits = self.net.run(&mut pass, want != Want::None)?;
+        Ok(logits.map_or_else(Vec::new, |mat| mat.data))
+    }
+}
+
+/// Cuts feeds into at most `n` runs of about as many tokens each.
+fn shares<'a, 'b>(feeds: &'a [Feed<'b>], n: usize) -> Vec<&'a [Feed<'b>]> {
+    let total: usize = feeds.iter().map(|f| f.tokens.len()).sum();
+    let mut before = 0;
+    let mut share = |feed: &Feed<'_>| {
+        // The share in which the feed's middle token falls.
+        let middle = before + feed.tokens.len() / 2;
+        before += feed.tokens.len();
+        (feed.row, middle * n / total.max(1))
+    };
+    let shares: Vec<_> = feeds.iter().map(&mut share).collect();
+    let mut rest = feeds;
+    let sizes = shares.chunk_by(|a, b| a.1 == b.1).map(<[_]>::len);
+    let mut cut = |n| {
+        let (head, tail) = rest.split_at(n);
+        rest = tail;
+        head
+    };
+    sizes.map(&mut cut).collect()
+}
+
+/// Weights as the CPU's kernels like them, packed for one kind of machine.
+pub(super) struct Packed(pub Arch);
+
+/// Rows to look up.
+pub(super) enum Table {
+    Rows(Vec<f32>),
+    /// The head's.
+    Head,
+    /// Rows that are unpacked when they are looked up.
+    Packed(Linear),
+}
+
+impl Kinds for Packed {
+    type Matrix = Linear;
+    type Norm = Gain;
+    type Table = Table;
+
+    fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
+        Ok(match rows {
+            Stored::Plain(rows) => Linear::Panels(Panels::pack(self.0, &rows, n, k, bias)),
+            Stored::Quant(parts) => Linear::Quant(Quant::new(parts, k, bias)),
+        })
+    }
+
+    fn norm(&self, eps: f64, gain: Vec<f32>, bias: Option<Vec<f32>>) -> Result<Gain> {
+        let eps = eps as f32;
+        Ok(Gain { gain, bias, eps })
+    }
+
+    fn table(&self, rows: Stored, width: usize) -> Result<Table> {
+        Ok(match rows {
+            Stored::Plain(rows) => Table::Rows(rows),
+            Stored::Quant(parts) => Table::Packed(Linear::Quant(Quant::new(parts, width, None))),
+        })
+    }
+
+    fn tied(&self, _: &Linear) -> Table {
+        Table::Head
+    }
+}
+
+impl Host {
+    /// `out = scale * row i` of a table.
+    fn look_up(&self, table: &Table, i: usize, scale: f32, out: &mut [f32]) -> Result<()> {
+        match table {
+            Table::Head => return self.net.net().head.unpack(i, scale, out),
+            Table::Packed(linear) => return linear.unpack(i, scale, out),
+            Table::Rows(rows) => {
+                let row = &rows[i * out.len()..];
+                for (out, v) in out.iter_mut().zip(row) {
+                    *out = v * scale;
+                }
+            }
+        }
+        Ok(())
+    }
+}

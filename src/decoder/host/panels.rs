@@ -1,0 +1,291 @@
+//! Linear layers on the CPU: weights in panels of columns, so that every product reads memory
+//! in one direction.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use memmap2::MmapMut;
+use pulp::{Arch, Simd, WithSimd, bytemuck};
+use rayon::prelude::*;
+
+use super::mat::{Mat, strips};
+use super::memory::large_pages;
+use super::tile::{load, store, tile};
+
+/// Vectors of columns in a panel.
+const V: usize = 2;
+
+/// Multiplications that are worth a task of their own.
+const TASK: usize = 1 << 19;
+
+/// The weights of a linear layer of `n` outputs and `k` inputs: for each panel of `width`
+/// outputs, for each input, `width` weights. The last panel is filled up with zeros.
+#[derive(Debug)]
+pub(crate) struct Panels {
+    data: Weights,
+    /// Filled up like the weights; empty for no bias.
+    bias: Vec<f32>,
+    width: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// Packed weights: on the heap until the whole model is read, then together in large pages.
+#[derive(Debug)]
+enum Weights {
+    Heap(Vec<f32>),
+    Slab(Arc<MmapMut>, Range<usize>),
+}
+
+impl Weights {
+    fn all(&self) -> &[f32] {
+        match self {
+            Self::Heap(data) => data,
+            // A map begins on a page and is cut at whole floats.
+            Self::Slab(slab, range) => &bytemuck::cast_slice(slab)[range.clone()],
+        }
+    }
+}
+
+/// Moves all weights into one stretch of large pages, matrix by matrix, so that only one of
+/// them is ever there twice. Where the system has no such memory, they stay where they are.
+pub(super) fn move_to_large_pages<'a>(matrices: impl Iterator<Item = &'a mut Panels>) {
+    let matrices: Vec<_> = matrices.collect();
+    let total: usize = matrices.iter().map(|m| m.bytes()).sum();
+    let Ok(mut slab) = large_pages(total) else {
+        return;
+    };
+    let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut slab);
+    let mut ranges = Vec::with_capacity(matrices.len());
+    let mut start = 0;
+    let mut matrices = matrices;
+    for matrix in &mut matrices {
+        let range = start..start + matrix.data.all().len();
+        start = range.end;
+        floats[range.clone()].copy_from_slice(matrix.data.all());
+        matrix.data = Weights::Heap(Vec::new());
+        ranges.push(range);
+    }
+    let slab = Arc::new(slab);
+    for (matrix, range) in matrices.into_iter().zip(ranges) {
+        matrix.data = Weights::Slab(Arc::clone(&slab), range);
+    }
+}
+
+impl Panels {
+    /// Packs `n` rows of `k` weights for the vectors of `arch`.
+    pub fn pack(arch: Arch, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Self {
+        let width = V * arch.dispatch(Lanes);
+        let n_panels = n.div_ceil(width);
+        let mut data = vec![0.0; n_panels * width * k];
+        data.par_chunks_mut(width * k)
+            .zip(rows.par_chunks(width * k))
+            .for_each(|(panel, rows)| interleave(panel, rows, width, k));
+        let mut bias = bias.unwrap_or_default();
+        if !bias.is_empty() {
+            bias.resize(n_panels * width, 0.0);
+        }
+        Self {
+            data: Weights::Heap(data),
+            bias,
+            width,
+            n,
+            k,
+        }
+    }
+
+    /// Bytes of weights.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.data.all())
+    }
+
+    /// Row `j` of the unpacked weights, times `scale`.
+    pub fn unpack(&self, j: usize, scale: f32, out: &mut [f32]) {
+        let start = j / self.width * self.width * self.k + j % self.width;
+        let weights = self.data.all()[start..].iter().step_by(self.width);
+        for (out, w) in out.iter_mut().zip(weights) {
+            *out = w * scale;
+        }
+    }
+
+    /// `x W^T + b` on up to `team` threads of the current pool.
+    pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
+        let mut out = Mat::zeros(x.n_rows(), self.n);
+        let n_panels = self.n.div_ceil(self.width);
+        let per_strip = n_panels.div_ceil(self.n_strips(team, x.n_rows()));
+        let outs = strips(&mut out, per_strip * self.width);
+        let product = |(s, outs)| arch.dispatch(self.strip(s * per_strip, x, outs));
+        if team == 1 || outs.len() == 1 {
+            outs.into_iter().enumerate().for_each(product);
+        } else {
+            outs.into_par_iter()
+                .enumerate()
+                .with_max_len(1)
+                .for_each(product);
+        }
+        out
+    }
+
+    /// Into how many tasks to cut a product of so many rows.
+    fn n_strips(&self, team: usize, n_rows: usize) -> usize {
+        // Below four rows memory is the limit: such a product takes as long as one of four.
+        let tasks = n_rows.max(4) * self.n * self.k / TASK;
+        match team {
+            1 => 1,
+            // More tasks than threads, so that a thread that is held up holds up no other.
+            _ if tasks > 1 => tasks.clamp(team, 4 * team),
+            _ => 1,
+        }
+    }
+
+    /// The product of `x` with all panels from `first` on that `outs` has columns for.
+    fn strip<'a>(&'a self, first: usize, x: &'a Mat, outs: Vec<&'a mut [f32]>) -> Strip<'a> {
+        Strip {
+            weights: &self.data.all()[first * self.width * self.k..],
+            bias: self.bias.get(first * self.width..).unwrap_or_default(),
+            k: self.k,
+            x,
+            outs,
+        }
+    }
+}
+
+fn interleave(panel: &mut [f32], rows: &[f32], width: usize, k: usize) {
+    for (j, row) in rows.chunks_exact(k).enumerate() {
+        for (slot, &w) in panel[j..].iter_mut().step_by(width).zip(row) {
+            *slot = w;
+        }
+    }
+}
+
+/// Asks the machine for its vector length in f32.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+struct Strip<'a> {
+    weights: &'a [f32],
+    bias: &'a [f32],
+    k: usize,
+    x: &'a Mat,
+    /// One row's columns each.
+    outs: Vec<&'a mut [f32]>,
+}
+
+impl WithSimd for Strip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let width = V * S::F32_LANES;
+        let n = self.outs.first().map_or(0, |row| row.len());
+        let panels = self.weights.chunks_exact(width * self.k);
+        for (first, panel) in (0..n).step_by(width).zip(panels) {
+            let mut row = 0;
+            // Eight rows need 19 registers; only machines with wide vectors have them.
+            if S::F32_LANES == 16 {
+                row = self.rows::<S, 8>(simd, panel, first, row);
+            }
+            row = self.rows::<S, 4>(simd, panel, first, row);
+            row = self.rows::<S, 2>(simd, panel, first, row);
+            self.rows::<S, 1>(simd, panel, first, row);
+        }
+    }
+}
+
+impl Strip<'_> {
+    /// Multiplies as many blocks of `M` rows as there are from `row` on; returns the next row.
+    #[inline(always)]
+    fn rows<S: Simd, const M: usize>(
+        &mut self,
+        simd: S,
+        panel: &[f32],
+        first: usize,
+        mut row: usize,
+    ) -> usize {
+        let (w, _) = S::as_simd_f32s(panel);
+        let bias = load::<S, V>(simd, self.bias.get(first..).unwrap_or_default());
+        let last = first + V * S::F32_LANES;
+        while row + M <= self.outs.len() {
+            let x: [&[f32]; M] = std::array::from_fn(|i| self.x.row(row + i));
+            let acc = tile::<S, M, V>(simd, x, w, [bias; M]);
+            for (out, acc) in self.outs[row..row + M].iter_mut().zip(&acc) {
+                let last = last.min(out.len());
+                store::<S, V>(&mut out[first..last], acc);
+            }
+            row += M;
+        }
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Result, Tensor};
+
+    use super::*;
+    use crate::models::archs;
+
+    fn noise(n: usize, salt: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.0 - 1.0)
+            .collect()
+    }
+
+    /// The product by candle.
+    fn plain(x: &Mat, w: &[f32], n: usize, k: usize, bias: &[f32]) -> Result<Vec<f32>> {
+        let x = Tensor::from_slice(&x.data, (x.n_rows(), k), &Device::Cpu)?;
+        let w = Tensor::from_slice(w, (n, k), &Device::Cpu)?;
+        let bias = Tensor::from_slice(bias, n, &Device::Cpu)?;
+        x.matmul(&w.t()?)?
+            .broadcast_add(&bias)?
+            .flatten_all()?
+            .to_vec1()
+    }
+
+    #[test]
+    fn products_equal_candles() {
+        for (n, k) in [(1, 1), (31, 7), (32, 16), (33, 17), (100, 63), (320, 257)] {
+            for m in [1, 2, 3, 5, 8, 16, 17, 80] {
+                for arch in archs() {
+                    check(arch, m, k, n);
+                }
+            }
+        }
+    }
+
+    fn check(arch: Arch, m: usize, k: usize, n: usize) {
+        let (data, w, bias) = (noise(m * k, m), noise(n * k, 1), noise(n, 2));
+        let x = Mat { data, width: k };
+        let wanted = plain(&x, &w, n, k, &bias).unwrap();
+        let panels = Panels::pack(arch, &w, n, k, Some(bias));
+        for team in [1, 3] {
+            let found = panels.apply(arch, team, &x).data;
+            for (a, b) in found.iter().zip(&wanted) {
+                let close = (a - b).abs() < 1e-4;
+                assert!(close, "{arch:?}, {m} x {k} x {n}: {a} is not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_out_as_they_went_in() {
+        let (n, k) = (67, 13);
+        let w = noise(n * k, 3);
+        let mut row = vec![0.0; k];
+        for arch in archs() {
+            let panels = Panels::pack(arch, &w, n, k, None);
+            for (j, w) in w.chunks_exact(k).enumerate() {
+                panels.unpack(j, 2.0, &mut row);
+                assert!(row.iter().zip(w).all(|(r, w)| *r == w * 2.0));
+            }
+        }
+    }
+}

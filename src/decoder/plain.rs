@@ -1,0 +1,328 @@
+//! The forward pass with candle tensors, on any device.
+
+use std::sync::Arc;
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+use super::factors::Factors;
+use super::feed::{Feed, Want};
+use super::net::{Net, Tuned};
+use super::pass::{Attention, Kinds, Pass};
+use super::placement::Placement;
+use super::rope::RopeTable;
+use super::tensors::{Step, Tensors};
+use crate::models::{Activation, DecoderConfig, LoadError, Stored};
+
+/// A model on a device.
+pub(super) struct Plain {
+    net: Tuned<OnDevice>,
+    ropes: Arc<[RopeTable]>,
+    place: Placement,
+    n_heads: usize,
+    n_kv_heads: usize,
+    head_dim: usize,
+}
+
+impl Plain {
+    pub fn new(net: Net<OnDevice>, config: &DecoderConfig, place: &Placement) -> Self {
+        let ropes = config.arithmetic.ropes.iter();
+        Self {
+            net: Tuned::new(net),
+            ropes: ropes
+                .map(|r| RopeTable::new(r.clone(), config.context))
+                .collect(),
+            place: place.clone(),
+            n_heads: config.n_heads,
+            n_kv_heads: config.n_kv_heads,
+            head_dim: config.head_dim,
+        }
+    }
+
+    /// The same weights with an adapter's factors beside them.
+    ///
+    /// # Errors
+    /// As [`Factors::change`].
+    pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
+        let place = self.place.clone();
+        Ok(Self {
+            net: self.net.with(factors.change(&OnDevice(place.clone()))?),
+            ropes: self.ropes.clone(),
+            place,
+            ..*self
+        })
+    }
+
+    pub fn net(&self) -> &Tuned<OnDevice> {
+        &self.net
+    }
+
+    /// An empty cache of one row.
+    pub fn cache(&self) -> Tensors {
+        let shape = [self.n_kv_heads, self.head_dim];
+        let n_layers = self.net.net().layers.len();
+        Tensors::new(n_layers, shape, &self.place.device, self.place.dtype)
+    }
+
+    /// Feeds checked tokens to their rows; returns the wanted logits, row after row.
+    pub fn forward(&self, cache: &mut Tensors, feeds: &[Feed<'_>], want: Want) -> Result<Vec<f32>> {
+        let mut pass = PlainPass::new(self, cache, feeds, want)?;
+        let logits = self.net.run(&mut pass, want != Want::None)?;
+        let flat = |t: Tensor| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
+        logits.map_or(Ok(Vec::new()), flat)
+    }
+}
+
+/// Weights as tensors.
+pub(super) struct OnDevice(pub Placement);
+
+/// A linear layer: weights (n, k) and bias.
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+/// A norm's parameters, in f32 on every device.
+pub(super) struct Gain {
+    gain: Tensor,
+    bias: Option<Tensor>,
+    eps: f64,
+}
+
+impl OnDevice {
+    fn tensor(&self, values: Vec<f32>, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        // Converted before it is moved, so that only the small form crosses the bus.
+        Tensor::from_vec(values, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(&self.0.device)
+    }
+}
+
+impl Kinds for OnDevice {
+    type Matrix = Linear;
+    type Norm = Gain;
+    type Table = Tensor;
+
+    fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
+        let dtype = self.0.dtype;
+        Ok(Linear {
+            weight: self.tensor(rows.into_plain()?, &[n, k], dtype)?,
+            bias: bias.map(|b| self.tensor(b, &[n], dtype)).transpose()?,
+        })
+    }
+
+    fn norm(&self, eps: f64, gain: Vec<f32>, bias: Option<Vec<f32>>) -> Result<Gain> {
+        let n = gain.len();
+        let bias = bias.map(|b| self.tensor(b, &[n], DType::F32));
+        Ok(Gain {
+            gain: self.tensor(gain, &[n], DType::F32)?,
+            bias: bias.transpose()?,
+            eps,
+        })
+    }
+
+    fn table(&self, rows: Stored, width: usize) -> Result<Tensor> {
+        let rows = rows.into_plain()?;
+        let n = rows.len() / width;
+        self.tensor(rows, &[n, width], self.0.dtype)
+    }
+
+    fn tied(&self, matrix: &Linear) -> Tensor {
+        matrix.weight.clone()
+    }
+}
+
+impl Gain {
+    /// Normalises the last dimension of `x`, computing in f32.
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        let dtype = x.dtype();
+        let mut x = x.to_dtype(DType::F32)?;
+        if self.bias.is_some() {
+            x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        }
+        let variance = (x.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?;
+        let y = x
+            .broadcast_div(&variance.sqrt()?)?
+            .broadcast_mul(&self.gain)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias)?.to_dtype(dtype),
+            None => y.to_dtype(dtype),
+        }
+    }
+
+    /// Normalises heads (tokens, heads, dimensions), one by one or, where the gain covers all
+    /// of them, together.
+    fn apply_to_heads(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, heads, d) = x.dims3()?;
+        match self.gain.dim(0)? == d {
+            true => self.apply(x),
+            false => self
+                .apply(&x.reshape((n, heads * d))?)?
+                .reshape((n, heads, d)),
+        }
+    }
+}
+
+struct PlainPass<'a> {
+    plain: &'a Plain,
+    cache: &'a mut Tensors,
+    step: Step,
+    ids: Tensor,
+    /// For each rotary embedding the cosines and sines (tokens, 1, half).
+    ropes: Vec<(Tensor, Tensor)>,
+    /// The rows to compute logits for, where not all.
+    picked: Option<Tensor>,
+}
+
+impl<'a> PlainPass<'a> {
+    fn new(
+        plain: &'a Plain,
+        cache: &'a mut Tensors,
+        feeds: &[Feed<'_>],
+        want: Want,
+    ) -> Result<Self> {
+        let ids: Vec<u32> = feeds.iter().flat_map(|f| f.tokens).copied().collect();
+        let step = cache.step(feeds)?;
+        let ropes = plain.ropes.iter().map(|r| plain.angles(r, &step.positions));
+        let mut seen = 0;
+        let mut last = |f: &Feed<'_>| {
+            seen += f.tokens.len() as u32;
+            seen - 1
+        };
+        let picked: Vec<u32> = feeds.iter().map(&mut last).collect();
+        let all = want != Want::Last || picked.len() == ids.len();
+        let index = |ids: Vec<u32>| Tensor::new(ids, &plain.place.device);
+        Ok(Self {
+            ropes: ropes.collect::<Result<_>>()?,
+            ids: index(ids)?,
+            picked: if all { None } else { Some(index(picked)?) },
+            plain,
+            cache,
+            step,
+        })
+    }
+}
+
+impl Plain {
+    fn angles(&self, rope: &RopeTable, positions: &[usize]) -> Result<(Tensor, Tensor)> {
+        let (n, half) = (positions.len(), rope.half());
+        let rows = Tensor::from_vec(rope.rows(positions), (n, 1, 2 * half), &Device::Cpu)?;
+        let rows = rows
+            .to_dtype(self.place.dtype)?
+            .to_device(&self.place.device)?;
+        Ok((rows.narrow(2, 0, half)?, rows.narrow(2, half, half)?))
+    }
+}
+
+/// Turns the pairs `(x[i], x[half + i])` of heads (tokens, heads, dimensions).
+fn rotate(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
+    let half = cos.dim(2)?;
+    let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
+    let left = (a.broadcast_mul(cos)? - b.broadcast_mul(sin)?)?;
+    let right = (b.broadcast_mul(cos)? + a.broadcast_mul(sin)?)?;
+    match x.dim(2)? - 2 * half {
+        0 => Tensor::cat(&[left, right], 2),
+        rest => Tensor::cat(&[left, right, x.narrow(2, 2 * half, rest)?], 2),
+    }
+}
+
+fn soft_cap(x: Tensor, cap: Option<f64>) -> Result<Tensor> {
+    match cap {
+        Some(cap) => (x / cap)?.tanh()? * cap,
+        None => Ok(x),
+    }
+}
+
+impl Pass for PlainPass<'_> {
+    type Kinds = OnDevice;
+    type Acts = Tensor;
+
+    fn embed(&mut self, table: &Tensor, scale: f64) -> Result<Tensor> {
+        table.index_select(&self.ids, 0)? * scale
+    }
+
+    fn place(&mut self, table: &Tensor, skip: usize, x: &mut Tensor) -> Result<()> {
+        let rows: Vec<_> = self
+            .step
+            .positions
+            .iter()
+            .map(|p| (p + skip) as u32)
+            .collect();
+        let rows = Tensor::new(rows, &self.plain.place.device)?;
+        *x = (&*x + table.index_select(&rows, 0)?)?;
+        Ok(())
+    }
+
+    fn linear(&mut self, matrix: &Linear, x: &Tensor) -> Result<Tensor> {
+        let y = x.matmul(&matrix.weight.t()?)?;
+        match &matrix.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+
+    fn norm(&mut self, norm: &Gain, x: &Tensor) -> Result<Tensor> {
+        norm.apply(x)
+    }
+
+    fn attend(&mut self, how: &Attention<'_, Gain>, qkv: Tensor) -> Result<Tensor> {
+        let Plain {
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            ..
+        } = *self.plain;
+        let n = qkv.dim(0)?;
+        let heads = |first: usize, count: usize| {
+            let part = qkv.narrow(1, first * head_dim, count * head_dim)?;
+            part.reshape((n, count, head_dim))
+        };
+        let mut q = heads(0, n_heads)?;
+        let mut k = heads(n_heads, n_kv_heads)?;
+        let v = heads(n_heads + n_kv_heads, n_kv_heads)?;
+        if let (Some(q_norm), Some(k_norm)) = (how.q_norm, how.k_norm) {
+            q = q_norm.apply_to_heads(&q)?;
+            k = k_norm.apply_to_heads(&k)?;
+        }
+        if let Some(rope) = how.kind.rope {
+            q = rotate(&q, &self.ropes[rope])?;
+            k = rotate(&k, &self.ropes[rope])?;
+        }
+        let (keys, values) = self.cache.append(how.layer, &k, &v, &self.step)?;
+        let q = self
+            .step
+            .pad(&(q * how.arithmetic.attention_scale)?, n_kv_heads)?;
+        let scores = q.matmul(&keys.t()?)?.to_dtype(DType::F32)?;
+        let scores = soft_cap(scores, how.arithmetic.attention_cap)?;
+        let weights = self.step.softmax(&scores, how.kind.window)?;
+        let out = weights.to_dtype(self.plain.place.dtype)?.matmul(&values)?;
+        self.step.unpad(&out, n_heads)
+    }
+
+    fn activate(&mut self, how: Activation, gated: bool, x: Tensor) -> Result<Tensor> {
+        let width = x.dim(1)? / if gated { 2 } else { 1 };
+        let left = x.narrow(1, 0, width)?;
+        let y = match how {
+            Activation::Silu => left.silu(),
+            Activation::Gelu => left.gelu_erf(),
+            Activation::GeluTanh => left.gelu(),
+            Activation::Relu => left.relu(),
+        }?;
+        match gated {
+            true => y * x.narrow(1, width, width)?,
+            false => Ok(y),
+        }
+    }
+
+    fn add(&mut self, x: &mut Tensor, y: Tensor, scale: f64) -> Result<()> {
+        let y = if scale == 1.0 { y } else { (y * scale)? };
+        *x = (&*x + y)?;
+        Ok(())
+    }
+
+    fn pick(&mut self, x: Tensor) -> Result<Tensor> {
+        match &self.picked {
+            Some(rows) => x.index_select(rows, 0),
+            None => Ok(x),
+        }
+    }
+}

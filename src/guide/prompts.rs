@@ -1,0 +1,148 @@
+//! Prompts as each side of a search sees them: through a template, then as ids.
+
+use super::setting::Setting;
+use crate::decoder::ForwardError;
+use crate::library::{Library, Model, WeakPair};
+use crate::models::{Prompt, presets, render};
+use crate::search::{ModelError, TokenId};
+use crate::template::Template;
+
+impl Library {
+    /// `prompt` for both sides, each through its template.
+    ///
+    /// # Errors
+    /// A template that cannot be used with its model.
+    pub fn setting(
+        &self,
+        strong: Model,
+        pair: WeakPair,
+        prompt: &str,
+    ) -> Result<Setting, ModelError> {
+        Ok(Setting {
+            strong_prompt: self.strong_prompt(&strong, prompt)?,
+            pair_prompt: self.pair_prompt(&pair, prompt)?,
+            strong,
+            pair,
+        })
+    }
+
+    /// `prompt` through the strong model's template: the user's, else its preset's.
+    ///
+    /// # Errors
+    /// As [`Self::setting`].
+    pub fn strong_prompt(&self, strong: &Model, prompt: &str) -> Result<Prompt, ModelError> {
+        let preset = || presets().strong_template(&strong.name).cloned();
+        let template = self.templates().strong.clone().or_else(preset);
+        let system = self.templates().system.as_deref();
+        template.unwrap_or_default().apply(strong, prompt, system)
+    }
+
+    /// `prompt` through the pair's template.
+    ///
+    /// # Errors
+    /// As [`Self::setting`].
+    pub fn pair_prompt(&self, pair: &WeakPair, prompt: &str) -> Result<Prompt, ModelError> {
+        let preset = || presets().pair_template(&pair.tuned.name).cloned();
+        let template = self.templates().pair.clone().or_else(preset);
+        let template = template.unwrap_or_default();
+        // A system prompt is for those who are chatted with.
+        let system = self.templates().system.as_deref();
+        let system = system.filter(|_| template == Template::Chat);
+        template.apply(&pair.tuned, prompt, system)
+    }
+}
+
+impl Template {
+    /// `prompt` as `model` is to see it.
+    ///
+    /// # Errors
+    /// A chat template that is missing or cannot be run; a system prompt without one.
+    pub fn apply(
+        &self,
+        model: &Model,
+        prompt: &str,
+        system: Option<&str>,
+    ) -> Result<Prompt, ModelError> {
+        match (self, system) {
+            (Self::Chat, system) => chat(model, prompt, system).map(Prompt::complete),
+            (_, Some(_)) => Err(ModelError::Other(format!(
+                "a system prompt for {} needs its chat template: choose the template 'chat'",
+                model.name
+            ))),
+            (Self::Raw, None) => Ok(prompt.into()),
+            (Self::Text(text), None) => Ok(text.replace("{prompt}", prompt).as_str().into()),
+        }
+    }
+}
+
+/// One user's turn and the beginning of the answer.
+fn chat(model: &Model, prompt: &str, system: Option<&str>) -> Result<String, ModelError> {
+    let Some(source) = &model.chat_template else {
+        return Err(ModelError::Other(format!(
+            "{} has no chat template: choose raw or a text with {{prompt}} in it",
+            model.name
+        )));
+    };
+    let name = |id: Option<u32>| id.and_then(|id| model.tokenizer.name(id));
+    let specials = [name(model.tokenizer.bos()), name(model.tokenizer.eos())];
+    render(source, prompt, system, specials).map_err(|reason| {
+        ModelError::Other(format!(
+            "the chat template of {} cannot be used ({reason}): choose raw or a text with {{prompt}} in it",
+            model.name
+        ))
+    })
+}
+
+impl Model {
+    /// The ids that a response follows: those of `prompt`, or BOS alone when it is empty.
+    ///
+    /// # Errors
+    /// An empty prompt for a model without BOS; a prompt that does not leave room for
+    /// `max_new_tokens` in the context.
+    pub fn prompt_ids(
+        &self,
+        prompt: &Prompt,
+        max_new_tokens: usize,
+    ) -> Result<Vec<TokenId>, ModelError> {
+        let mut ids = self.text_ids(prompt, "");
+        if ids.is_empty() {
+            ids.push(self.tokenizer.bos().ok_or_else(|| self.needs_a_prompt())?);
+        }
+        self.check_context(ids.len() + max_new_tokens)?;
+        Ok(ids)
+    }
+
+    /// # Errors
+    /// [`ModelError::ContextFull`] when `needed` tokens are more than the model can hold.
+    pub fn check_context(&self, needed: usize) -> Result<(), ModelError> {
+        let context = self.decoder.config().context;
+        if needed <= context {
+            return Ok(());
+        }
+        Err(ModelError::ContextFull {
+            who: self.name.clone(),
+            context,
+            needed,
+        })
+    }
+
+    #[must_use]
+    pub fn not_finite(&self) -> ModelError {
+        ModelError::NotFinite {
+            who: self.name.clone(),
+        }
+    }
+
+    fn needs_a_prompt(&self) -> ModelError {
+        ModelError::Other(format!(
+            "the prompt is empty and {} has no BOS token to start from: write a prompt",
+            self.name
+        ))
+    }
+}
+
+impl From<ForwardError> for ModelError {
+    fn from(error: ForwardError) -> Self {
+        Self::Other(error.to_string())
+    }
+}

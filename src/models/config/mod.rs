@@ -1,0 +1,274 @@
+//! What a model is, as data: every family that the decoder runs is a value of [`DecoderConfig`].
+
+mod family;
+mod json;
+mod names;
+mod rope;
+mod stack;
+
+pub(crate) use names::Names;
+pub(crate) use rope::Rope;
+pub(crate) use stack::Slot;
+
+use crate::models::error::LoadError;
+
+/// The families, as an error message lists them.
+pub(crate) const KNOWN: &str = "gemma, gemma2, gemma3_text, gpt2, gpt_neox, granite, llama, \
+     mistral, olmo2, opt, phi3, qwen2, qwen3, smollm3, starcoder2";
+
+/// A decoder's shape and arithmetic, read from a Hugging Face `config.json` of either generation
+/// (`rope_theta`/`rope_scaling`/`torch_dtype` or `rope_parameters`/`dtype`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecoderConfig {
+    /// `model_type`.
+    pub family: String,
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    pub n_layers: usize,
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+    /// Inner width of the feed-forward layer.
+    pub ffn: usize,
+    /// The most tokens a row can hold, `max_position_embeddings`.
+    pub context: usize,
+    pub bos: Option<u32>,
+    /// Any of these ends a text; the first is the one to score.
+    pub eos: Vec<u32>,
+    /// Whether the head is the embedding table.
+    pub tied: bool,
+    pub(crate) arithmetic: Arithmetic,
+    pub(crate) names: Names,
+}
+
+/// What differs between families in the forward pass.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Arithmetic {
+    pub norm: NormKind,
+    pub eps: f64,
+    pub order: Order,
+    pub qk_norm: QkNorm,
+    pub activation: Activation,
+    /// Whether the feed-forward layer is `act(gate) * up`.
+    pub gated: bool,
+    pub bias: Bias,
+    /// The rotary embeddings that layers refer to.
+    pub ropes: Vec<Rope>,
+    pub layers: Vec<LayerKind>,
+    /// Learned positions: how many unused rows their table begins with.
+    pub learned: Option<usize>,
+    /// Multiplies the scores.
+    pub attention_scale: f64,
+    pub attention_cap: Option<f64>,
+    pub logit_cap: Option<f64>,
+    /// Multiplies the logits, before the cap.
+    pub logit_scale: f64,
+    pub embedding_scale: f64,
+    pub residual_scale: f64,
+    /// Whether there is a norm before the head.
+    pub final_norm: bool,
+}
+
+/// What one layer's attention sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LayerKind {
+    /// The last so many positions, its own included.
+    pub window: Option<usize>,
+    /// Index into [`Arithmetic::ropes`]; `None` is no rotary embedding.
+    pub rope: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// `x / rms(x) * w`
+    Rms,
+    /// `x / rms(x) * (1 + w)`
+    RmsPlusOne,
+    /// `(x - mean) / deviation * w + b`
+    Layer,
+}
+
+/// Where norms stand in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Before attention and before the feed-forward layer.
+    Before,
+    /// After each, before the residual sum.
+    After,
+    /// Both.
+    Around,
+    /// Both branches read the same residual, each through its own norm.
+    Parallel,
+}
+
+/// Norm of queries and keys before the rotary embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QkNorm {
+    None,
+    /// Over each head, one gain for all.
+    Head,
+    /// Over all heads at once.
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Silu,
+    /// With the error function.
+    Gelu,
+    /// With the hyperbolic tangent.
+    GeluTanh,
+    Relu,
+}
+
+/// Which linear layers have a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Bias {
+    pub qkv: bool,
+    pub out: bool,
+    pub ffn: bool,
+}
+
+impl DecoderConfig {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// [`LoadError::Config`] when it is malformed, [`LoadError::Family`] or
+    /// [`LoadError::Setting`] when the decoder cannot run it.
+    pub fn parse(json: &str) -> Result<Self, LoadError> {
+        let value = serde_json::from_str(json).map_err(|e| LoadError::Config(e.to_string()))?;
+        Self::from_json(&value)
+    }
+
+    /// The same from JSON that is parsed already.
+    pub(crate) fn from_json(value: &serde_json::Value) -> Result<Self, LoadError> {
+        let config = family::read(&json::Json::new(value))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Takes in a `generation_config.json`: what ends a text there ends it too, as the ends of
+    /// turns of models that chat do.
+    ///
+    /// # Errors
+    /// [`LoadError::Generation`] when it is malformed.
+    pub(crate) fn add_generation(&mut self, json: &str) -> Result<(), LoadError> {
+        let value: serde_json::Value =
+            serde_json::from_str(json).map_err(|e| LoadError::Generation(e.to_string()))?;
+        let wrong = |_| LoadError::Generation(format!("eos_token_id is {}", value["eos_token_id"]));
+        let ids = json::Json::new(&value).ids("eos_token_id");
+        let ids = ids.map_err(wrong)?;
+        for id in ids {
+            if !self.eos.contains(&id) {
+                self.eos.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many parameters the model has, a tied head counted once.
+    #[must_use]
+    pub fn n_params(&self) -> u64 {
+        let (d, q, kv) = (self.hidden, self.q_width(), self.kv_width());
+        let fan = if self.arithmetic.gated { 3 } else { 2 };
+        let layer = d * (2 * q + 2 * kv) + fan * d * self.ffn + self.small_params();
+        let positions = self
+            .arithmetic
+            .learned
+            .map_or(0, |skip| self.context + skip);
+        let tables = self.vocab_size * if self.tied { 1 } else { 2 } + positions;
+        let last = self.norm_params() * usize::from(self.arithmetic.final_norm);
+        (self.n_layers * layer + tables * d + last) as u64
+    }
+
+    /// Width of all query heads.
+    pub(crate) fn q_width(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+
+    /// Width of all key heads, and of all value heads.
+    pub(crate) fn kv_width(&self) -> usize {
+        self.n_kv_heads * self.head_dim
+    }
+
+    /// The fused projection's width.
+    pub(crate) fn qkv_width(&self) -> usize {
+        self.q_width() + 2 * self.kv_width()
+    }
+
+    /// Width that leaves the first feed-forward matrix.
+    pub(crate) fn up_width(&self) -> usize {
+        self.ffn * if self.arithmetic.gated { 2 } else { 1 }
+    }
+
+    /// Biases and norms of one layer.
+    fn small_params(&self) -> usize {
+        let Bias { qkv, out, ffn } = self.arithmetic.bias;
+        let biases = usize::from(qkv) * self.qkv_width()
+            + usize::from(out) * self.hidden
+            + usize::from(ffn) * (self.up_width() + self.hidden);
+        let n_norms = if self.arithmetic.order == Order::Around {
+            4
+        } else {
+            2
+        };
+        let qk = match self.arithmetic.qk_norm {
+            QkNorm::None => 0,
+            QkNorm::Head => 2 * self.head_dim,
+            QkNorm::All => self.q_width() + self.kv_width(),
+        };
+        biases + n_norms * self.norm_params() + qk
+    }
+
+    fn norm_params(&self) -> usize {
+        self.hidden
+            * if self.arithmetic.norm == NormKind::Layer {
+                2
+            } else {
+                1
+            }
+    }
+
+    /// Refuses shapes that no model has, before they reach an allocation.
+    fn check(&self) -> Result<(), LoadError> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden),
+            ("num_hidden_layers", self.n_layers),
+            ("num_attention_heads", self.n_heads),
+            ("num_key_value_heads", self.n_kv_heads),
+            ("head_dim", self.head_dim),
+            ("intermediate_size", self.ffn),
+            ("max_position_embeddings", self.context),
+        ];
+        for (name, size) in sizes {
+            if size == 0 || size > 1 << 28 {
+                return Err(LoadError::Config(format!("{name} is {size}")));
+            }
+        }
+        self.check_heads()
+    }
+
+    fn check_heads(&self) -> Result<(), LoadError> {
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
+            return Err(LoadError::Config(format!(
+                "{} query heads cannot share {} key heads evenly",
+                self.n_heads, self.n_kv_heads
+            )));
+        }
+        match self
+            .arithmetic
+            .ropes
+            .iter()
+            .find(|r| 2 * r.half() > self.head_dim)
+        {
+            Some(rope) => Err(LoadError::Config(format!(
+                "{} rotary dimensions do not fit a head of {}",
+                2 * rope.half(),
+                self.head_dim
+            ))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Models of the Hugging Face hub: taken from the cache that other programs share, fetched into
+//! it where they are not there.
+
+mod cache;
+mod fetch;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use directories::BaseDirs;
+
+use crate::models::error::LoadError;
+use crate::models::spec::{HubSpec, ModelSpec};
+use crate::models::watch::Watch;
+
+/// The hub, as the environment says: `HF_HUB_CACHE` or `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN`,
+/// `HF_HUB_OFFLINE`.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    cache: PathBuf,
+    endpoint: String,
+    token: Option<String>,
+    offline: bool,
+}
+
+impl Hub {
+    /// From the environment of this process.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::new(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// From variables as `var` looks them up.
+    fn new(var: impl Fn(&str) -> Option<String>) -> Self {
+        let home = || {
+            let above = var("XDG_CACHE_HOME").map(PathBuf::from);
+            let above = above.or_else(|| Some(BaseDirs::new()?.home_dir().join(".cache")));
+            above.unwrap_or_default().join("huggingface")
+        };
+        let home = var("HF_HOME").map_or_else(home, PathBuf::from);
+        let token_file = var("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
+        let stored = || {
+            let text = std::fs::read_to_string(token_file).ok()?;
+            Some(text.trim().to_owned()).filter(|token| !token.is_empty())
+        };
+        let is_on = |value: String| !matches!(value.to_lowercase().as_str(), "0" | "false" | "no");
+        Self {
+            cache: var("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
+            endpoint: var("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
+            token: var("HF_TOKEN").or_else(stored),
+            offline: var("HF_HUB_OFFLINE").is_some_and(is_on),
+        }
+    }
+
+    /// Where fetched models are kept.
+    #[must_use]
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The models in the cache, as SPECs: one for each folder or GGUF file.
+    #[must_use]
+    pub fn cached(&self) -> Vec<String> {
+        cache::list(&self.cache)
+    }
+
+    /// Whether nothing of these models has to be fetched.
+    #[must_use]
+    pub fn has_all(&self, specs: &[&str]) -> bool {
+        specs.iter().all(|spec| match ModelSpec::parse(spec) {
+            ModelSpec::Hub(spec) => self.find(&spec).is_ok(),
+            _ => true,
+        })
+    }
+
+    /// The files of `spec`: from the cache, where they are all there; else what is missing is
+    /// fetched first. What was fetched of a file before is not fetched again.
+    ///
+    /// # Errors
+    /// [`LoadError::NotCached`] when offline, [`LoadError::Fetch`] for what cannot be fetched.
+    pub fn resolve(&self, spec: &HubSpec, watch: &Watch) -> Result<ModelSpec, LoadError> {
+        match self.find(spec) {
+            Ok(found) => Ok(found),
+            Err(missing) if self.offline => Err(self.not_cached(spec, missing)),
+            Err(_) => {
+                fetch::fetch(self, spec, watch)?;
+                self.find(spec)
+                    .map_err(|missing| self.not_cached(spec, missing))
+            }
+        }
+    }
+
+    fn find(&self, spec: &HubSpec) -> Result<ModelSpec, String> {
+        cache::complete(&cache::snapshot(&self.cache, spec), spec.file.as_deref())
+    }
+
+    fn not_cached(&self, spec: &HubSpec, missing: String) -> LoadError {
+        LoadError::NotCached {
+            spec: spec.to_string(),
+            missing,
+            cache: self.cache.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn spec(text: &str) -> HubSpec {
+        match ModelSpec::parse(text) {
+            ModelSpec::Hub(spec) => spec,
+            other => panic!("{other} is not on the hub"),
+        }
+    }
+
+    fn offline(cache: &Path) -> Hub {
+        let cache = cache.display().to_string();
+        Hub::new(|name| match name {
+            "HF_HUB_CACHE" => Some(cache.clone()),
+            "HF_HUB_OFFLINE" => Some("1".to_owned()),
+            _ => None,
+        })
+    }
+
+    fn cache_of(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let repo = root.path().join("models--o--n");
+        let snapshot = repo.join("snapshots/abc");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::create_dir_all(repo.join("refs")).unwrap();
+        fs::write(repo.join("refs/main"), "abc").unwrap();
+        for file in files {
+            fs::write(snapshot.join(file), "").unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn what_is_cached_is_found() {
+        let root = cache_of(&[
+            "config.json",
+            "tokenizer.json",
+            "model.safetensors",
+            "m.gguf",
+        ]);
+        let snapshot = root.path().join("models--o--n/snapshots/abc");
+        let hub = offline(root.path());
+        let found = |text| hub.resolve(&spec(text), &Watch::default()).unwrap();
+        assert_eq!(found("hf:o/n"), ModelSpec::Folder(snapshot.clone()));
+        assert_eq!(found("hf:o/n@abc"), ModelSpec::Folder(snapshot.clone()));
+        let gguf = ModelSpec::Gguf(snapshot.join("m.gguf"));
+        assert_eq!(found("hf:o/n:m.gguf"), gguf);
+        assert_eq!(hub.cached(), ["hf:o/n", "hf:o/n:m.gguf"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let index = "model.safetensors.index.json";
+        let root = cache_of(&["m.gguf", "config.json", "tokenizer.json", index]);
+        let shards = r#"{"weight_map": {"a": "model-1.safetensors"}}"#;
+        let snapshot = root.path().join("models--o--n/snapshots/abc");
+        fs::write(snapshot.join(index), shards).unwrap();
+        let hub = offline(root.path());
+        let told = |text| {
+            let outcome = hub.resolve(&spec(text), &Watch::default());
+            outcome.unwrap_err().to_string()
+        };
+        assert!(told("hf:o/other").contains("config.json of hf:o/other"));
+        assert!(told("hf:o/n@v2").contains("config.json of hf:o/n@v2"));
+        assert!(told("hf:o/n").contains("model-1.safetensors of hf:o/n"));
+        assert!(told("hf:o/n:x.gguf").contains("x.gguf"));
+    }
+
+    #[test]
+    fn the_environment_says_where() {
+        let hub = |vars: &'static [(&str, &str)]| {
+            Hub::new(move |name| {
+                let found = vars.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(hub(&[("HF_HOME", "/h")]).cache, Path::new("/h/hub"));
+        let both = hub(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")]);
+        assert_eq!(both.cache, Path::new("/c"));
+        assert!(!both.offline && hub(&[("HF_HUB_OFFLINE", "1")]).offline);
+        assert!(!hub(&[("HF_HUB_OFFLINE", "0")]).offline);
+        let endpoint = hub(&[("HF_ENDPOINT", "http://e")]).endpoint;
+        assert_eq!(endpoint, "http://e");
+    }
+}

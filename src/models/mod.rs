@@ -1,0 +1,48 @@
+//! What files say of models: where they are, what they hold, how text is put to them.
+//!
+//! Every family is a value of [`DecoderConfig`], whatever file it was read from; weights are read
+//! tensor by tensor. Nothing is computed here.
+
+mod adapter;
+pub(crate) mod bundled;
+mod config;
+mod error;
+mod gguf;
+mod hub;
+mod load;
+mod map;
+mod merges;
+mod presets;
+mod prompt;
+mod spec;
+mod template;
+mod tokenizer;
+mod torch;
+mod watch;
+mod weights;
+mod words;
+
+pub use adapter::Adapter;
+pub use bundled::{PAIRS, about, bundled_names};
+pub use config::DecoderConfig;
+pub use error::LoadError;
+pub use gguf::GgufFile;
+pub use hub::Hub;
+pub use load::read_folder;
+pub use presets::{ModelPreset, PairPreset, Presets, presets};
+pub use prompt::Prompt;
+pub use spec::{HubSpec, ModelSpec, PairSpec};
+pub use tokenizer::{TextStream, TokenId, Tokenizer, VocabularyDiff};
+pub use watch::{Doing, Stage, Watch};
+pub use weights::Weights;
+
+pub(crate) use adapter::{base_of, is_adapter};
+pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNorm, Rope, Slot};
+pub(crate) use error::brief;
+pub(crate) use gguf::QuantRows;
+#[cfg(test)]
+pub(crate) use gguf::archs;
+pub(crate) use template::render;
+pub(crate) use watch::Meter;
+pub(crate) use weights::{Shard, Source, Stored};
+pub(crate) use words::WordFiles;

@@ -1,0 +1,268 @@
+//! Text to token ids and back, the way the reference does it: no special tokens added, special
+//! tokens in the text recognised, special tokens skipped when decoding.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::error::LoadError;
+use super::gguf::GgufFile;
+
+/// A token's id in its model's vocabulary.
+pub type TokenId = u32;
+
+/// A model's tokenizer with the special tokens its configuration names.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    bos: Option<TokenId>,
+    eos: Option<TokenId>,
+    adds_bos: bool,
+    pieces: Vec<OnceLock<Arc<str>>>,
+    /// Vocabulary and merges: equal contents mean that ids mean the same.
+    contents: Contents,
+}
+
+/// Hashes, since there may be a quarter of a million tokens and twice as many merges.
+#[derive(Debug, PartialEq)]
+struct Contents {
+    n_tokens: usize,
+    /// Of all tokens with their ids, whatever their order.
+    vocab: u64,
+    /// Of the merges in their order.
+    merges: u64,
+}
+
+/// The special tokens that matter here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Specials {
+    pub bos: Option<TokenId>,
+    pub eos: Option<TokenId>,
+    pub adds_bos: bool,
+}
+
+/// Two vocabularies compared by content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VocabularyDiff {
+    /// Whether ids mean the same in both, merges included.
+    pub same: bool,
+    pub sizes: [usize; 2],
+    /// Tokens that the other has not, or under another id; both sides counted.
+    pub differing: usize,
+}
+
+impl Tokenizer {
+    /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` or empty; `name` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// When `json` is not a tokenizer.
+    pub fn from_bytes(json: &[u8], config: &[u8], name: &str) -> Result<Self, LoadError> {
+        let broken = |e: &dyn std::fmt::Display| LoadError::Tokenizer {
+            name: name.to_owned(),
+            reason: e.to_string(),
+        };
+        let value: Value = serde_json::from_slice(json).map_err(|e| broken(&e))?;
+        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| broken(&e))?;
+        let config: Value = serde_json::from_slice(config).unwrap_or_default();
+        let special = |key: &str| {
+            let token = &config[key];
+            let text = token.as_str().or_else(|| token["content"].as_str())?;
+            inner.token_to_id(text)
+        };
+        let bos = special("bos_token");
+        let specials = Specials {
+            bos,
+            eos: special("eos_token"),
+            adds_bos: begins_with(&inner, bos),
+        };
+        let merges = value["model"]["merges"].as_array();
+        let merges = hash(merges.into_iter().flatten().filter_map(merge));
+        Ok(Self::new(inner, specials, merges))
+    }
+
+    /// The tokenizer in a GGUF file.
+    ///
+    /// # Errors
+    /// It is of an unknown kind or damaged.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self, LoadError> {
+        let (inner, merges, specials) = file.tokenizer()?;
+        let pairs = merges.iter().map(|(a, b)| (a.as_str(), b.as_str()));
+        let merges = hash(pairs);
+        Ok(Self::new(inner, specials, merges))
+    }
+
+    fn new(inner: tokenizers::Tokenizer, specials: Specials, merges: u64) -> Self {
+        let vocab = inner.get_vocab(true);
+        let n = vocab.values().max().map_or(0, |m| *m as usize + 1);
+        Self {
+            bos: specials.bos,
+            eos: specials.eos,
+            adds_bos: specials.adds_bos,
+            pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
+            contents: Contents {
+                n_tokens: vocab.len(),
+                vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
+                merges,
+            },
+            inner,
+        }
+    }
+
+    /// The text of a special token.
+    #[must_use]
+    pub fn name(&self, id: TokenId) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// One more than the highest id.
+    #[must_use]
+    pub fn n_ids(&self) -> usize {
+        self.pieces.len()
+    }
+
+    #[must_use]
+    pub fn bos(&self) -> Option<TokenId> {
+        self.bos
+    }
+
+    /// Whether it begins every text with BOS, where special tokens are added.
+    #[must_use]
+    pub fn adds_bos(&self) -> bool {
+        self.adds_bos
+    }
+
+    #[must_use]
+    pub fn eos(&self) -> Option<TokenId> {
+        self.eos
+    }
+
+    /// Whether ids mean the same in both: vocabularies and merges compared by content. (The
+    /// reference's `same_tokenizer(a, b)` compares `a` with itself.)
+    #[must_use]
+    pub fn same_vocabulary(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.contents == other.contents
+    }
+
+    /// How many tokens the two vocabularies do not have in common.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> VocabularyDiff {
+        let (own, others) = (self.inner.get_vocab(true), other.inner.get_vocab(true));
+        let shared = own
+            .iter()
+            .filter(|(text, id)| others.get(*text) == Some(*id));
+        let shared = shared.count();
+        VocabularyDiff {
+            same: self.same_vocabulary(other),
+            sizes: [own.len(), others.len()],
+            differing: own.len() + others.len() - 2 * shared,
+        }
+    }
+
+    /// Token ids of `text`; no special tokens are added.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Vec<TokenId> {
+        self.inner
+            .encode_fast(text, false)
+            .map(|e| e.get_ids().to_vec())
+            .unwrap_or_default()
+    }
+
+    /// The text of `ids` without special tokens; U+FFFD where bytes are no character.
+    #[must_use]
+    pub fn decode(&self, ids: &[TokenId]) -> String {
+        self.inner.decode(ids, true).unwrap_or_default()
+    }
+
+    /// The text of `ids` with the bytes of an incomplete last character held back.
+    #[must_use]
+    pub fn decode_whole_characters(&self, ids: &[TokenId]) -> String {
+        let mut text = self.decode(ids);
+        let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER).len();
+        text.truncate(whole);
+        text
+    }
+
+    /// The text of one token alone, special tokens by name.
+    #[must_use]
+    pub fn piece(&self, id: TokenId) -> Arc<str> {
+        let fresh = || Arc::from(self.inner.decode(&[id], false).unwrap_or_default());
+        match self.pieces.get(id as usize) {
+            Some(cell) => cell.get_or_init(fresh).clone(),
+            None => fresh(),
+        }
+    }
+}
+
+/// A merge as `tokenizer.json` writes it: "a b" in older files, ["a", "b"] in newer ones.
+fn merge(value: &Value) -> Option<(&str, &str)> {
+    match value.as_array() {
+        Some(pair) => Some((pair.first()?.as_str()?, pair.get(1)?.as_str()?)),
+        None => value.as_str()?.split_once(' '),
+    }
+}
+
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    merges.for_each(|pair| pair.hash(&mut hasher));
+    hasher.finish()
+}
+
+/// Whether `bos` comes first where special tokens are added to a text.
+fn begins_with(tokenizer: &tokenizers::Tokenizer, bos: Option<TokenId>) -> bool {
+    let encoded = tokenizer.encode_fast("a", true);
+    bos.is_some() && encoded.is_ok_and(|e| e.get_ids().first().copied() == bos)
+}
+
+/// Text of a growing sequence at a cost that does not grow with it: only the last few tokens
+/// are decoded, with one step of context, since a token's text may depend on the one before it.
+#[derive(Debug, Clone, Default)]
+pub struct TextStream {
+    text: String,
+    /// `tokens[context..read]` are decoded again as context; `text` covers `tokens[..read]`.
+    context: usize,
+    read: usize,
+}
+
+impl TextStream {
+    /// Goes on after `tokens`, whose text is `text`.
+    #[must_use]
+    pub fn after(tokens: &[TokenId], text: &str, tokenizer: &Tokenizer) -> Self {
+        let context = tokens.len().saturating_sub(1);
+        let last = tokenizer.decode(&tokens[context..]);
+        if last.is_empty() || last.contains(char::REPLACEMENT_CHARACTER) {
+            return Self::default(); // inside a character: begin anew
+        }
+        let text = text.to_owned();
+        Self {
+            text,
+            context,
+            read: tokens.len(),
+        }
+    }
+
+    /// The text of `tokens`, which begin with those read before. The bytes of an incomplete
+    /// last character are held back.
+    pub fn read(&mut self, tokens: &[TokenId], tokenizer: &Tokenizer) -> String {
+        let context = tokenizer.decode(&tokens[self.context..self.read]);
+        let grown = tokenizer.decode(&tokens[self.context..]);
+        let Some(fresh) = grown.strip_prefix(&context) else {
+            return tokenizer.decode_whole_characters(tokens);
+        };
+        if fresh.ends_with(char::REPLACEMENT_CHARACTER) {
+            let whole = fresh.trim_end_matches(char::REPLACEMENT_CHARACTER);
+            return format!("{}{whole}", self.text);
+        }
+        self.text.push_str(fresh);
+        self.context = self.read;
+        self.read = tokens.len();
+        self.text.clone()
+    }
+}

@@ -1,0 +1,242 @@
+//! Weights as they are stored, read tensor by tensor as f32.
+
+use std::path::PathBuf;
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
+
+use super::error::LoadError;
+use super::gguf::{GgufFile, QuantRows};
+use super::torch::TorchFile;
+
+/// A model's stored weights.
+#[derive(Debug)]
+pub enum Weights {
+    /// Memory-mapped safetensors files, from [`read_folder`](super::read_folder).
+    Mapped(Vec<MappedFile>),
+    /// Memory-mapped files of `torch.save`, from [`read_folder`](super::read_folder).
+    Torch(Vec<MappedFile>),
+    /// One safetensors file embedded in the binary.
+    Bytes(&'static [u8]),
+    /// A GGUF file, quantised or not.
+    Gguf(GgufFile),
+    /// Deterministic noise of any shape asked for; for benches and tests.
+    Random { seed: u64 },
+}
+
+/// One memory-mapped file.
+#[derive(Debug)]
+pub struct MappedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) map: Mmap,
+}
+
+/// Weights with their headers read.
+pub(crate) enum Source<'a> {
+    Stored(Vec<Shard<'a>>),
+    Torch(Vec<TorchFile<'a>>),
+    Gguf(&'a GgufFile),
+    Random(u64),
+}
+
+pub(crate) struct Shard<'a> {
+    metadata: Metadata,
+    /// What the header's offsets count from.
+    data: &'a [u8],
+}
+
+/// A matrix as it is stored, row after row.
+pub(crate) enum Stored {
+    Plain(Vec<f32>),
+    /// Quantised: parts below each other.
+    Quant(Vec<QuantRows>),
+}
+
+impl Stored {
+    /// All rows in f32.
+    pub fn into_plain(self) -> candle_core::Result<Vec<f32>> {
+        match self {
+            Self::Plain(rows) => Ok(rows),
+            Self::Quant(parts) => {
+                let parts = parts.iter().map(|p| p.read(0..p.n));
+                Ok(parts.collect::<candle_core::Result<Vec<_>>>()?.concat())
+            }
+        }
+    }
+
+    /// `below`'s rows after one's own.
+    pub fn over(self, below: Self) -> candle_core::Result<Self> {
+        Ok(match (self, below) {
+            (Self::Quant(mut parts), Self::Quant(more)) => {
+                parts.extend(more);
+                Self::Quant(parts)
+            }
+            (above, below) => {
+                let mut rows = above.into_plain()?;
+                rows.extend(below.into_plain()?);
+                Self::Plain(rows)
+            }
+        })
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// [`LoadError::Broken`] for a file that is cut short or is something else; as
+    /// [`TorchFile::open`].
+    pub fn open(weights: &'a Weights) -> Result<Self, LoadError> {
+        match weights {
+            Weights::Random { seed } => Ok(Self::Random(*seed)),
+            Weights::Gguf(file) => Ok(Self::Gguf(file)),
+            Weights::Bytes(bytes) => {
+                Ok(Self::Stored(vec![Shard::open("the built-in file", bytes)?]))
+            }
+            Weights::Mapped(files) => files
+                .iter()
+                .map(|f| Shard::open(&f.path.display().to_string(), &f.map))
+                .collect::<Result<_, _>>()
+                .map(Self::Stored),
+            Weights::Torch(files) => {
+                let files = files.iter().map(TorchFile::open);
+                files.collect::<Result<_, _>>().map(Self::Torch)
+            }
+        }
+    }
+
+    /// Whether a tensor is there.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Stored(shards) => shards.iter().any(|s| s.metadata.info(name).is_some()),
+            Self::Torch(files) => files.iter().any(|f| f.has(name)),
+            Self::Gguf(file) => file.has(name),
+            Self::Random(_) => true,
+        }
+    }
+
+    /// A matrix of `n` rows of `k` weights, in the form in which it is stored.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Stored, LoadError> {
+        match self {
+            Self::Gguf(file) => Ok(Stored::Quant(vec![file.rows(name, n, k)?])),
+            _ => self.read(name, &[n, k]).map(Stored::Plain),
+        }
+    }
+
+    /// A tensor of the given shape, row-major.
+    ///
+    /// # Errors
+    /// It is missing, has another shape or type, or holds NaN or infinity; of a PyTorch file, also
+    /// when it is part of a larger one.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let values = match self {
+            Self::Random(seed) => Ok(noise(*seed, name, shape)),
+            Self::Stored(shards) => stored(shards, name, shape),
+            Self::Torch(files) => {
+                let file = files.iter().find(|f| f.has(name));
+                let file = file.ok_or_else(|| LoadError::Missing(name.into()))?;
+                file.read(name, shape)
+            }
+            Self::Gguf(file) => file.read(name, shape),
+        }?;
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            Err(LoadError::NotFinite(name.into()))
+        }
+    }
+}
+
+impl<'a> Shard<'a> {
+    /// Reads the header.
+    pub fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let broken = |reason: String| LoadError::Broken {
+            path: path.into(),
+            reason,
+        };
+        let (header, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|e| broken(e.to_string()))?;
+        // The header is preceded by its length in 8 bytes.
+        let data = bytes
+            .get(header + 8..)
+            .ok_or_else(|| broken("the data is missing".into()))?;
+        Ok(Self { metadata, data })
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.metadata.info(name).map(|info| info.shape.as_slice())
+    }
+
+    /// A tensor of the given shape, row-major.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        stored(std::slice::from_ref(self), name, shape)
+    }
+
+    fn find(&self, name: &str) -> Option<(&TensorInfo, &'a [u8])> {
+        let info = self.metadata.info(name)?;
+        let (start, end) = info.data_offsets;
+        Some((info, self.data.get(start..end)?))
+    }
+}
+
+fn stored(shards: &[Shard<'_>], name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+    let (info, bytes) = shards
+        .iter()
+        .find_map(|s| s.find(name))
+        .ok_or_else(|| LoadError::Missing(name.into()))?;
+    check_shape(name, &info.shape, shape)?;
+    to_f32(name, info.dtype, bytes)
+}
+
+pub(crate) fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), LoadError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(LoadError::Shape {
+        name: name.into(),
+        found: found.into(),
+        wanted: wanted.into(),
+    })
+}
+
+/// Little-endian floats of any width as f32.
+pub(crate) fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
+    match dtype {
+        Dtype::F32 => Ok(each(bytes, f32::from_le_bytes)),
+        Dtype::F16 => Ok(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
+        Dtype::BF16 => Ok(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        Dtype::F64 => Ok(each(bytes, |b| f64::from_le_bytes(b) as f32)),
+        other => Err(LoadError::Dtype {
+            name: name.into(),
+            dtype: format!("{other:?}"),
+        }),
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|&b| read(b)).collect()
+}
+
+/// Uniform noise around 0 for matrices, around 1 for vectors (gains), of deviation about 0.02.
+fn noise(seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+    // FNV-1a, so that every tensor has its own stream.
+    let hash = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, hash);
+    let centre = if shape.len() == 1 { 1.0 } else { 0.0 };
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        centre + ((state >> 40) as f32 / (1 << 24) as f32 - 0.5) * 0.07
+    };
+    (0..shape.iter().product()).map(|_| next()).collect()
+}
