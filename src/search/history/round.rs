@@ -1,73 +1,13 @@
-//! One round and one candidate, as far as they are known.
+//! One round: what it set out to sample, what that scored, what was kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::search::event::{CandidateSlot, Mark, Partial};
+use crate::search::entry::{CandidateSlot, Mark, NodeId};
 use crate::search::hypothesis::{Hypothesis, HypothesisId};
 use crate::search::params::SearchParams;
-use crate::search::select::{boost_of, rank_key};
-
-/// What is known of a candidate, from its slot on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CandidateTrace {
-    pub slot: CandidateSlot,
-    /// The round that sampled it, from 1.
-    pub round: usize,
-    /// The whole response so far.
-    pub text: String,
-    /// Strong tokens of the whole response so far.
-    pub n_tokens: usize,
-    /// The log-ratio of the response so far, under the pair in use.
-    pub score: Option<f64>,
-    /// Complete with its per-token terms, once it is scored.
-    pub hypothesis: Option<Arc<Hypothesis>>,
-}
-
-impl CandidateTrace {
-    /// A candidate about to grow from `parent`'s response, or from the bare prompt.
-    pub(super) fn new(slot: CandidateSlot, round: usize, parent: Option<&Self>) -> Self {
-        Self {
-            slot,
-            round,
-            text: parent.map_or_else(String::new, |parent| parent.text.clone()),
-            n_tokens: parent.map_or(0, |parent| parent.n_tokens),
-            score: None,
-            hypothesis: None,
-        }
-    }
-
-    pub(super) fn whole(hypothesis: &Arc<Hypothesis>) -> Self {
-        Self {
-            slot: slot_of(hypothesis),
-            round: hypothesis.round,
-            text: hypothesis.text.clone(),
-            n_tokens: hypothesis.tokens.len(),
-            score: Some(hypothesis.score.value()),
-            hypothesis: Some(Arc::clone(hypothesis)),
-        }
-    }
-
-    pub(super) fn grow(&mut self, partial: &Partial) {
-        self.text.clone_from(&partial.text);
-        self.score = partial.score.or(self.score);
-        self.n_tokens = partial.n_tokens;
-    }
-
-    /// Whether its response is complete.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.hypothesis.as_ref().is_some_and(|h| h.is_finished())
-    }
-}
-
-pub(super) fn slot_of(hypothesis: &Hypothesis) -> CandidateSlot {
-    CandidateSlot {
-        id: hypothesis.id,
-        parent: hypothesis.parent,
-        successor: hypothesis.successor,
-    }
-}
+use crate::search::score::PairId;
+use crate::search::select::{Marks, Ranker, boost_of};
 
 /// What became of a candidate in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +23,8 @@ pub enum Fate {
 /// The selection of a round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cut {
+    /// The node that it made.
+    pub node: NodeId,
     /// Best first.
     pub kept: Vec<HypothesisId>,
     /// Best first.
@@ -90,26 +32,30 @@ pub struct Cut {
     /// What the best pruned candidate was ranked by, killed ones aside; `None` when there is
     /// none.
     pub line: Option<f64>,
-    /// The user's hand in it.
-    pub marks: HashMap<HypothesisId, Mark>,
     /// The user's own candidates that came after it: neither kept nor pruned.
     pub late: Vec<HypothesisId>,
 }
 
-/// A round: what it set out to sample, what that scored, what was kept.
+/// A round, from its start on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RoundTrace {
+pub struct Round {
     /// From 1.
     pub number: usize,
+    /// The node it set out from.
+    pub after: NodeId,
     pub params: SearchParams,
+    /// The pair whose scores these are.
+    pub pair: PairId,
     /// The hypotheses it set out from, best first; none when it follows the bare prompt.
     pub beam: Vec<HypothesisId>,
     /// The new candidates of the round.
     pub slots: Vec<CandidateSlot>,
     /// Finished hypotheses that compete as they are.
     pub standing: Vec<HypothesisId>,
-    /// The most tokens that a chunk of this round has so far.
-    pub grown: usize,
+    /// Successors beyond K that the user spent on hypotheses of the beam.
+    pub extra: BTreeMap<HypothesisId, usize>,
+    /// The user's hand on its candidates.
+    pub marks: Marks,
     /// All candidates as they were scored in this round; empty until then.
     pub candidates: Vec<Arc<Hypothesis>>,
     /// Their scores, added up once.
@@ -121,76 +67,95 @@ pub struct RoundTrace {
     pub base: HashMap<HypothesisId, f64>,
     /// The same under the pair before, where the pair changed just before this round.
     pub before: HashMap<HypothesisId, f64>,
-    /// How many times the pair had changed: scores of different eras do not compare.
-    pub era: usize,
 }
 
-impl RoundTrace {
-    pub(super) fn new(
-        number: usize,
-        params: SearchParams,
-        slots: &[CandidateSlot],
-        standing: &[HypothesisId],
-    ) -> Self {
+impl Round {
+    pub(super) fn new(number: usize, after: NodeId, params: SearchParams, pair: PairId) -> Self {
         Self {
             number,
+            after,
             params,
+            pair,
             beam: Vec::new(),
-            slots: slots.to_vec(),
-            standing: standing.to_vec(),
-            grown: 0,
+            slots: Vec::new(),
+            standing: Vec::new(),
+            extra: BTreeMap::new(),
+            marks: Marks::new(),
             candidates: Vec::new(),
             scores: HashMap::new(),
             keys: HashMap::new(),
             cut: None,
             base: HashMap::new(),
             before: HashMap::new(),
-            era: 0,
         }
     }
 
-    pub(super) fn score(&mut self, candidates: &[Arc<Hypothesis>]) {
-        let scores = candidates.iter().map(|h| (h.id, h.score.value()));
-        self.scores = scores.collect();
-        let keys = candidates.iter().map(|h| (h.id, rank_key(&self.params, h)));
-        self.keys = keys.collect();
-        self.candidates = candidates.to_vec();
+    /// What its candidates are compared by.
+    #[must_use]
+    pub fn ranker(&self) -> Ranker<'_> {
+        Ranker {
+            params: &self.params,
+            pair: &self.pair,
+        }
+    }
+
+    /// Takes in all candidates with their scores under `pair`.
+    pub(super) fn score(&mut self, pair: &PairId, candidates: Vec<Arc<Hypothesis>>) {
+        self.pair = pair.clone();
+        self.scores.clear();
+        self.keys.clear();
+        self.candidates.clear();
+        candidates.into_iter().for_each(|c| self.admit(c));
+    }
+
+    fn admit(&mut self, candidate: Arc<Hypothesis>) {
+        let score = candidate.scores.by(&self.pair);
+        let score = score.map(|score| score.value());
+        self.scores.extend(score.map(|score| (candidate.id, score)));
+        let key = self.ranker().key(&candidate);
+        self.keys.insert(candidate.id, key);
+        self.candidates.push(candidate);
     }
 
     /// A candidate of the user's own takes its place beside its siblings.
     pub(super) fn add(&mut self, candidate: &Arc<Hypothesis>) {
         self.slots.push(slot_of(candidate));
-        self.scores.insert(candidate.id, candidate.score.value());
-        let key = rank_key(&self.params, candidate);
-        self.keys.insert(candidate.id, key);
-        self.candidates.push(Arc::clone(candidate));
+        self.admit(Arc::clone(candidate));
         if let Some(cut) = &mut self.cut {
             cut.late.push(candidate.id);
         }
     }
 
+    /// The cut has been made.
     pub(super) fn select(
         &mut self,
+        node: NodeId,
         kept: &[HypothesisId],
         pruned: &[HypothesisId],
         marks: &[(HypothesisId, Mark)],
     ) {
-        let marks: HashMap<_, _> = marks.iter().copied().collect();
+        self.marks = marks.iter().copied().collect();
         let mut lost = pruned.iter();
-        let best = lost.find(|id| marks.get(id) != Some(&Mark::Kill));
+        let best = lost.find(|id| self.marks.get(id) != Some(&Mark::Kill));
         self.cut = Some(Cut {
-            line: best.and_then(|id| self.key_of(*id, marks.get(id).copied())),
+            node,
+            line: best.and_then(|id| self.key_of(*id)),
             kept: kept.to_vec(),
             pruned: pruned.to_vec(),
-            marks,
             late: Vec::new(),
         });
     }
 
-    /// What a candidate is ranked by, under a mark; none until all are scored.
+    /// What a candidate is ranked by, the user's hand included; none until all are scored.
     #[must_use]
-    pub fn key_of(&self, id: HypothesisId, mark: Option<Mark>) -> Option<f64> {
-        Some(self.keys.get(&id)? + boost_of(mark))
+    pub fn key_of(&self, id: HypothesisId) -> Option<f64> {
+        Some(self.keys.get(&id)? + boost_of(self.mark_of(id)))
+    }
+
+    /// The user's hand on a candidate.
+    #[must_use]
+    pub fn mark_of(&self, id: HypothesisId) -> Option<Mark> {
+        self.marks.get(&id).copied()
     }
 
     /// Whether a candidate had its chance at the cut and can be taken after it.
@@ -218,10 +183,22 @@ impl RoundTrace {
         self.standing.iter().copied().chain(slots)
     }
 
+    /// Those that are complete and scored, in the order of their places.
+    #[must_use]
+    pub fn candidate_ids(&self) -> Vec<HypothesisId> {
+        self.candidates.iter().map(|c| c.id).collect()
+    }
+
+    /// Whether this is one of its candidates.
+    #[must_use]
+    pub fn holds(&self, id: HypothesisId) -> bool {
+        self.ids().any(|other| other == id)
+    }
+
     /// Whether all chunks are complete and scored.
     #[must_use]
     pub fn is_scored(&self) -> bool {
-        !self.scores.is_empty()
+        !self.candidates.is_empty()
     }
 
     /// Every candidate's score as it was in this round; none until all are scored.
@@ -253,6 +230,15 @@ impl RoundTrace {
         self.score_of(*self.pruned().first()?)
     }
 
+    /// The best score that it set out from, under the pair before and under its own, where the
+    /// pair changed just before it.
+    #[must_use]
+    pub fn change(&self) -> Option<(f64, f64)> {
+        let both = |(id, old): (&HypothesisId, &f64)| Some((*old, *self.base.get(id)?));
+        let scores = self.before.iter().filter_map(both);
+        scores.reduce(|best, next| (best.0.max(next.0), best.1.max(next.1)))
+    }
+
     /// Best, mean and worst score of the kept, once the round is cut.
     #[must_use]
     pub fn kept_range(&self) -> Option<(f64, f64, f64)> {
@@ -271,6 +257,14 @@ impl RoundTrace {
         let centre = mean(&scores)?;
         let squares: Vec<f64> = scores.iter().map(|s| (s - centre).powi(2)).collect();
         mean(&squares).map(f64::sqrt)
+    }
+}
+
+pub(in crate::search) fn slot_of(hypothesis: &Hypothesis) -> CandidateSlot {
+    CandidateSlot {
+        id: hypothesis.id,
+        parent: hypothesis.parent,
+        successor: hypothesis.successor,
     }
 }
 

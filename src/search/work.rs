@@ -1,0 +1,153 @@
+//! A round while its chunks grow: places, and what has come of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::ask::{Grow, Growth, Slot};
+use super::error::SearchError;
+use super::hypothesis::{Finish, Hypothesis, HypothesisId};
+use super::layout::{Place, Seat};
+use super::params::SearchParams;
+use super::score::Scores;
+
+/// The round under way, until its candidates are scored.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub round: usize,
+    pub params: SearchParams,
+    places: Vec<Place>,
+    slots: Arc<[Slot]>,
+    grown: HashMap<HypothesisId, Growth>,
+}
+
+impl Work {
+    pub fn new(round: usize, params: SearchParams, places: Vec<Place>) -> Self {
+        let slots = slots(&places);
+        Self {
+            round,
+            params,
+            places,
+            slots,
+            grown: HashMap::new(),
+        }
+    }
+
+    /// More seats join, each behind the last of its parent's, or at the end.
+    pub fn join(&mut self, seats: Vec<Seat>) {
+        for seat in seats {
+            let parent = seat.parent.as_ref().map(|p| p.id);
+            let is_sibling = |place: &Place| place.parent_id() == parent;
+            let at = self.places.iter().rposition(is_sibling);
+            let at = at.map_or(self.places.len(), |at| at + 1);
+            self.places.insert(at, Place::New(seat));
+        }
+        self.slots = slots(&self.places);
+    }
+
+    pub fn ask(&self) -> Grow {
+        Grow {
+            slots: Arc::clone(&self.slots),
+            sampling: self.params.sampling(),
+            rules: self.params.rules(),
+        }
+    }
+
+    /// Takes in what has grown; what is of no slot here is dropped.
+    ///
+    /// # Errors
+    /// [`SearchError::ShortChunk`]; nothing of the answer is taken in then.
+    pub fn take_in(&mut self, grown: Vec<(HypothesisId, Growth)>) -> Result<(), SearchError> {
+        for (id, growth) in &grown {
+            let slot = self.slots.iter().find(|slot| slot.id == *id);
+            if let Some(slot) = slot.filter(|slot| !growth.is_complete(slot)) {
+                return Err(SearchError::ShortChunk {
+                    got: growth.tokens.len(),
+                    expected: slot.n_tokens,
+                });
+            }
+        }
+        let is_ours = |id: &HypothesisId| self.slots.iter().any(|slot| slot.id == *id);
+        let ours: Vec<_> = grown.into_iter().filter(|(id, _)| is_ours(id)).collect();
+        self.grown.extend(ours);
+        Ok(())
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.grown.len() == self.slots.len()
+    }
+
+    /// All candidates in the order of their places, once all chunks are complete. New ones are
+    /// not scored yet.
+    pub fn candidates(&self) -> Vec<Arc<Hypothesis>> {
+        let whole = |place: &Place| match place {
+            Place::Whole(known) => Some(Arc::clone(known)),
+            Place::New(seat) => match &seat.parent {
+                Some(parent) if !seat.grows() => Some(Arc::new(self.cloned(seat, parent))),
+                _ => Some(Arc::new(self.hypothesis(seat, self.grown.get(&seat.id)?))),
+            },
+        };
+        self.places.iter().filter_map(whole).collect()
+    }
+
+    /// A hypothesis that is not scored yet.
+    fn hypothesis(&self, seat: &Seat, growth: &Growth) -> Hypothesis {
+        continued(seat.parent.as_deref(), growth, &self.params, |new| Hypothesis {
+            id: seat.id,
+            round: self.round,
+            successor: seat.successor,
+            lineage: seat.lineage,
+            ..new
+        })
+    }
+
+    /// Reference rules: a finished row tiled once more, its score copied.
+    fn cloned(&self, seat: &Seat, finished: &Hypothesis) -> Hypothesis {
+        let n_terms = |(pair, score)| (Clone::clone(pair), super::score::LogRatio::len(score));
+        Hypothesis {
+            id: seat.id,
+            parent: Some(finished.id),
+            round: self.round,
+            successor: seat.successor,
+            lineage: seat.lineage,
+            chunk_start: finished.tokens.len(),
+            text_start: finished.text.len(),
+            chunk_terms: finished.scores.last().map(n_terms).into_iter().collect(),
+            ..finished.clone()
+        }
+    }
+}
+
+fn slots(places: &[Place]) -> Arc<[Slot]> {
+    let seats = places.iter().filter_map(Place::seat);
+    seats.filter(|seat| seat.grows()).map(Seat::slot).collect()
+}
+
+/// What `growth` makes of `parent`, unscored; `named` gives it its name and origin.
+pub(super) fn continued(
+    parent: Option<&Hypothesis>,
+    growth: &Growth,
+    params: &SearchParams,
+    named: impl FnOnce(Hypothesis) -> Hypothesis,
+) -> Hypothesis {
+    let root = super::draw::Lineage::root(params.seed());
+    let tokens = parent.map(|p| p.tokens.clone()).unwrap_or_default();
+    let log_probs = parent.map(|p| p.log_probs.clone()).unwrap_or_default();
+    let chunk_start = tokens.len();
+    let tokens = tokens.extended(chunk_start, growth.tokens.clone());
+    let is_spent = tokens.len() >= params.max_new_tokens().get();
+    named(Hypothesis {
+        id: HypothesisId(0),
+        parent: parent.map(|p| p.id),
+        round: 0,
+        successor: super::hypothesis::Successor::Sampled(0),
+        lineage: root,
+        chunk_start,
+        tokens,
+        text_start: parent.map_or(0, |p| growth.text.leaves(&p.text)),
+        text: growth.text.clone(),
+        log_probs: log_probs.extended(log_probs.len(), growth.log_probs.clone()),
+        finish: growth.finish.or(is_spent.then_some(Finish::Length)),
+        scores: Scores::default(),
+        chunk_terms: Vec::new(),
+    })
+}
