@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Device, Ground, pace};
 use crate::line::one_line;
 use crate::search::{ParamError, Rules, Sampling, SearchParams};
 use crate::template::{Template, Templates};
@@ -361,35 +360,6 @@ impl PairArgs {
         self.pair = self.pair.take().or_else(|| file.pair.clone());
         self.device = self.device.or(file.device);
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    #[default]
-    Auto,
-    Cpu,
-    Cuda,
-    Metal,
-}
-
-/// What the terminal's background is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ground {
-    #[default]
-    Auto,
-    Dark,
-    Light,
-}
-
-/// A pace in seconds.
-///
-/// # Errors
-/// In words: a number that no clock can wait for.
-pub fn pace(seconds: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("the pace must be a number of seconds of at least 0, got {seconds}"))
 }
 
 fn pace_text(text: &str) -> Result<Duration, String> {

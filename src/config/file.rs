@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::error::Fault;
-use crate::app::Action;
-use crate::cli::{Device, Ground};
+use super::values::{self, Device, Ground};
 use crate::search::{BeamWidth, MaxNewTokens, Rules, Sampling, SearchParams, Successors};
 
 /// The file as a whole. Names are checked before.
@@ -20,7 +19,7 @@ pub(super) struct File {
     pub search: Search,
     pub models: Models,
     pub playground: Playground,
-    pub keys: HashMap<Action, Vec<Spanned<String>>>,
+    pub keys: HashMap<String, Vec<Spanned<String>>>,
 }
 
 /// W, K, L and what else decides a search.
@@ -123,6 +122,6 @@ fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let pace = crate::cli::pace(f64::deserialize(from)?);
+    let pace = values::pace(f64::deserialize(from)?);
     pace.map(Some).map_err(D::Error::custom)
 }

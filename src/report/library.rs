@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::{Detokenizer, Models};
-use crate::cli::Device;
+use crate::config::Device;
 use crate::decoder::DeviceChoice;
 use crate::guide::{
     Join, PairScorer, Position, Seams, StrongSampler, Xray, positions, text_seams, xray,
