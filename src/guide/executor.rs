@@ -13,7 +13,8 @@ use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
 use super::strong::Strong;
-use crate::library::{Model, WeakPair};
+use crate::library::{Model, WeakPair, free_memory};
+use super::memory::how_many_fit;
 use crate::models::TokenId;
 use crate::search::{
     Answer, Ask, Executor, Growth, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial,
@@ -176,6 +177,29 @@ impl ModelExecutor {
             strong: strong.clone(),
             pair: pair.clone(),
         })
+    }
+
+    /// After how many tokens each growing chunks can be scored by `pair` so that it adds no more
+    /// than a fifth to the time a round takes. A pass costs about as much as a model has
+    /// parameters.
+    #[must_use]
+    pub fn scoring_rhythm(&self, pair: &PairId) -> usize {
+        let n_params = |model: &Model| model.decoder.n_params();
+        let halves = self.pairs.get(pair).map(Pair::pair);
+        let weak = halves.map_or(0, |p| n_params(&p.tuned) + n_params(&p.untuned));
+        let every = (5 * weak).div_ceil(n_params(self.strong.model()).max(1));
+        every.max(1) as usize
+    }
+
+    /// How many searches under `params`, for prompts of any length, memory holds at once;
+    /// [`usize::MAX`] where that is not known.
+    #[must_use]
+    pub fn fits(&self, pair: &PairId, params: &SearchParams) -> usize {
+        let halves = self.pairs.get(pair).map(|p| [&p.pair().tuned, &p.pair().untuned]);
+        let models = halves.into_iter().flatten().chain([self.strong.model()]);
+        let here = models.filter(|model| model.decoder.on_host());
+        let configs: Vec<_> = here.map(|model| model.decoder.config()).collect();
+        how_many_fit(&configs, params.n_candidates(), params.max_new_tokens().get(), free_memory())
     }
 
     pub(super) fn strong_part(&mut self) -> &mut Strong {
