@@ -136,6 +136,12 @@ impl ChunkBeamSearch {
         std::mem::take(&mut self.news)
     }
 
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history

@@ -119,12 +119,12 @@ impl<E: Executor> Lanes<E> {
         self.lanes.keys().copied()
     }
 
-    /// Whether a step would do anything: a lane needs what the executor can give, or has a cut to
-    /// make. Entries of what was done since come with the next step either way.
+    /// Whether a step would bring anything: a lane needs what the executor can give, has a cut to
+    /// make, or has done something that nobody has heard of.
     pub fn is_busy(&mut self) -> bool {
         let needs = |lane: &mut Lane| match (lane.motion, lane.ask()) {
-            (_, None | Some(Ask::Done)) => false,
-            (Motion::Holds | Motion::Stands, Some(Ask::Cut)) => false,
+            (Motion::Runs, Some(Ask::Cut)) => true,
+            (_, None | Some(Ask::Done | Ask::Cut)) => lane.search.has_news(),
             _ => true,
         };
         self.lanes.values_mut().any(needs)

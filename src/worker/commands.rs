@@ -63,7 +63,7 @@ impl Worker {
     }
 
     /// The lanes move as the run does from here on.
-    fn move_lanes(&mut self) {
+    pub(super) fn move_lanes(&mut self) {
         let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
             return;
         };

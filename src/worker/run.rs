@@ -187,9 +187,6 @@ impl Worker {
         let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
             return Ok(());
         };
-        let [guided, unguided] = run.motions(floor);
-        floor.lanes.set_motion(run.lanes.guided, guided);
-        floor.lanes.set_motion(run.lanes.unguided, unguided);
         let progress = floor.lanes.step();
         let spent = began.elapsed();
         run.clock.busy += spent;
@@ -198,6 +195,7 @@ impl Worker {
             self.tell_progress(progress)?;
         }
         self.show_growth(began)?;
+        self.move_lanes();
         self.tell_standing()
     }
 
