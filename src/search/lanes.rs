@@ -183,16 +183,22 @@ impl Lane {
         }
     }
 
-    /// What the executor is to do for it. A cut is no work for an executor.
+    /// What the executor is to do for it. A cut is no work for an executor, and a step of its
+    /// own: what comes after it depends on whether the lane may go on.
     fn ask_for_work(&mut self) -> Option<Ask> {
-        loop {
-            match self.ask() {
-                // No error: a cut that nothing waits for is none.
-                Some(Ask::Cut) if self.motion == Motion::Runs => drop(self.search.supply(Answer::Cut)),
-                Some(Ask::Cut | Ask::Done) | None => return None,
-                ask => return ask,
+        match self.ask() {
+            Some(Ask::Cut) if self.motion == Motion::Runs => {
+                self.cut();
+                None
             }
+            Some(Ask::Cut | Ask::Done) | None => None,
+            ask => ask,
         }
+    }
+
+    fn cut(&mut self) {
+        // No error: a cut that nothing waits for is none.
+        let _ = self.search.supply(Answer::Cut);
     }
 
     fn take(&mut self, answer: Result<Answer, ModelError>) -> Result<(), SearchError> {
@@ -203,8 +209,7 @@ impl Lane {
     fn settle(&mut self) {
         let is_settled = self.search.settle().is_none();
         if is_settled && self.motion == Motion::Runs && self.search.is_open() {
-            // No error: see above.
-            let _ = self.search.supply(Answer::Cut);
+            self.cut();
         }
     }
 }
