@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::memory::how_many_fit;
 use super::pair::{Asked, Pair};
 use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
 use super::strong::Strong;
 use crate::library::{Model, WeakPair, free_memory};
-use super::memory::how_many_fit;
 use crate::models::TokenId;
 use crate::search::{
     Answer, Ask, Executor, Growth, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial,
@@ -72,6 +72,18 @@ impl ModelExecutor {
     #[must_use]
     pub fn n_scored(&self) -> u64 {
         self.pairs.values().map(Pair::n_scored).sum()
+    }
+
+    /// Ids that the strong model has read so far, all searches together.
+    #[must_use]
+    pub fn n_read(&self) -> u64 {
+        self.strong.rows().n_fed()
+    }
+
+    /// Ids that each half of a pair has read so far.
+    #[must_use]
+    pub fn n_read_by(&self, pair: &PairId) -> u64 {
+        self.pairs.get(pair).map_or(0, Pair::n_read)
     }
 
     /// A pair that searches may name from here on. One that is here already stays, with what it
