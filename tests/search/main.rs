@@ -1,5 +1,4 @@
 //! The engine without models: laws as properties, and scenarios as data.
 
 mod laws;
-mod scenarios;
 mod toy;
