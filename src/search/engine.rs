@@ -13,7 +13,7 @@ use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
 use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::history::{History, Round};
-use super::layout::{Beam, Place, Seat, front, lay_out, seats};
+use super::layout::{Beam, Place, Seat, front, lay_out, seat, seats};
 use super::params::{Rules, SearchParams};
 use super::score::{LogRatio, PairId};
 use super::select::{Marks, Ranker, cut, rank_by};
@@ -85,18 +85,13 @@ impl ChunkBeamSearch {
             if let Some(ask) = self.settle() {
                 return ask;
             }
-            if let Some(work) = &self.work {
-                return Ask::Grow(work.ask());
-            }
-            if self.history.open().is_some() {
-                return Ask::Cut;
-            }
-            if self.is_finished() {
-                return Ask::Done;
-            }
-            match self.is_exhausted() {
-                true => self.cut_off(),
-                false => self.start_round(),
+            match (&self.work, self.history.open()) {
+                (Some(work), _) => return Ask::Grow(work.ask()),
+                (None, Some(open)) if open.is_scored() => return Ask::Cut,
+                (None, Some(open)) => self.work = Some(self.rest_of(open)),
+                (None, None) if self.is_finished() => return Ask::Done,
+                (None, None) if self.is_exhausted() => self.cut_off(),
+                (None, None) => self.start_round(),
             }
         }
     }
@@ -178,7 +173,7 @@ impl ChunkBeamSearch {
     /// Whether candidates are scored and wait for their cut.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.work.is_none() && self.history.open().is_some()
+        self.history.open().is_some_and(|round| round.is_scored())
     }
 
     /// Whether chunks grow.
@@ -374,6 +369,9 @@ impl ChunkBeamSearch {
     fn record_typed(&mut self) {
         for typed in std::mem::take(&mut self.typed) {
             let candidate = self.scored(&typed.candidate);
+            if let Some(work) = self.work.as_mut().filter(|_| typed.late.is_none()) {
+                work.join(Place::Whole(Arc::clone(&candidate)));
+            }
             self.tell(Entry::Added {
                 round: candidate.round,
                 late: typed.late,
@@ -402,6 +400,20 @@ impl ChunkBeamSearch {
         };
         self.tell(entry);
         self.work = Some(Work::new(round, self.params, places));
+    }
+
+    /// What of a round is still to grow, beside what of it is complete.
+    fn rest_of(&self, round: &Round) -> Work {
+        let whole = self.history.all(&round.candidate_ids());
+        let whole = whole.into_iter().map(Place::Whole).collect();
+        let mut work = Work::new(round.number, round.params, whole);
+        let rest = round.slots.iter().filter(|slot| round.key_of(slot.id).is_none());
+        for slot in rest {
+            let parent = slot.parent.and_then(|id| self.history.hypothesis(id)).cloned();
+            let seat = seat(&round.params, round.number, slot.id, parent, slot.successor);
+            work.join(Place::New(seat));
+        }
+        work
     }
 
     fn take_places(&mut self, round: usize) -> Vec<Place> {

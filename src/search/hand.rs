@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::ask::Growth;
 use super::draw::Lineage;
 use super::engine::{Again, ChunkBeamSearch, Typed};
-use super::entry::{Entry, Mark, Move, NodeId};
+use super::entry::{CandidateSlot, Entry, Mark, Move, NodeId};
 use super::error::Refused;
 use super::history::Round;
 use super::hypothesis::{Hypothesis, HypothesisId, Successor};
 use super::layout::{Place, Seat, more_seats};
 use super::params::SearchParams;
 use super::score::PairId;
-use super::work::{Work, continued};
+use super::work::continued;
 
 impl ChunkBeamSearch {
     /// Takes effect at the next round. `seed` and `rules` stay as they are.
@@ -30,10 +30,18 @@ impl ChunkBeamSearch {
         }
     }
 
-    /// Breaks the round under way off while its chunks grow. Begun again, it is the same.
+    /// Chunks that grow are lost. Begun again, they are the same, as draws are pure: in a round
+    /// begun anew, or beside what is complete of this one.
     pub fn stop(&mut self) {
-        if let Some(work) = self.work.take() {
-            self.tell(Entry::Dropped { round: work.round });
+        let is_new = |round: &&Arc<Round>| round.candidates.is_empty();
+        if self.work.take().is_some() && self.history.open().filter(is_new).is_some() {
+            self.drop_round();
+        }
+    }
+
+    fn drop_round(&mut self) {
+        if let Some(round) = self.history.open().map(|round| round.number) {
+            self.tell(Entry::Dropped { round });
         }
     }
 
@@ -61,30 +69,34 @@ impl ChunkBeamSearch {
         let beam = self.history.beam();
         let parent = beam.into_iter().find(|h| h.id == id && !h.is_finished());
         let parent = parent.ok_or(Refused::NotInBeam)?;
-        let slots = match self.history.open().cloned() {
-            None => Vec::new(),
-            Some(round) => self.widen(&round, &parent, extra),
+        let Some(round) = self.history.open().cloned() else {
+            let slots = Vec::new();
+            self.tell(Entry::Spent { id, extra, slots });
+            return Ok(());
         };
-        let slots = slots.iter().map(Seat::public).collect();
+        let had = round.extra.get(&id).copied().unwrap_or(0);
+        let slots = self.widen(&round, &parent, extra.saturating_sub(had));
+        let extra = extra.max(had);
         self.tell(Entry::Spent { id, extra, slots });
         Ok(())
     }
 
-    /// Seats for `parent` in the round under way, so that it has `extra` beyond K.
-    fn widen(&mut self, round: &Round, parent: &Arc<Hypothesis>, extra: usize) -> Vec<Seat> {
-        let had = round.extra.get(&parent.id).copied().unwrap_or(0);
+    /// So many seats more for `parent` in the round under way.
+    fn widen(
+        &mut self,
+        round: &Round,
+        parent: &Arc<Hypothesis>,
+        more: usize,
+    ) -> Vec<CandidateSlot> {
         let first = next_successor(round, parent.id);
-        let more = first..first + extra.saturating_sub(had);
         let id = HypothesisId(self.next_id);
-        let seats = more_seats(&round.params, round.number, id, parent, more);
+        let seats = more_seats(&round.params, round.number, id, parent, first..first + more);
         self.next_id += seats.len() as u64;
-        let candidates = self.history.all(&round.candidate_ids());
-        let work = self.work.get_or_insert_with(|| {
-            let whole = candidates.into_iter().map(Place::Whole);
-            Work::new(round.number, round.params, whole.collect())
-        });
-        work.join(seats.clone());
-        seats
+        let slots = seats.iter().map(Seat::public).collect();
+        if let Some(work) = &mut self.work {
+            seats.into_iter().for_each(|seat| work.join(Place::New(seat)));
+        }
+        slots
     }
 
     /// Goes on from a candidate that was pruned, in whichever round: its cut is made again with

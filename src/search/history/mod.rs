@@ -215,14 +215,13 @@ impl History {
     }
 
     fn start(&mut self, mut round: Round, slots: &[CandidateSlot], standing: &[HypothesisId]) {
-        self.drop_round();
         self.pair = Some(round.pair.clone());
         round.slots = slots.to_vec();
         round.standing = standing.to_vec();
         round.beam = self.here().beam().to_vec();
         round.base = self.values(&round.beam, &round.pair);
         round.before = std::mem::take(&mut self.before);
-        round.extra = self.here_mut().take_extra();
+        round.extra = std::mem::take(self.here_mut().extra_mut());
         self.open_with(round);
     }
 
@@ -245,8 +244,12 @@ impl History {
         Some(Arc::unwrap_or_clone(round))
     }
 
+    /// What the user spent on the round is for the one that follows.
     fn drop_round(&mut self) {
-        self.take_open();
+        if let Some(round) = self.take_open() {
+            self.before = round.before;
+            *self.here_mut().extra_mut() = round.extra;
+        }
     }
 
     fn change_open(&mut self, change: impl FnOnce(&mut Round)) {
@@ -325,16 +328,12 @@ impl History {
 
     fn spend(&mut self, id: HypothesisId, extra: usize, slots: &[CandidateSlot]) {
         if self.open().is_none() {
-            self.here_mut().spend(id, extra);
+            self.here_mut().extra_mut().insert(id, extra);
             return;
         }
         self.change_open(|round| {
             round.extra.insert(id, extra);
             round.slots.extend(slots);
-            if !slots.is_empty() {
-                // It grows again: its candidates are told anew, all together.
-                round.candidates.clear();
-            }
         });
     }
 
@@ -351,14 +350,9 @@ impl History {
         }
     }
 
-    /// Chunks that still grew are lost, as nobody can know how they would have gone on but the
-    /// draws, which are pure: begun again, they are the same.
     fn go(&mut self, to: NodeId, by: Move) {
         if to.0 >= self.nodes.len() {
             return;
-        }
-        if self.open().is_some_and(|round| !round.is_scored()) {
-            self.drop_round();
         }
         match by {
             Move::Go => self.undo.push(self.head),

@@ -133,12 +133,8 @@ impl Node {
         std::mem::replace(&mut self.open, round)
     }
 
-    pub(super) fn take_extra(&mut self) -> BTreeMap<HypothesisId, usize> {
-        std::mem::take(&mut self.extra)
-    }
-
-    pub(super) fn spend(&mut self, id: HypothesisId, extra: usize) {
-        self.extra.insert(id, extra);
+    pub(super) fn extra_mut(&mut self) -> &mut BTreeMap<HypothesisId, usize> {
+        &mut self.extra
     }
 
     pub(super) fn change_round(&mut self, change: impl FnOnce(&mut Round)) {
