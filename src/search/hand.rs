@@ -19,13 +19,13 @@ impl ChunkBeamSearch {
     /// Takes effect at the next round. `seed` and `rules` stay as they are.
     pub fn set_params(&mut self, params: SearchParams) {
         self.params = params.within_run_of(&self.params);
+        self.forget_fresh();
     }
 
     /// Takes effect at the next cut: what is compared is scored by this pair then.
     pub fn use_pair(&mut self, pair: PairId) {
         if self.pair != pair {
             self.pair = pair;
-            // Scores that the other one gave are of no use any more.
             self.forget_fresh();
         }
     }
@@ -112,6 +112,7 @@ impl ChunkBeamSearch {
         marks.retain(|_, mark| *mark != Mark::Take);
         marks.insert(id, Mark::Take);
         self.stop();
+        self.forget_fresh();
         self.again = Some(Again { node, marks });
         Ok(())
     }
@@ -128,18 +129,18 @@ impl ChunkBeamSearch {
     /// Makes a node the head: the search goes on from there. What was, stays.
     ///
     /// # Errors
-    /// There is no such node, or it is the head and nothing grows after it.
+    /// There is no such node, or it is the head and no round has begun after it.
     pub fn go(&mut self, node: NodeId) -> Result<(), Refused> {
         self.history.node(node).ok_or(Refused::NoSuchNode)?;
         if node != self.history.head() {
             self.moved(node, Move::Go);
             return Ok(());
         }
-        match self.work {
-            // Under settings that changed since, it grows otherwise.
-            Some(_) => self.stop(),
-            None => return Err(Refused::AlreadyHere),
-        }
+        self.history.open().ok_or(Refused::AlreadyHere)?;
+        // Begun anew, the round is the same, but for settings that changed since.
+        self.work = None;
+        self.typed.retain(|typed| typed.late.is_some() || typed.after != node);
+        self.drop_round();
         Ok(())
     }
 
@@ -164,8 +165,8 @@ impl ChunkBeamSearch {
 
     fn moved(&mut self, to: NodeId, by: Move) {
         self.stop();
+        self.forget_fresh();
         self.again = None;
-        self.typed.clear();
         self.tell(Entry::Moved { to, by });
     }
 
@@ -174,27 +175,30 @@ impl ChunkBeamSearch {
     /// it is scored it stands for the cut or, after it, ready to be taken.
     ///
     /// # Errors
-    /// The sibling is of another round.
+    /// The sibling is of another round, or follows a finished response.
     pub fn write(&mut self, sibling: HypothesisId, chunk: &Growth) -> Result<(), Refused> {
         let (late, round) = self.latest().ok_or(Refused::NotLatest)?;
         let find = |id| round.candidates.iter().find(|c| c.id == id);
         let sibling = find(sibling).ok_or(Refused::NotLatest)?;
-        let candidate = self.typed(sibling, chunk, round.number);
+        let parent = sibling.parent.and_then(|id| self.history.hypothesis(id));
+        if parent.is_some_and(|parent| parent.is_finished()) {
+            return Err(Refused::Complete);
+        }
+        let candidate = self.typed(parent.map(Arc::as_ref), chunk, round.number);
         self.next_id += 1;
         self.n_typed += 1;
         self.typed.push(Typed {
             late,
+            after: round.after,
             candidate: Arc::new(candidate),
         });
         Ok(())
     }
 
-    fn typed(&self, sibling: &Hypothesis, chunk: &Growth, round: usize) -> Hypothesis {
+    fn typed(&self, parent: Option<&Hypothesis>, chunk: &Growth, round: usize) -> Hypothesis {
         let successor = Successor::Typed {
             typed: self.n_typed,
         };
-        let parent = sibling.parent.and_then(|id| self.history.hypothesis(id));
-        let parent = parent.map(Arc::as_ref);
         let root = Lineage::root(self.params.seed());
         continued(parent, chunk, &self.params, |new| Hypothesis {
             id: HypothesisId(self.next_id),

@@ -109,10 +109,14 @@ impl Hypothesis {
 
     /// Takes a pair's score in; `parent` is the score of what the chunk continues.
     pub fn score_by(&mut self, pair: &PairId, score: LogRatio, parent: Option<&LogRatio>) {
-        let kept = parent.map_or(0, LogRatio::len);
+        self.scores.add(pair.clone(), score);
+        self.begin_chunk(pair, parent.map_or(0, LogRatio::len));
+    }
+
+    /// The parent's score under `pair` has `kept` terms.
+    pub(super) fn begin_chunk(&mut self, pair: &PairId, kept: usize) {
         self.chunk_terms.retain(|(name, _)| name != pair);
         self.chunk_terms.push((pair.clone(), kept));
-        self.scores.add(pair.clone(), score);
     }
 
     /// What `pair` finds of the chunk alone; `None` when it has not scored it.
