@@ -195,10 +195,15 @@ impl Scores {
         self.0.push((pair, score));
     }
 
+    /// All of them, in the order in which they were given.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&PairId, &LogRatio)> {
+        self.0.iter().map(|(pair, score)| (pair, score))
+    }
+
     /// The one given last, and by whom.
     #[must_use]
     pub fn last(&self) -> Option<(&PairId, &LogRatio)> {
-        self.0.last().map(|(pair, score)| (pair, score))
+        self.iter().next_back()
     }
 }
 

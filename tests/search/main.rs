@@ -1,5 +1,7 @@
 //! The engine without models: laws as properties, and scenarios as data.
 
+mod inputs;
 mod laws;
-mod scenarios;
+mod names;
+mod scripts;
 mod toy;
