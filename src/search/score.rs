@@ -82,7 +82,8 @@ impl LogRatio {
     }
 
     /// Σ of the first `n` terms. Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
-    fn value_at(&self, n: usize) -> f64 {
+    #[must_use]
+    pub fn value_at(&self, n: usize) -> f64 {
         let last = n.checked_sub(1).and_then(|last| self.0.get(last));
         last.map_or(0.0, |summed| summed.value)
     }
