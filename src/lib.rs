@@ -50,6 +50,7 @@ pub mod home;
 pub mod library;
 pub mod line;
 pub mod log;
+pub mod manual;
 pub mod measure;
 pub mod message;
 pub mod models;

@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod fill;
 mod keys;
 mod names;
 
@@ -16,8 +17,7 @@ use crate::app::Keymap;
 pub use error::ConfigError;
 pub use file::{Models, Playground, Search};
 
-/// The commented default: every setting with its default, every action with its keys.
-pub const MANUAL: &str = include_str!("../../assets/default.toml");
+pub use crate::manual::MANUAL;
 
 /// What a configuration file says; `None` where it is silent.
 #[derive(Debug, Clone, Default, PartialEq)]
