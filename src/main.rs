@@ -1,15 +1,15 @@
 use std::process::ExitCode;
 
-use w2s::app::{App, Options};
-use w2s::cli::{Cli, Command, Device, Ground, PlaygroundArgs};
-use w2s::config::Config;
+use w2s::app::{App, Keymap, Options};
+use w2s::cli::{Cli, Command, PlaygroundArgs};
+use w2s::config::{Config, ConfigError, Device, Ground};
 use w2s::decoder::Placement;
 use w2s::library::Library;
 use w2s::models::{LoadError, ModelSpec, PAIRS, PairSpec, about};
 use w2s::search::SearchParams;
 use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
-use w2s::{home, log, report, samples, ui};
+use w2s::{home, keys, log, report, samples, ui};
 
 /// Said before anything is loaded or written.
 const NO_TERMINAL: &str = "the playground needs a terminal for input and output: \
@@ -25,21 +25,25 @@ fn main() -> ExitCode {
         return report::print(what);
     }
     match config() {
-        Ok(config) => work(cli, config),
+        Ok((config, keymap)) => work(cli, config, keymap),
         Err(error) => report::fail(&error),
     }
 }
 
-fn config() -> Result<Config, w2s::config::ConfigError> {
-    home::config_file().map_or_else(|| Ok(Config::default()), |file| Config::read(&file))
+/// The user's file, and what its keys mean.
+fn config() -> Result<(Config, Keymap), ConfigError> {
+    let file = home::config_file();
+    let config = file.map_or_else(|| Ok(Config::default()), |file| Config::read(&file))?;
+    let keymap = keys::keymap(&config.keys)?;
+    Ok((config, keymap))
 }
 
-fn work(mut cli: Cli, config: Config) -> ExitCode {
+fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
     cli.fill(&config);
     match &cli.command {
         Some(command) => headless(command),
         None if !terminal::is_there() => report::fail(&NO_TERMINAL),
-        None => match playground(&cli.playground, config) {
+        None => match playground(&cli.playground, config, keymap) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report::fail(&error),
         },
@@ -71,14 +75,14 @@ fn library(command: &Command) -> Result<Library, LoadError> {
     }
 }
 
-fn playground(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<()> {
+fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_eyre::Result<()> {
     let log = home::log_file();
     log::start(&log)?;
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
     let params = args.search.params()?;
     let worker = worker::spawn(startup)?;
-    let options = options(args, params, config);
+    let options = options(args, params, &config, keymap);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -93,7 +97,12 @@ fn playground(args: &PlaygroundArgs, config: Config) -> color_eyre::Result<()> {
     Ok(outcome?)
 }
 
-fn options(args: &PlaygroundArgs, params: SearchParams, config: Config) -> Options {
+fn options(
+    args: &PlaygroundArgs,
+    params: SearchParams,
+    config: &Config,
+    keymap: Keymap,
+) -> Options {
     let usual_pace = Options::default().pace;
     let locale = || ui::is_ascii(|name| std::env::var(name).ok());
     Options {
@@ -102,7 +111,7 @@ fn options(args: &PlaygroundArgs, params: SearchParams, config: Config) -> Optio
         params,
         pair: args.models.weak.pair.clone(),
         pace: args.pace.unwrap_or(usual_pace),
-        keymap: config.keymap,
+        keymap,
         tour: !args.no_tour && home::is_first_start(),
         ascii: config.playground.ascii.unwrap_or_else(locale),
         light: is_light(args.theme.unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! Everything the user can do, by name. Keys, help, hints, palette and config speak of these.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Which part of the help an action stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Group {
 macro_rules! actions {
     ($( $group:ident { $( $name:ident = $help:literal, )* } )*) => {
         /// What a key, a menu line or the palette asks for.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Action { $( $( #[doc = $help] $name, )* )* }
 

@@ -18,6 +18,12 @@ pub enum ConfigError {
     },
 }
 
+/// The line in which `span` begins.
+pub(super) fn line_of(text: &str, span: &Range<usize>) -> usize {
+    let before = text.get(..span.start).unwrap_or(text);
+    1 + before.matches('\n').count()
+}
+
 /// What is wrong at which bytes of the file.
 pub(super) struct Fault {
     pub span: Range<usize>,
@@ -27,10 +33,9 @@ pub(super) struct Fault {
 impl Fault {
     /// The fault as told to the user.
     pub fn at(self, text: &str, path: &Path) -> ConfigError {
-        let before = text.get(..self.span.start).unwrap_or(text);
         ConfigError::At {
             path: path.to_owned(),
-            line: 1 + before.matches('\n').count(),
+            line: line_of(text, &self.span),
             what: self.what,
         }
     }

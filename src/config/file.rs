@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::error::Fault;
-use crate::app::Action;
-use crate::cli::{Device, Ground};
+use super::values::{self, Device, Ground};
 use crate::search::{
     BeamWidth, Draft, MaxNewTokens, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
 };
@@ -22,7 +21,7 @@ pub(super) struct File {
     pub search: Search,
     pub models: Models,
     pub playground: Playground,
-    pub keys: HashMap<Action, Vec<Spanned<String>>>,
+    pub keys: HashMap<String, Vec<Spanned<String>>>,
 }
 
 /// W, K, L and what else decides a search.
@@ -134,6 +133,6 @@ fn weight<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let pace = crate::cli::pace(f64::deserialize(from)?);
+    let pace = values::pace(f64::deserialize(from)?);
     pace.map(Some).map_err(D::Error::custom)
 }

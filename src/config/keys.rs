@@ -1,65 +1,64 @@
-//! The file's keys on top of the default ones.
+//! The file's keys as they are written: which keys there are is for the playground to say.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::error::Fault;
-use crate::app::{Action, Key, Keymap};
+use super::error::{ConfigError, line_of};
 
-/// What the file binds: an action's keys replace its default keys, and a key given to one action
-/// is taken from every other.
-///
-/// # Errors
-/// Text that is no key; a key given to two actions; an end that no key reaches.
-pub(super) fn keymap(bound: &HashMap<Action, Vec<Spanned<String>>>) -> Result<Keymap, Fault> {
-    let mut keymap = Keymap::default();
-    let mut seen: HashMap<Key, Action> = HashMap::new();
-    for action in Action::ALL {
-        let Some(texts) = bound.get(action) else {
-            continue;
+/// One key as it is written, and its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub key: String,
+    pub line: usize,
+}
+
+/// The keys that a file gives to actions, by the actions' names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    path: PathBuf,
+    bound: HashMap<String, Vec<Written>>,
+}
+
+impl Keys {
+    pub(super) fn new(
+        bound: HashMap<String, Vec<Spanned<String>>>,
+        text: &str,
+        path: &Path,
+    ) -> Self {
+        let written = |key: Spanned<String>| Written {
+            line: line_of(text, &key.span()),
+            key: key.into_inner(),
         };
-        let keys: Vec<Key> = texts.iter().map(key).collect::<Result<_, _>>()?;
-        for (key, text) in keys.iter().zip(texts) {
-            if let Some(other) = seen.insert(*key, *action) {
-                return Err(twice(text, other, *action));
-            }
+        let bound = bound.into_iter();
+        let bound = bound.map(|(action, keys)| (action, keys.into_iter().map(written).collect()));
+        Self {
+            path: path.to_owned(),
+            bound: bound.collect(),
         }
-        keymap.bind(*action, &keys);
     }
-    is_leavable(&keymap, bound).map(|()| keymap)
-}
 
-fn key(text: &Spanned<String>) -> Result<Key, Fault> {
-    text.get_ref().parse().map_err(|error| Fault {
-        span: text.span(),
-        what: format!("{error}"),
-    })
-}
-
-fn twice(key: &Spanned<String>, one: Action, other: Action) -> Fault {
-    let (key_name, span) = (key.get_ref(), key.span());
-    Fault {
-        span,
-        what: format!(
-            "the key {key_name:?} is given to `{}` and to `{}`: choose one",
-            one.name(),
-            other.name()
-        ),
+    /// What the file gives to the action of this name; `None` where it is silent.
+    #[must_use]
+    pub fn of(&self, action: &str) -> Option<&[Written]> {
+        self.bound.get(action).map(Vec::as_slice)
     }
-}
 
-/// A playground that cannot be left by key is a trap.
-fn is_leavable(
-    keymap: &Keymap,
-    bound: &HashMap<Action, Vec<Spanned<String>>>,
-) -> Result<(), Fault> {
-    if keymap.keys(Action::Quit).next().is_some() {
-        return Ok(());
+    /// The first line with a key in it.
+    #[must_use]
+    pub fn first_line(&self) -> usize {
+        let lines = self.bound.values().flatten().map(|written| written.line);
+        lines.min().unwrap_or(1)
     }
-    let first = bound.values().flatten().map(Spanned::span).next();
-    Err(Fault {
-        span: first.unwrap_or(0..0),
-        what: "no key is left for `quit`: give it one".to_owned(),
-    })
+
+    /// What is wrong in a line of the file.
+    #[must_use]
+    pub fn wrong(&self, line: usize, what: String) -> ConfigError {
+        ConfigError::At {
+            path: self.path.clone(),
+            line,
+            what,
+        }
+    }
 }

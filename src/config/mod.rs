@@ -6,18 +6,19 @@
 
 mod error;
 mod file;
-mod fill;
 mod keys;
 mod names;
+mod values;
 
 use std::path::Path;
 
-use crate::app::Keymap;
-
 pub use error::ConfigError;
 pub use file::{Models, Playground, Search};
+pub use keys::{Keys, Written};
+pub use values::{Device, Ground, pace};
 
-pub use crate::manual::MANUAL;
+/// The commented default: every setting with its default, every action with its keys.
+pub const MANUAL: &str = include_str!("../../assets/default.toml");
 
 /// What a configuration file says; `None` where it is silent.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,7 +26,8 @@ pub struct Config {
     pub search: Search,
     pub models: Models,
     pub playground: Playground,
-    pub keymap: Keymap,
+    /// To be checked by whoever knows the keyboard.
+    pub keys: Keys,
 }
 
 impl Config {
@@ -49,15 +51,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError::At`], with the line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let parsed = names::check(text)
-            .and_then(|()| file::parse(text))
-            .and_then(|file| Ok((keys::keymap(&file.keys)?, file)));
-        let (keymap, file) = parsed.map_err(|fault| fault.at(text, path))?;
+        let parsed = names::check(text).and_then(|()| file::parse(text));
+        let file = parsed.map_err(|fault| fault.at(text, path))?;
         Ok(Self {
             search: file.search,
             models: file.models,
             playground: file.playground,
-            keymap,
+            keys: Keys::new(file.keys, text, path),
         })
     }
 }

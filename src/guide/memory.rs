@@ -29,6 +29,17 @@ pub(super) fn check_caches(
     }
 }
 
+/// How many searches of `n_rows` rows of `len` tokens each `free` memory holds.
+pub(super) fn n_searches(
+    configs: &[&DecoderConfig],
+    n_rows: usize,
+    len: usize,
+    free: Option<u64>,
+) -> usize {
+    let own: u64 = configs.iter().map(|c| cache_bytes(c, n_rows, len)).sum();
+    free.map_or(usize::MAX, |free| (free / own.max(1)) as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +53,7 @@ mod tests {
         assert!(check(10).is_ok());
         let told = check(16).unwrap_err().to_string();
         assert!(told.contains("at most 10"), "{told}");
+        assert_eq!(n_searches(&[&config], 4, 50, free), 2);
+        assert_eq!(n_searches(&[&config], 4, 50, None), usize::MAX);
     }
 }

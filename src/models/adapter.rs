@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::LoadError;
 use super::load::open;
-use super::weights::MappedFile;
+use super::raw::MappedFile;
 
 /// An adapter folder, its tensors mapped.
 #[derive(Debug)]

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+/// The families, as an error message lists them.
+const KNOWN: &str = "gemma, gemma2, gemma3_text, gpt2, gpt_neox, granite, llama, \
+     mistral, olmo2, opt, phi3, qwen2, qwen3, smollm3, starcoder2";
+
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -49,7 +53,7 @@ pub enum LoadError {
     #[error("generation_config.json is not usable ({0}): download it again")]
     Generation(String),
     /// `model_type` names no family that the decoder knows.
-    #[error("model type '{0}' is not supported: choose one of {known}", known = super::config::KNOWN)]
+    #[error("model type '{0}' is not supported: choose one of {KNOWN}")]
     Family(String),
     /// A setting that changes the arithmetic and that the decoder does not implement.
     #[error("{family} with {setting} is not supported: choose another model")]

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::config::DecoderConfig;
 use super::error::LoadError;
 use super::map::map;
-use super::weights::{MappedFile, Weights};
+use super::raw::MappedFile;
+use super::weights::Weights;
 
 /// Files of weights or of their index, best first.
 pub(super) const WEIGHTS: [&str; 4] = [
@@ -71,6 +72,11 @@ pub(super) fn open(path: &Path) -> Result<MappedFile, LoadError> {
         path: path.into(),
         map,
     })
+}
+
+/// All of a file.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, LoadError> {
+    fs::read(path).map_err(|source| file(path, source))
 }
 
 fn text(path: &Path) -> Result<String, LoadError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::LoadError;
-use super::words::bytes;
+use super::load::bytes;
 
 /// Where no file names a special token, these are GPT-2's.
 const DEFAULT: &str = "<|endoftext|>";

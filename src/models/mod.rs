@@ -14,6 +14,7 @@ mod map;
 mod merges;
 mod presets;
 mod prompt;
+mod raw;
 mod spec;
 mod template;
 mod tokenizer;

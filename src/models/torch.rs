@@ -13,7 +13,7 @@ use safetensors::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{LoadError, brief};
-use super::weights::{MappedFile, check_shape, to_f32};
+use super::raw::{MappedFile, check_shape, to_f32};
 
 /// A file with its pickle read.
 pub(crate) struct TorchFile<'a> {

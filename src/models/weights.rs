@@ -1,14 +1,11 @@
 //! Weights as they are stored, read tensor by tensor as f32.
 
-use std::path::PathBuf;
-
-use half::{bf16, f16};
-use memmap2::Mmap;
+use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensors};
 
 use super::error::LoadError;
 use super::gguf::{GgufFile, QuantRows};
+use super::raw::{MappedFile, check_shape, to_f32};
 use super::torch::TorchFile;
 
 /// A model's stored weights.
@@ -24,13 +21,6 @@ pub enum Weights {
     Gguf(GgufFile),
     /// Deterministic noise of any shape asked for; for benches and tests.
     Random { seed: u64 },
-}
-
-/// One memory-mapped file.
-#[derive(Debug)]
-pub struct MappedFile {
-    pub(crate) path: PathBuf,
-    pub(crate) map: Mmap,
 }
 
 /// Weights with their headers read.
@@ -195,35 +185,6 @@ fn stored(shards: &[Shard<'_>], name: &str, shape: &[usize]) -> Result<Vec<f32>,
         .ok_or_else(|| LoadError::Missing(name.into()))?;
     check_shape(name, &info.shape, shape)?;
     to_f32(name, info.dtype, bytes)
-}
-
-pub(crate) fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), LoadError> {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(LoadError::Shape {
-        name: name.into(),
-        found: found.into(),
-        wanted: wanted.into(),
-    })
-}
-
-/// Little-endian floats of any width as f32.
-pub(crate) fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
-    match dtype {
-        Dtype::F32 => Ok(each(bytes, f32::from_le_bytes)),
-        Dtype::F16 => Ok(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        Dtype::BF16 => Ok(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
-        Dtype::F64 => Ok(each(bytes, |b| f64::from_le_bytes(b) as f32)),
-        other => Err(LoadError::Dtype {
-            name: name.into(),
-            dtype: format!("{other:?}"),
-        }),
-    }
-}
-
-fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&b| read(b)).collect()
 }
 
 /// Uniform noise around 0 for matrices, around 1 for vectors (gains), of deviation about 0.02.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::LoadError;
+use super::load::bytes;
 use super::merges;
 
 /// The files that make a tokenizer, best first.
@@ -44,13 +45,6 @@ impl WordFiles {
             name: file.display().to_string(),
         })
     }
-}
-
-pub(super) fn bytes(file: &Path) -> Result<Vec<u8>, LoadError> {
-    fs::read(file).map_err(|source| LoadError::File {
-        path: file.to_owned(),
-        source,
-    })
 }
 
 /// A folder's chat template: a file of its own, or a text or the list's `default` in

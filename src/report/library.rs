@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 use super::ports::{Detokenizer, Models, PromptExecutor};
-use crate::cli::Device;
+use crate::config::Device;
 use crate::decoder::DeviceChoice;
 use crate::guide::{
-    self, ModelExecutor, Position, Prompts, Seams, Xray, positions, text_seams, xray,
+    ModelExecutor, Position, Seams, Xray, pair_prompt, positions, score_text, text_seams, xray,
 };
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
@@ -14,7 +14,6 @@ use crate::search::{
     Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
     SearchParams, TokenId,
 };
-use crate::template::Templates;
 
 impl From<Device> for DeviceChoice {
     fn from(device: Device) -> Self {
@@ -34,14 +33,10 @@ impl Models for Library {
         pair: &str,
     ) -> Result<Box<dyn PromptExecutor>, ModelError> {
         let (strong, weak) = (strong_model(self, strong)?, weak_pair(self, pair)?);
-        let mut executor = ModelExecutor::new(strong.clone());
-        executor.add_pair(PairId::from(pair), weak.clone());
-        Ok(Box::new(Templated {
-            executor,
-            strong,
-            pair: weak,
-            templates: self.templates().clone(),
-        }))
+        let pair = PairId::from(pair);
+        let mut executor = ModelExecutor::new(strong, self.templates().clone());
+        executor.add_pair(pair.clone(), weak);
+        Ok(Box::new(Guided { executor, pair }))
     }
 
     fn score(
@@ -52,8 +47,8 @@ impl Models for Library {
         ended: bool,
     ) -> Result<LogRatio, ModelError> {
         let pair = weak_pair(self, pair)?;
-        let prompt = self.pair_prompt(&pair, prompt)?;
-        guide::score(&pair, &prompt, response, ended)
+        let prompt = pair_prompt(self.templates(), &pair, prompt)?;
+        score_text(&pair, &prompt, response, ended)
     }
 
     fn detokenizer(&mut self, strong: &str) -> Result<Box<dyn Detokenizer>, ModelError> {
@@ -108,34 +103,28 @@ impl Models for Library {
     }
 }
 
-/// Loaded models at work on prompts, each of which goes through their templates.
-struct Templated {
+/// Models whose searches all follow one pair.
+struct Guided {
     executor: ModelExecutor,
-    strong: Model,
-    pair: WeakPair,
-    templates: Templates,
+    pair: PairId,
 }
 
-impl PromptExecutor for Templated {
+impl PromptExecutor for Guided {
     fn open(
         &mut self,
         lane: LaneId,
         prompt: &str,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
-        let prompts = Prompts {
-            strong: self.templates.strong_prompt(&self.strong, prompt)?,
-            pair: self.templates.pair_prompt(&self.pair, prompt)?,
-        };
-        self.executor.open(lane, &prompts, params)
+        self.executor.open(lane, prompt, &self.pair, params)
     }
 
     fn fits(&self, params: &SearchParams) -> usize {
-        self.executor.fits(params)
+        self.executor.fits(&self.pair, params)
     }
 }
 
-impl Executor for Templated {
+impl Executor for Guided {
     fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
         self.executor.post(lane, ask);
     }

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use super::Outcome;
 use super::error::ReportError;
 use crate::cli::{Cli, Print};
-use crate::manual::MANUAL;
+use crate::config::MANUAL;
 
 /// # Errors
 /// Output that cannot be written; a manual page of a command that there is not.

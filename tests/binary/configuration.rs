@@ -7,16 +7,20 @@ use clap::Parser;
 use serde_json::Value;
 use tempfile::TempDir;
 use w2s::app::{Action, Context, Group, Key, Keymap, Options};
-use w2s::cli::{Cli, Device, Ground};
-use w2s::config::{Config, MANUAL};
+use w2s::cli::Cli;
+use w2s::config::{Config, Device, Ground, MANUAL};
+use w2s::keys;
 use w2s::search::SearchParams;
 
 use super::commands::{command, stdout};
 use super::folders::repository;
 use super::terminal::Tty;
 
-fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, Path::new("some.toml")).map_err(|error| error.to_string())
+fn parse(text: &str) -> Result<(Config, Keymap), String> {
+    let config = Config::parse(text, Path::new("some.toml"));
+    let config = config.map_err(|error| error.to_string())?;
+    let keymap = keys::keymap(&config.keys).map_err(|error| error.to_string())?;
+    Ok((config, keymap))
 }
 
 fn home_with(config: &str) -> TempDir {
@@ -29,8 +33,8 @@ fn home_with(config: &str) -> TempDir {
 
 #[test]
 fn the_manual_says_the_defaults() {
-    let config = parse(MANUAL).unwrap();
-    assert_eq!(config.keymap, Keymap::default());
+    let (config, keymap) = parse(MANUAL).unwrap();
+    assert_eq!(keymap, Keymap::default());
     let mut cli = Cli::parse_from(["w2s"]);
     cli.fill(&config);
     let args = &cli.playground;
@@ -101,12 +105,8 @@ fn binding(action: Action) -> String {
 
 #[test]
 fn an_action_can_have_other_keys() {
-    let config = parse("[keys]\nquit = [\"Q\", \"ctrl-q\"]\nstep = [\"w\"]").unwrap();
-    let action = |key: &str| {
-        config
-            .keymap
-            .action(Context::Main, key.parse::<Key>().unwrap())
-    };
+    let (_, keymap) = parse("[keys]\nquit = [\"Q\", \"ctrl-q\"]\nstep = [\"w\"]").unwrap();
+    let action = |key: &str| keymap.action(Context::Main, key.parse::<Key>().unwrap());
     assert_eq!(action("ctrl-q"), Some(Action::Quit));
     assert_eq!(action("q"), None);
     assert_eq!(
@@ -115,7 +115,7 @@ fn an_action_can_have_other_keys() {
         "taken from `narrower_beam`"
     );
     assert_eq!(action("W"), Some(Action::WiderBeam));
-    assert_eq!(config.keymap.label(Context::Main, Action::Quit), "Q");
+    assert_eq!(keymap.label(Context::Main, Action::Quit), "Q");
 }
 
 #[test]

@@ -12,10 +12,6 @@ pub(crate) use stack::Slot;
 
 use crate::models::error::LoadError;
 
-/// The families, as an error message lists them.
-pub(crate) const KNOWN: &str = "gemma, gemma2, gemma3_text, gpt2, gpt_neox, granite, llama, \
-     mistral, olmo2, opt, phi3, qwen2, qwen3, smollm3, starcoder2";
-
 /// A decoder's shape and arithmetic, read from a Hugging Face `config.json` of either generation
 /// (`rope_theta`/`rope_scaling`/`torch_dtype` or `rope_parameters`/`dtype`).
 #[derive(Debug, Clone, PartialEq)]

@@ -2,14 +2,16 @@
 //!
 //! No arguments start the playground; `run` and `score` do the same work without a terminal.
 
+mod fill;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
 
+use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
 use crate::search::{Draft, ParamError, Ranking, Rules, SearchParams};
 use crate::template::{Template, Templates};
@@ -348,35 +350,6 @@ impl PairArgs {
     pub fn device(&self) -> Device {
         self.device.unwrap_or_default()
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    #[default]
-    Auto,
-    Cpu,
-    Cuda,
-    Metal,
-}
-
-/// What the terminal's background is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ground {
-    #[default]
-    Auto,
-    Dark,
-    Light,
-}
-
-/// A pace in seconds.
-///
-/// # Errors
-/// In words: a number that no clock can wait for.
-pub fn pace(seconds: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("the pace must be a number of seconds of at least 0, got {seconds}"))
 }
 
 fn pace_text(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,7 @@
 //! What the command line leaves open, taken from the file.
 
-use super::{Config, Models, Search};
-use crate::cli::{Cli, Command, ModelArgs, PairArgs, PlaygroundArgs, SearchArgs};
+use super::{Cli, Command, ModelArgs, PairArgs, PlaygroundArgs, SearchArgs};
+use crate::config::{Config, Models, Search};
 
 impl Cli {
     /// Takes from `file` what is not given. A tape brings its own settings and models.

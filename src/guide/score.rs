@@ -1,0 +1,46 @@
+//! The log-ratios of responses that are given, without a search.
+
+use super::pair::Pair;
+use super::reader::{Join, Reader};
+use super::setting::Setting;
+use crate::library::WeakPair;
+use crate::models::Prompt;
+use crate::search::{HypothesisId, LogRatio, ModelError, Response, Rope, Rules, Text};
+
+/// What the pair of `setting` finds of `responses` to its prompt, in their order.
+///
+/// # Errors
+/// An empty prompt for a pair without BOS; a text that outgrows a context; numbers that are not
+/// finite.
+pub fn score(
+    setting: &Setting,
+    rules: Rules,
+    responses: &[Response],
+) -> Result<Vec<LogRatio>, ModelError> {
+    let reader = setting.reader(rules, 0)?;
+    Pair::new(setting.pair.clone()).score_alone(&reader, responses)
+}
+
+/// What `pair` finds of a text after `prompt`, which is templated already; `ended` scores its
+/// EOS after it.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_text(
+    pair: &WeakPair,
+    prompt: &Prompt,
+    text: &str,
+    ended: bool,
+) -> Result<LogRatio, ModelError> {
+    let response = Response {
+        id: HypothesisId(0),
+        parent: None,
+        // Nobody sampled it: there are no ids.
+        tokens: Rope::default(),
+        text: Text::from(text),
+        ended,
+    };
+    let reader = Reader::new(pair.clone(), prompt, Join::Text, &pair.tuned, 0)?;
+    let scores = Pair::new(pair.clone()).score_alone(&reader, &[response])?;
+    Ok(scores.into_iter().next().unwrap_or_default())
+}
