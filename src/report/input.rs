@@ -4,8 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::error::{ReportError, parse, read};
-use super::recording::Recording;
-use super::tape::Tape;
+use super::recording::{Recording, Tape};
 use crate::cli::{Format, RunArgs};
 use crate::search::{Rules, SearchParams};
 

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::tape::Tape;
 use crate::search::{Draft, ParamError, Rules, SearchParams, TokenId};
 
 /// Searches recorded under one setting, as in `tests/recordings/search-*.json`.
@@ -47,6 +46,9 @@ pub struct RecordedRound {
     /// Rows, best first.
     pub kept: Vec<usize>,
 }
+
+/// The recorded rounds of one search.
+pub(super) type Tape = Vec<RecordedRound>;
 
 impl Recording {
     pub(super) fn params(&self, rules: Rules) -> Result<SearchParams, ParamError> {

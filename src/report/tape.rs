@@ -6,14 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::ports::{Detokenizer, PromptExecutor};
-use super::recording::RecordedRound;
+use super::recording::{RecordedRound, Tape};
 use crate::search::{
     Answer, Ask, Executor, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError,
     PairId, Partial, Rules, SearchParams, Slot, Text, TokenId,
 };
-
-/// The recorded rounds of one search.
-pub(super) type Tape = Vec<RecordedRound>;
 
 /// Gives the recorded ids of many searches, round by round; everything else is the pair's.
 pub(super) struct TapeExecutor {
