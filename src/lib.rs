@@ -19,7 +19,7 @@
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, message, line |
+//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line |
 //! | [`mod@line`], [`home`], [`log`], [`samples`] | text in one line, the platform's folders, the log, sample prompts | std |
 //!
 //! ```text

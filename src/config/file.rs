@@ -10,7 +10,9 @@ use toml::Spanned;
 
 use super::error::Fault;
 use super::values::{self, Device, Ground};
-use crate::search::{BeamWidth, MaxNewTokens, Rules, Sampling, SearchParams, Successors};
+use crate::search::{
+    BeamWidth, Draft, MaxNewTokens, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
+};
 
 /// The file as a whole. Names are checked before.
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +42,9 @@ pub struct Search {
     pub top_p: Option<f64>,
     pub seed: Option<u64>,
     pub rules: Option<Rules>,
+    pub ranking: Option<Ranking>,
+    #[serde(deserialize_with = "weight")]
+    pub weight: Option<f64>,
 }
 
 /// Which models, and where they run.
@@ -74,12 +79,14 @@ pub(super) fn parse(text: &str) -> Result<File, Fault> {
 impl Search {
     /// Each value alone is in range; together they may be too many candidates.
     fn check_together(&self) -> Result<(), Fault> {
-        let usual = SearchParams::default();
-        let w = self.beam_width.unwrap_or(usual.beam_width.get());
-        let k = self.successors.unwrap_or(usual.successors.get());
-        let params = SearchParams::new(w, k, 0, 1, usual.sampling, usual.rules, 0);
+        let usual = SearchParams::default().draft();
+        let params = Draft {
+            beam_width: self.beam_width.unwrap_or(usual.beam_width),
+            successors: self.successors.unwrap_or(usual.successors),
+            ..usual
+        };
         // No single line is at fault.
-        params.map(drop).map_err(|error| Fault {
+        params.build().map(drop).map_err(|error| Fault {
             span: 0..0,
             what: format!("in [search]: {error}"),
         })
@@ -110,7 +117,7 @@ fn successors<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Er
 }
 
 fn max_new_tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
-    checked(from, MaxNewTokens::new)
+    checked(from, MaxNewTokens::bounded)
 }
 
 fn temperature<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
@@ -119,6 +126,10 @@ fn temperature<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Err
 
 fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     checked(from, |p| Sampling::new(1.0, 0, p))
+}
+
+fn weight<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    checked(from, Weight::new)
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

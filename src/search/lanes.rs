@@ -43,6 +43,32 @@ pub trait Executor {
     fn close(&mut self, lane: LaneId);
 }
 
+impl<E: Executor + ?Sized> Executor for Box<E> {
+    fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
+        (**self).post(lane, ask);
+    }
+
+    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+        (**self).step()
+    }
+
+    fn partials(
+        &mut self,
+        lane: LaneId,
+        by: Option<&PairId>,
+    ) -> Result<Vec<Partial>, ModelError> {
+        (**self).partials(lane, by)
+    }
+
+    fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
+        (**self).retain(lane, ids);
+    }
+
+    fn close(&mut self, lane: LaneId) {
+        (**self).close(lane);
+    }
+}
+
 /// How far a lane may go by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Motion {

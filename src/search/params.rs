@@ -326,7 +326,7 @@ impl From<SearchParams> for Draft {
 
 /// What of a candidate's log-ratio decides the cut. The method's is [`Ranking::Sum`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Ranking {
     /// The response's log-ratio, a sum over its tokens.
     #[default]

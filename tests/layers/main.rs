@@ -136,8 +136,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "report",
         knows: &[
-            "cli", "config", "line", "search", "message", "guide", "library", "decoder", "models",
-            "template", "measure",
+            "cli", "config", "line", "search", "guide", "library", "decoder", "models", "template",
+            "measure",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",
@@ -167,7 +167,6 @@ const TO_TURN: &[(&str, &str)] = &[
     ("search/hypothesis.rs", "search/port.rs"),
     ("search/score.rs", "search/hypothesis.rs"),
     ("search/wheel.rs", "search/engine.rs"),
-    ("report/tape.rs", "report/input.rs"),
     ("ui/comparison.rs", "ui/response.rs"),
     ("ui/token_table.rs", "ui/evidence.rs"),
     ("ui/help.rs", "ui/overlay.rs"),

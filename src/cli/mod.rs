@@ -2,6 +2,8 @@
 //!
 //! No arguments start the playground; `run` and `score` do the same work without a terminal.
 
+mod fill;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,9 +11,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Config, Device, Ground, pace};
+use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
-use crate::search::{ParamError, Rules, Sampling, SearchParams};
+use crate::search::{Draft, ParamError, Ranking, Rules, SearchParams};
 use crate::template::{Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
@@ -92,6 +94,11 @@ pub struct RunArgs {
     /// `--rules` is `reference` unless given
     #[arg(long, value_name = "FILE", group = "input")]
     pub tape: Option<PathBuf>,
+    /// How many prompts are searched at once, their candidates in the same passes of the models;
+    /// results come in the order of the prompts and are the same whatever N
+    /// [default: as many as have about 64 candidates together and fit into memory]
+    #[arg(long, value_name = "N", conflicts_with = "prompt")]
+    pub in_flight: Option<NonZeroUsize>,
     #[command(flatten)]
     pub search: SearchArgs,
     #[command(flatten)]
@@ -228,6 +235,13 @@ pub struct SearchArgs {
     /// [default: fixed]
     #[arg(long, value_name = "RULES")]
     pub rules: Option<Rules>,
+    /// What of a candidate's log-ratio decides the cut: sum, per-token or chunk (what this chunk
+    /// alone added) [default: sum]
+    #[arg(long, value_name = "RANKING")]
+    pub ranking: Option<Ranking>,
+    /// Multiplies the log-ratio at the cut: 0 ignores the pair, -1 turns it round [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub weight: Option<f64>,
 }
 
 impl SearchArgs {
@@ -236,34 +250,21 @@ impl SearchArgs {
     /// # Errors
     /// [`ParamError`] names the setting that is out of range.
     pub fn params(&self) -> Result<SearchParams, ParamError> {
-        let usual = SearchParams::default();
-        let sampling = Sampling::new(
-            self.temperature.unwrap_or(usual.sampling.temperature()),
-            self.top_k.unwrap_or(usual.sampling.top_k()),
-            self.top_p.unwrap_or(usual.sampling.top_p()),
-        )?;
-        SearchParams::new(
-            self.beam_width.unwrap_or(usual.beam_width.get()),
-            self.successors.unwrap_or(usual.successors.get()),
-            self.chunk_len.unwrap_or(usual.chunk_len.get()),
-            self.max_new_tokens.unwrap_or(usual.max_new_tokens.get()),
-            sampling,
-            self.rules.unwrap_or(usual.rules),
-            self.seed.unwrap_or(usual.seed),
-        )
-    }
-
-    /// Takes from `file` what is not given.
-    fn fill(&mut self, file: &config::Search) {
-        self.beam_width = self.beam_width.or(file.beam_width);
-        self.successors = self.successors.or(file.successors);
-        self.chunk_len = self.chunk_len.or(file.chunk_len);
-        self.max_new_tokens = self.max_new_tokens.or(file.max_new_tokens);
-        self.temperature = self.temperature.or(file.temperature);
-        self.top_k = self.top_k.or(file.top_k);
-        self.top_p = self.top_p.or(file.top_p);
-        self.seed = self.seed.or(file.seed);
-        self.rules = self.rules.or(file.rules);
+        let usual = SearchParams::default().draft();
+        Draft {
+            beam_width: self.beam_width.unwrap_or(usual.beam_width),
+            successors: self.successors.unwrap_or(usual.successors),
+            chunk_len: self.chunk_len.unwrap_or(usual.chunk_len),
+            max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top_k: self.top_k.unwrap_or(usual.top_k),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+            rules: self.rules.unwrap_or(usual.rules),
+            seed: self.seed.unwrap_or(usual.seed),
+            ranking: self.ranking.unwrap_or(usual.ranking),
+            weight: self.weight.unwrap_or(usual.weight),
+        }
+        .build()
     }
 }
 
@@ -325,12 +326,6 @@ impl ModelArgs {
             system: self.weak.system.clone(),
         }
     }
-
-    fn fill(&mut self, file: &config::Models) {
-        self.strong = self.strong.take().or_else(|| file.strong.clone());
-        self.pair_device = self.pair_device.or(file.pair_device);
-        self.weak.fill(file);
-    }
 }
 
 impl PairArgs {
@@ -354,11 +349,6 @@ impl PairArgs {
     #[must_use]
     pub fn device(&self) -> Device {
         self.device.unwrap_or_default()
-    }
-
-    fn fill(&mut self, file: &config::Models) {
-        self.pair = self.pair.take().or_else(|| file.pair.clone());
-        self.device = self.device.or(file.device);
     }
 }
 
@@ -397,36 +387,6 @@ impl Cli {
             let _ = error.print();
             ExitCode::SUCCESS
         })
-    }
-}
-
-impl Cli {
-    /// Takes from `file` what is not given. A tape brings its own settings and models.
-    pub fn fill(&mut self, file: &Config) {
-        match &mut self.command {
-            Some(Command::Run(args)) if args.tape.is_some() => {}
-            Some(Command::Run(args)) => {
-                args.search.fill(&file.search);
-                args.models.fill(&file.models);
-            }
-            Some(Command::Score(args)) => {
-                args.rules = args.rules.or(file.search.rules);
-                args.pair.fill(&file.models);
-            }
-            Some(Command::Inspect(args)) => args.models.fill(&file.models),
-            Some(Command::Models(_) | Command::Print(_)) => {}
-            None => self.playground.fill(file),
-        }
-    }
-}
-
-impl PlaygroundArgs {
-    fn fill(&mut self, file: &Config) {
-        self.search.fill(&file.search);
-        self.models.fill(&file.models);
-        self.pace = self.pace.or(file.playground.pace);
-        self.theme = self.theme.or(file.playground.theme);
-        self.no_tour |= file.playground.tour == Some(false);
     }
 }
 
