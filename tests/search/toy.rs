@@ -146,7 +146,7 @@ pub fn answer(models: &impl Models, ask: &Ask) -> Result<Option<Answer>, ModelEr
             Some(Answer::Grown(grow.slots.iter().map(chunk).collect()))
         }
         Ask::Score(score) => {
-            let one = |r: &Response| Ok((r.id, models.score(&score.pair, r)?));
+            let one = |r: &Response| models.score(&score.pair, r).map(|ratio| (r.id, ratio));
             let scores = score.responses.iter().map(one).collect::<Result<_, _>>()?;
             let pair = score.pair.clone();
             Some(Answer::Scored { pair, scores })
