@@ -18,8 +18,11 @@ use super::work::continued;
 impl ChunkBeamSearch {
     /// Takes effect at the next round. `seed` and `rules` stay as they are.
     pub fn set_params(&mut self, params: SearchParams) {
-        self.params = params.within_run_of(&self.params);
-        self.forget_fresh();
+        let params = params.within_run_of(&self.params);
+        if self.params != params {
+            self.params = params;
+            self.forget_fresh();
+        }
     }
 
     /// Takes effect at the next cut: what is compared is scored by this pair then.

@@ -3,5 +3,6 @@
 mod inputs;
 mod laws;
 mod names;
+mod scenarios;
 mod scripts;
 mod toy;
