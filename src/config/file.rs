@@ -117,7 +117,7 @@ fn successors<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Er
 }
 
 fn max_new_tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
-    checked(from, MaxNewTokens::bounded)
+    checked(from, MaxNewTokens::new)
 }
 
 fn temperature<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {

@@ -28,16 +28,19 @@ pub enum ParamError {
 }
 
 macro_rules! at_least_one {
-    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+    ($(#[$doc:meta])* $type:ident, $name:literal $(, at most $max:literal tokens)?) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $type(NonZeroUsize);
 
         impl $type {
             /// # Errors
-            /// [`ParamError::Zero`] for 0.
+            /// [`ParamError`] for 0 and, where there is a bound, for more than it.
             pub fn new(n: usize) -> Result<Self, ParamError> {
+                $(if n > $max {
+                    return Err(ParamError::TooManyTokens { got: n, max: $max });
+                })?
                 NonZeroUsize::new(n).map(Self).ok_or(ParamError::Zero { name: $name })
             }
 
@@ -68,27 +71,11 @@ at_least_one!(
     "K (successors)"
 );
 at_least_one!(
-    /// The token budget of a response.
+    /// The token budget of a response. The bound is more than any model's context holds.
     MaxNewTokens,
-    "n (new tokens)"
+    "n (new tokens)",
+    at most 16_777_216 tokens
 );
-
-impl MaxNewTokens {
-    /// More than any model's context holds.
-    pub const MAX: usize = 1 << 24;
-
-    /// # Errors
-    /// [`ParamError`] for 0 and for more than [`Self::MAX`].
-    pub fn bounded(n: usize) -> Result<Self, ParamError> {
-        match n > Self::MAX {
-            true => Err(ParamError::TooManyTokens {
-                got: n,
-                max: Self::MAX,
-            }),
-            false => Self::new(n),
-        }
-    }
-}
 
 /// L: how many tokens one round adds to a hypothesis. Written as a number; 0 is no chunking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -147,7 +134,7 @@ impl fmt::Display for ChunkLen {
 }
 
 /// How the strong model's next token is drawn: temperature, then top-k, then top-p, then softmax.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sampling {
     temperature: f64,
     top_k: usize,
@@ -293,7 +280,7 @@ impl Draft {
             beam_width: BeamWidth::new(self.beam_width)?,
             successors: Successors::new(self.successors)?,
             chunk_len: ChunkLen::new(self.chunk_len),
-            max_new_tokens: MaxNewTokens::bounded(self.max_new_tokens)?,
+            max_new_tokens: MaxNewTokens::new(self.max_new_tokens)?,
             sampling,
             rules: self.rules,
             seed: self.seed,
@@ -361,7 +348,7 @@ impl fmt::Display for Ranking {
 }
 
 /// Multiplies the log-ratio at the cut: 1 follows the weak pair, 0 ignores it, −1 turns it round.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Weight(f64);
 

@@ -253,7 +253,13 @@ impl Text {
         both.take_while(|(a, b)| a == b).count()
     }
 
-    /// Bytes.
+    /// Its bytes in order.
+    #[must_use]
+    pub fn bytes(&self) -> Iter<'_, u8> {
+        self.0.iter()
+    }
+
+    /// In bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

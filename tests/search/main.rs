@@ -1,5 +1,7 @@
 //! The engine without models: laws as properties, and scenarios as data.
 
+mod faults;
+mod growth;
 mod inputs;
 mod laws;
 mod names;

@@ -166,7 +166,7 @@ pub fn answer(models: &impl Models, ask: &Ask) -> Result<Option<Answer>, ModelEr
     })
 }
 
-/// Answers until `is_enough`, or to the end.
+/// Answers until `is_enough`, or to the end: looked at before a step begins and before a cut.
 ///
 /// # Errors
 /// Of the models, or of the search.
@@ -180,7 +180,11 @@ pub fn drive(
         if is_enough(search) {
             return Ok(search.news());
         }
-        match answer(models, &search.next())? {
+        let ask = search.next();
+        if ask == Ask::Cut && is_enough(search) {
+            return Ok(search.news());
+        }
+        match answer(models, &ask)? {
             Some(answer) => search.supply(answer)?,
             None => return Ok(search.news()),
         }
