@@ -108,7 +108,9 @@ impl SearchTrace {
                 let known = scores
                     .iter()
                     .filter_map(|(id, _)| self.history.hypothesis(*id));
-                let known: Vec<_> = known.cloned().collect();
+                let mut known: Vec<_> = known.cloned().collect();
+                // A beam that lowered settings ended is not what other branches know.
+                known.extend(self.history.beam());
                 known.iter().for_each(|h| self.admit(h));
             }
             _ => {}

@@ -90,11 +90,29 @@ impl Play {
                 let news = self.search_mut().news();
                 self.hear(news)?;
                 prop_assert!(self.search().is_finished());
-                return Ok(());
+                return self.check_watched();
             }
             self.step()?;
         }
         Err(TestCaseError::fail("the search does not end"))
+    }
+}
+
+impl Play {
+    /// Who watches knows the beam and the answer of a search that is over as the search does.
+    fn check_watched(&self) -> Checked {
+        let seen = |id: &HypothesisId| self.trace.candidate(*id).unwrap();
+        let beam: Vec<_> = self.search().beam().iter().map(|h| h.id).collect();
+        prop_assert_eq!(self.trace.beam(), &beam[..]);
+        prop_assert!(beam.iter().all(|id| seen(id).is_finished()));
+        let score = |h: &Hypothesis| h.scores.by(self.search().pair()).map(|score| score.value());
+        for h in self.search().beam() {
+            prop_assert_eq!(seen(&h.id).score, score(&h));
+        }
+        let best = &self.search().history().ending().unwrap().best;
+        prop_assert_eq!(self.trace.best().map(|c| c.slot.id), Some(best.id));
+        prop_assert_eq!(self.trace.best().unwrap().score, score(best));
+        Ok(())
     }
 }
 
