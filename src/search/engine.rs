@@ -5,10 +5,10 @@
 //! answer in; every step is an entry of its [`History`]. A round that is broken off leaves
 //! nothing behind but the ids it used, and can simply be run again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ask::{Answer, Ask, ModelError, Response, Score};
+use super::ask::{Answer, Ask};
 use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
 use super::history::{History, Round};
@@ -39,9 +39,9 @@ pub struct ChunkBeamSearch {
     /// Chunks of the user's own, to be scored.
     pub(super) typed: Vec<Typed>,
     /// The beam that lowered settings end, to be scored.
-    stopping: Option<Vec<Arc<Hypothesis>>>,
+    pub(super) stopping: Option<Vec<Arc<Hypothesis>>>,
     /// Scores that have come and are not in the history yet, all of the pair that is wanted.
-    fresh: HashMap<HypothesisId, LogRatio>,
+    pub(super) fresh: HashMap<HypothesisId, LogRatio>,
     /// Entries that nobody has taken yet.
     news: Vec<Entry>,
 }
@@ -94,21 +94,6 @@ impl ChunkBeamSearch {
                 (None, None) if self.is_finished() => return Ask::Done,
                 (None, None) if self.is_exhausted() => self.cut_off(),
                 (None, None) => self.start_round(),
-            }
-        }
-    }
-
-    /// What is needed to do what was asked of the search already, without going on: scores of
-    /// complete chunks, of a cut to be made again, of a pair that came in use. `None` when all
-    /// of it is done.
-    pub fn settle(&mut self) -> Option<Ask> {
-        loop {
-            let missing = self.missing();
-            if !missing.is_empty() {
-                return Some(Ask::Score(self.score(&missing)));
-            }
-            if !self.record() {
-                return None;
             }
         }
     }
@@ -222,247 +207,10 @@ impl ChunkBeamSearch {
             .collect()
     }
 
-    /// Scores that have come are of no use any more, nor is an end that was to be scored: whether
-    /// the beam ends is decided anew.
-    pub(super) fn forget_fresh(&mut self) {
-        self.fresh.clear();
-        self.stopping = None;
-    }
-
     pub(super) fn tell(&mut self, entry: Entry) {
         self.history.apply(&entry);
         self.news.push(entry);
     }
-
-    // ---- scores
-
-    /// Whether another pair is wanted than the one in use, or than the one whose scores order the
-    /// beam at the head or the candidates that follow it. Chunks that grow go on first.
-    fn changes_pair(&self) -> bool {
-        let (here, open) = (self.history.here(), self.history.open());
-        let in_use = [
-            self.history.pair(),
-            here.pair(),
-            open.map(|round| &round.pair),
-        ];
-        let is_wanted = |pair: &PairId| *pair == self.pair;
-        !in_use.into_iter().flatten().all(is_wanted) && !self.is_growing()
-    }
-
-    /// What is compared from here on, where the pair changes, and what it continues: what a chunk
-    /// adds is told from its parent's score.
-    fn compared(&self) -> Vec<Arc<Hypothesis>> {
-        let open = self.history.open().map(|round| round.candidate_ids());
-        let mut compared = self.history.beam();
-        compared.extend(self.history.all(&open.unwrap_or_default()));
-        let parents: Vec<_> = compared.iter().filter_map(|h| self.parent(h)).collect();
-        let pool = self.history.pool();
-        each_once(parents.into_iter().chain(compared).chain(pool))
-    }
-
-    /// The same of a round that is cut again.
-    fn compared_again(&self) -> Vec<Arc<Hypothesis>> {
-        let Some(round) = self.round_again() else {
-            return Vec::new();
-        };
-        let node = self.history.node(round.after);
-        let pool = node.map(|node| self.history.all(node.pool()));
-        let candidates = self.history.all(&round.candidate_ids());
-        let parents: Vec<_> = candidates.iter().filter_map(|h| self.parent(h)).collect();
-        each_once(
-            parents
-                .into_iter()
-                .chain(candidates)
-                .chain(pool.unwrap_or_default()),
-        )
-    }
-
-    /// Everything that is to have a score of the wanted pair now, parents before children.
-    fn wanted(&self) -> Vec<Arc<Hypothesis>> {
-        let mut wanted = Vec::new();
-        if self.changes_pair() {
-            wanted.extend(self.compared());
-        }
-        wanted.extend(self.compared_again());
-        for typed in self.typed.iter().filter(|typed| self.has_place(typed)) {
-            wanted.extend(self.parent(&typed.candidate));
-            wanted.push(Arc::clone(&typed.candidate));
-        }
-        if let Some(work) = self.work.as_ref().filter(|work| work.is_complete()) {
-            wanted.extend(self.complete(work));
-        }
-        wanted.extend(self.stopping.iter().flatten().cloned());
-        each_once(wanted)
-    }
-
-    /// The candidates of a round whose chunks are complete, with the scores that they have.
-    fn complete(&self, work: &Work) -> Vec<Arc<Hypothesis>> {
-        let mut candidates = work.candidates();
-        for candidate in &mut candidates {
-            if let Some(known) = self.history.hypothesis(candidate.id) {
-                *candidate = Arc::clone(known);
-            }
-        }
-        candidates
-    }
-
-    fn parent(&self, hypothesis: &Hypothesis) -> Option<Arc<Hypothesis>> {
-        self.history.hypothesis(hypothesis.parent?).cloned()
-    }
-
-    fn round_again(&self) -> Option<&Arc<Round>> {
-        self.history.node(self.again.as_ref()?.node)?.round()
-    }
-
-    /// What of it the wanted pair has not scored.
-    fn missing(&self) -> Vec<Arc<Hypothesis>> {
-        let mut wanted = self.wanted();
-        wanted.retain(|hypothesis| self.score_of(hypothesis).is_none());
-        wanted
-    }
-
-    fn score(&self, missing: &[Arc<Hypothesis>]) -> Score {
-        let rules = self.params.rules();
-        Score {
-            pair: self.pair.clone(),
-            responses: missing.iter().map(|h| Response::of(h, rules)).collect(),
-        }
-    }
-
-    /// The wanted pair's score, if it has come.
-    fn score_of<'a>(&'a self, hypothesis: &'a Hypothesis) -> Option<&'a LogRatio> {
-        let fresh = self.fresh.get(&hypothesis.id);
-        fresh.or_else(|| hypothesis.scores.by(&self.pair))
-    }
-
-    fn take_scores(
-        &mut self,
-        pair: &PairId,
-        scores: Vec<(HypothesisId, LogRatio)>,
-    ) -> Result<(), SearchError> {
-        if *pair != self.pair {
-            return Ok(()); // another one is wanted by now
-        }
-        let missing = self.missing();
-        let is_missing = |id: &HypothesisId| missing.iter().any(|h| h.id == *id);
-        let asked: Vec<_> = scores
-            .into_iter()
-            .filter(|(id, _)| is_missing(id))
-            .collect();
-        if asked.iter().any(|(_, score)| !score.value().is_finite()) {
-            let who = format!("the weak pair {pair}");
-            return Err(ModelError::NotFinite { who }.into());
-        }
-        self.fresh.extend(asked);
-        Ok(())
-    }
-
-    /// A hypothesis with the wanted pair's score as the last.
-    fn scored(&self, hypothesis: &Arc<Hypothesis>) -> Arc<Hypothesis> {
-        let is_scored = hypothesis.scored_by() == Some(&self.pair);
-        let score = self.score_of(hypothesis).filter(|_| !is_scored);
-        let Some(score) = score.cloned() else {
-            return Arc::clone(hypothesis);
-        };
-        let parent = self.parent(hypothesis);
-        let base = parent.as_ref().and_then(|parent| self.score_of(parent));
-        let mut scored = Hypothesis::clone(hypothesis);
-        scored.score_by(&self.pair, score, base);
-        Arc::new(scored)
-    }
-
-    /// Everything that was wanted is scored: writes the first of it down. False when there was
-    /// nothing.
-    fn record(&mut self) -> bool {
-        if self.changes_pair() {
-            self.rescore();
-            return true;
-        }
-        self.keep_fresh();
-        if let Some(again) = self.again.take() {
-            self.cut_again(&again);
-        } else if let Some(i) = self.typed.iter().position(|typed| self.has_place(typed)) {
-            let typed = self.typed.remove(i);
-            self.record_typed(typed);
-        } else if let Some(work) = self.work.take_if(|work| work.is_complete()) {
-            self.record_scored(&work);
-        } else if let Some(beam) = self.stopping.take() {
-            let beam = beam.iter().map(|h| self.scored(h)).collect();
-            self.stop_at(beam);
-        } else {
-            self.fresh.clear();
-            return false;
-        }
-        true
-    }
-
-    fn record_scored(&mut self, work: &Work) {
-        let candidates = self.complete(work);
-        let candidates = candidates.iter().map(|c| self.scored(c)).collect();
-        self.tell(Entry::Scored {
-            round: work.round,
-            pair: self.pair.clone(),
-            candidates,
-        });
-    }
-
-    /// The wanted pair comes in use: its scores of the beam, best first, of all that may be
-    /// compared with it, and of what those continue.
-    fn rescore(&mut self) {
-        let pair = self.pair.clone();
-        let ranker = Ranker {
-            params: &self.params,
-            pair: &pair,
-        };
-        let beam = self.beam().iter().map(|h| self.scored(h)).collect();
-        let beam = rank_by(beam, |h| ranker.key(h));
-        let all = each_once(beam.into_iter().chain(self.compared()));
-        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
-        let scores: Vec<_> = all.iter().filter_map(score).collect();
-        self.fresh
-            .retain(|id, _| scores.iter().all(|(told, _)| told != id));
-        self.tell(Entry::Rescored { pair, scores });
-        if self.is_finished() {
-            self.tell_finished();
-        }
-    }
-
-    /// The wanted pair speaks last of what is cut again, and of all else that it has scored; not
-    /// while chunks grow under another one.
-    fn keep_fresh(&mut self) {
-        if self.history.pair() != Some(&self.pair) {
-            return;
-        }
-        let mut ids: BTreeSet<HypothesisId> = self.fresh.keys().copied().collect();
-        ids.extend(self.compared_again().iter().map(|h| h.id));
-        let known = ids.into_iter().filter_map(|id| self.history.hypothesis(id));
-        let stale = known.filter(|known| known.scored_by() != Some(&self.pair));
-        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
-        let scores: Vec<_> = stale.filter_map(score).collect();
-        if !scores.is_empty() {
-            let pair = self.pair.clone();
-            self.tell(Entry::Rescored { pair, scores });
-        }
-    }
-
-    /// A round that waits for its cut takes a candidate in while the head is before it.
-    fn has_place(&self, typed: &Typed) -> bool {
-        typed.late.is_some() || typed.after == self.history.head()
-    }
-
-    fn record_typed(&mut self, typed: Typed) {
-        let candidate = self.scored(&typed.candidate);
-        if let Some(work) = self.work.as_mut().filter(|_| typed.late.is_none()) {
-            work.join(Place::Whole(Arc::clone(&candidate)));
-        }
-        self.tell(Entry::Added {
-            round: candidate.round,
-            late: typed.late,
-            candidate,
-        });
-    }
-
-    // ---- rounds
 
     fn start_round(&mut self) {
         let round = self.round_idx() + 1;
@@ -525,7 +273,7 @@ impl ChunkBeamSearch {
     }
 
     /// The cut of a node's round once more, which makes a sibling of it.
-    fn cut_again(&mut self, again: &Again) {
+    pub(super) fn cut_again(&mut self, again: &Again) {
         let node = self.history.node(again.node);
         let Some(round) = node.and_then(|node| node.round()).cloned() else {
             return;
@@ -561,8 +309,6 @@ impl ChunkBeamSearch {
         }
     }
 
-    // ---- the end
-
     /// Whether lowered settings leave nothing to sample: no live hypothesis among the best W, or
     /// no token left in the budget.
     fn is_exhausted(&self) -> bool {
@@ -594,13 +340,13 @@ impl ChunkBeamSearch {
         }
     }
 
-    fn stop_at(&mut self, beam: Vec<Arc<Hypothesis>>) {
+    pub(super) fn stop_at(&mut self, beam: Vec<Arc<Hypothesis>>) {
         let beam = rank_by(beam, |h| self.ranker().key(h));
         self.tell(Entry::CutOff { beam });
         self.tell_finished();
     }
 
-    fn tell_finished(&mut self) {
+    pub(super) fn tell_finished(&mut self) {
         let Some(best) = self.best() else {
             return;
         };
@@ -611,14 +357,6 @@ impl ChunkBeamSearch {
         };
         self.tell(Entry::Finished { best, reason });
     }
-}
-
-/// The first of each.
-fn each_once(all: impl IntoIterator<Item = Arc<Hypothesis>>) -> Vec<Arc<Hypothesis>> {
-    let mut seen = HashSet::new();
-    let all = all.into_iter();
-    all.filter(|hypothesis| seen.insert(hypothesis.id))
-        .collect()
 }
 
 fn ids(hypotheses: &[Arc<Hypothesis>]) -> Vec<HypothesisId> {

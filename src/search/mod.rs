@@ -14,6 +14,7 @@ mod layout;
 pub mod params;
 pub mod rope;
 pub mod score;
+mod scoring;
 pub mod select;
 pub mod trace;
 mod work;
