@@ -221,8 +221,9 @@ impl ChunkBeamSearch {
         let all = each_once(beam.into_iter().chain(self.compared()));
         let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
         let scores: Vec<_> = all.iter().filter_map(score).collect();
-        self.fresh
-            .retain(|id, _| scores.iter().all(|(told, _)| told != id));
+        for (id, _) in &scores {
+            self.fresh.remove(id);
+        }
         self.tell(Entry::Rescored { pair, scores });
         if self.is_finished() {
             self.tell_finished();

@@ -8,7 +8,7 @@ use w2s::search::{
     Rules, SearchParams, select::Ranker,
 };
 
-use crate::laws::{Case, run};
+use crate::cases::{Case, run};
 use crate::toy::{Tables, answer, drive, log_ratio, pair, settle};
 
 const CASE: Case = Case {
@@ -32,7 +32,10 @@ fn at_the_cut(case: &Case, number: usize) -> (ChunkBeamSearch, Tables) {
 /// A search of which round `number` has grown by half.
 fn growing(case: &Case, number: usize) -> (ChunkBeamSearch, Tables) {
     let (mut search, models) = (case.search(), case.tables());
-    drive(&mut search, &models, |search| search.round_idx() + 1 == number).unwrap();
+    drive(&mut search, &models, |search| {
+        search.round_idx() + 1 == number
+    })
+    .unwrap();
     let ask = search.next();
     let Some(Answer::Grown(mut grown)) = answer(&models, &ask).unwrap() else {
         panic!("a round begins with its chunks: {ask:?}");
@@ -55,7 +58,13 @@ fn a_successor_spent_on_a_kept_hypothesis_while_its_round_grows_is_sampled_in_th
     let case = Case { w: 2, ..CASE };
     let (mut search, models) = growing(&case, 2);
     let parent = search.beam()[1].id;
-    let own = |round: &Round| round.slots.iter().filter(|s| s.parent == Some(parent)).count();
+    let own = |round: &Round| {
+        round
+            .slots
+            .iter()
+            .filter(|s| s.parent == Some(parent))
+            .count()
+    };
     search.spend(parent, 2).unwrap();
     let number = search.round_idx() + 1;
     drive(&mut search, &models, |search| search.round_idx() == number).unwrap();
@@ -74,7 +83,10 @@ fn what_is_spent_outlives_a_round_that_is_broken_off() {
     search.stop();
     assert_eq!(search.history().extra_of(parent), 1);
     drive(&mut search, &models, |search| search.is_open()).unwrap();
-    assert_eq!(search.history().open().unwrap().candidates.len(), CASE.k + 1);
+    assert_eq!(
+        search.history().open().unwrap().candidates.len(),
+        CASE.k + 1
+    );
 }
 
 /// Both stayed pinned: with W = 1 the better one of the two was kept, and `take` said yes.
@@ -104,12 +116,18 @@ fn a_killed_finished_response_is_never_the_answer() {
 /// Nor did a mark reach what the pool held already.
 #[test]
 fn a_finished_response_that_stood_and_is_killed_is_never_the_answer() {
-    let case = Case { w: 3, eos: 0.25, n: 20, ..CASE };
+    let case = Case {
+        w: 3,
+        eos: 0.25,
+        n: 20,
+        ..CASE
+    };
     let (mut search, models) = (case.search(), case.tables());
     let stands = |search: &ChunkBeamSearch| {
         let open = search.history().open().filter(|round| round.is_scored());
         let best = search.best().map(|best| best.id);
-        open.zip(best).is_some_and(|(round, best)| round.standing.contains(&best))
+        open.zip(best)
+            .is_some_and(|(round, best)| round.standing.contains(&best))
     };
     drive(&mut search, &models, stands).unwrap();
     let best = search.best().unwrap().id;
@@ -120,14 +138,21 @@ fn a_finished_response_that_stood_and_is_killed_is_never_the_answer() {
 fn best_candidate(search: &ChunkBeamSearch) -> w2s::search::HypothesisId {
     let open = search.history().open().unwrap();
     let score = |id: &w2s::search::HypothesisId| open.score_of(*id).unwrap();
-    open.ids().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap()
+    open.ids()
+        .max_by(|a, b| score(a).total_cmp(&score(b)))
+        .unwrap()
 }
 
 /// A rewind brought the beam back with the scores of the pair before: they met the new one's in
 /// one cut, and in one chart.
 #[test]
 fn no_cut_and_no_chart_mixes_the_scores_of_two_pairs() {
-    let case = Case { w: 3, eos: 0.2, n: 20, ..CASE };
+    let case = Case {
+        w: 3,
+        eos: 0.2,
+        n: 20,
+        ..CASE
+    };
     let other = pair(8, 9, 3);
     let (mut search, models) = at_the_cut(&case, 3);
     search.use_pair(other.clone());
@@ -135,7 +160,12 @@ fn no_cut_and_no_chart_mixes_the_scores_of_two_pairs() {
     search.rewind(1).unwrap();
     run(&mut search, &models);
     for round in search.history().rounds() {
-        assert_eq!(round.pair == other, round.number > 1, "round {}", round.number);
+        assert_eq!(
+            round.pair == other,
+            round.number > 1,
+            "round {}",
+            round.number
+        );
         for candidate in &round.candidates {
             let text = candidate.text.to_string();
             let own = log_ratio(&round.pair, &text, candidate.ended(Rules::Fixed));
@@ -144,7 +174,11 @@ fn no_cut_and_no_chart_mixes_the_scores_of_two_pairs() {
         }
         for id in &round.beam {
             let text = search.history().hypothesis(*id).unwrap().text.to_string();
-            let ended = search.history().hypothesis(*id).unwrap().ended(Rules::Fixed);
+            let ended = search
+                .history()
+                .hypothesis(*id)
+                .unwrap()
+                .ended(Rules::Fixed);
             assert_eq!(round.base[id], log_ratio(&round.pair, &text, ended).value());
         }
     }
@@ -155,14 +189,20 @@ fn no_cut_and_no_chart_mixes_the_scores_of_two_pairs() {
 fn a_chunk_is_ranked_by_its_own_terms_whatever_vocabulary_the_pair_has() {
     let case = Case { w: 2, ..CASE };
     let (mut search, models) = at_the_cut(&case, 3);
-    let draft = Draft { ranking: Ranking::Chunk, ..search.params().draft() };
+    let draft = Draft {
+        ranking: Ranking::Chunk,
+        ..search.params().draft()
+    };
     let params = draft.build().unwrap();
     for pair in [pair(8, 9, 3), pair(3, 4, 1), pair(5, 6, 2)] {
         search.use_pair(pair.clone());
         settle(&mut search, &models);
         let open = search.history().open().unwrap();
         for candidate in search.history().all(&open.candidate_ids()) {
-            let ranker = Ranker { params: &params, pair: &pair };
+            let ranker = Ranker {
+                params: &params,
+                pair: &pair,
+            };
             assert_eq!(ranker.key(&candidate), chunk_of(&search, &candidate, &pair));
         }
     }
@@ -170,10 +210,20 @@ fn a_chunk_is_ranked_by_its_own_terms_whatever_vocabulary_the_pair_has() {
 
 /// The terms of the whole response but for as many as its parent's has.
 fn chunk_of(search: &ChunkBeamSearch, candidate: &Hypothesis, pair: &PairId) -> f64 {
-    let parent = candidate.parent.and_then(|id| search.history().hypothesis(id)).unwrap();
+    let parent = candidate
+        .parent
+        .and_then(|id| search.history().hypothesis(id))
+        .unwrap();
     let before = log_ratio(pair, &parent.text.to_string(), false).len();
-    let whole = log_ratio(pair, &candidate.text.to_string(), candidate.ended(Rules::Fixed));
-    whole.terms().skip(before).fold(0.0, |sum, term| sum + term.delta())
+    let whole = log_ratio(
+        pair,
+        &candidate.text.to_string(),
+        candidate.ended(Rules::Fixed),
+    );
+    whole
+        .terms()
+        .skip(before)
+        .fold(0.0, |sum, term| sum + term.delta())
 }
 
 /// It changed nothing but counted as a turn, which the next undo then took back.
@@ -193,9 +243,15 @@ fn going_back_to_the_head_while_a_round_grows_is_nothing_to_undo() {
 /// n was a bare number: added to the length of a prompt it went past the largest there is.
 #[test]
 fn n_is_bounded_by_what_no_model_holds() {
-    let draft = |n| Draft { max_new_tokens: n, ..SearchParams::default().draft() };
+    let draft = |n| Draft {
+        max_new_tokens: n,
+        ..SearchParams::default().draft()
+    };
     let refused = draft(usize::MAX).build().unwrap_err();
-    assert_eq!(refused.to_string(), format!("n must be at most 16777216 tokens, got {}", usize::MAX));
+    assert_eq!(
+        refused.to_string(),
+        format!("n must be at most 16777216 tokens, got {}", usize::MAX)
+    );
     assert!(draft(16_777_216).build().is_ok());
 }
 
@@ -204,19 +260,46 @@ fn n_is_bounded_by_what_no_model_holds() {
 fn settings_from_a_file_are_valid_or_none() {
     let good = serde_json::to_value(SearchParams::default()).unwrap();
     for (key, bad, why) in [
-        ("beam_width", 0.into(), "W (beam width) must be at least 1, got 0"),
-        ("successors", 257.into(), "W·K must be at most 1024, got 1028: lower W or K"),
-        ("max_new_tokens", 0.into(), "n (new tokens) must be at least 1, got 0"),
-        ("max_new_tokens", 16_777_217.into(), "n must be at most 16777216 tokens, got 16777217"),
-        ("temperature", (-1.0).into(), "temperature must be a finite number of at least 0, got -1"),
-        ("top_p", 7.0.into(), "top-p must be above 0 and at most 1, got 7"),
+        (
+            "beam_width",
+            0.into(),
+            "W (beam width) must be at least 1, got 0",
+        ),
+        (
+            "successors",
+            257.into(),
+            "W·K must be at most 1024, got 1028: lower W or K",
+        ),
+        (
+            "max_new_tokens",
+            0.into(),
+            "n (new tokens) must be at least 1, got 0",
+        ),
+        (
+            "max_new_tokens",
+            16_777_217.into(),
+            "n must be at most 16777216 tokens, got 16777217",
+        ),
+        (
+            "temperature",
+            (-1.0).into(),
+            "temperature must be a finite number of at least 0, got -1",
+        ),
+        (
+            "top_p",
+            7.0.into(),
+            "top-p must be above 0 and at most 1, got 7",
+        ),
     ] {
         let mut settings = good.clone();
         settings[key] = bad;
         let read = serde_json::from_value::<SearchParams>(settings);
         assert_eq!(read.unwrap_err().to_string(), why);
     }
-    assert_eq!(serde_json::from_value::<SearchParams>(good).unwrap(), SearchParams::default());
+    assert_eq!(
+        serde_json::from_value::<SearchParams>(good).unwrap(),
+        SearchParams::default()
+    );
 }
 
 /// There was no asking: a cut was made whenever it was called for. An answer that nobody waits

@@ -8,7 +8,7 @@ use w2s::search::{
     Rules, Scores, Slot, Text, TokenId, TokenTerm,
 };
 
-use crate::laws::Case;
+use crate::cases::Case;
 use crate::toy::{Models, Tables, answer, first_pair, term};
 
 /// Toys whose scores go on from the parent's, as a cache of rows has them.
@@ -24,7 +24,11 @@ impl Models for Caches {
 
     fn score(&self, _: &PairId, response: &Response) -> Result<LogRatio, ModelError> {
         let mut scores = self.scores.borrow_mut();
-        let parent = response.parent.and_then(|id| scores.get(&id)).cloned().unwrap_or_default();
+        let parent = response
+            .parent
+            .and_then(|id| scores.get(&id))
+            .cloned()
+            .unwrap_or_default();
         let new = response.tokens.since(parent.len());
         let terms: Vec<TokenTerm> = new.map(|id| term("x", f64::from(*id), 0.0)).collect();
         let score = parent.extended(parent.len(), terms);
@@ -61,7 +65,12 @@ fn cost(n: usize) -> Cost {
         scores: RefCell::default(),
     };
     let mut search = ChunkBeamSearch::new(case.params(), first_pair());
-    let mut cost = Cost { items: 0, sampled: 0, scored: 0, widest: 0 };
+    let mut cost = Cost {
+        items: 0,
+        sampled: 0,
+        scored: 0,
+        widest: 0,
+    };
     loop {
         let ask = search.next();
         cost.count(&search, &ask);
@@ -97,11 +106,18 @@ impl Cost {
 /// All that the candidates of a search hold, what they share with their parents once.
 fn items(search: &ChunkBeamSearch) -> usize {
     let root = Hypothesis::clone(&search.history().rounds()[0].candidates[0]);
-    let root = Hypothesis { tokens: Rope::default(), text: Text::default(), scores: Scores::default(), ..root };
+    let root = Hypothesis {
+        tokens: Rope::default(),
+        text: Text::default(),
+        scores: Scores::default(),
+        ..root
+    };
     let rounds = search.history().rounds().iter();
     let candidates = rounds.flat_map(|round| &round.candidates);
     let own = candidates.map(|candidate| {
-        let parent = candidate.parent.and_then(|id| search.history().hypothesis(id));
+        let parent = candidate
+            .parent
+            .and_then(|id| search.history().hypothesis(id));
         let parent = parent.map_or(&root, |parent| parent);
         own(candidate.tokens.iter(), parent.tokens.iter())
             + own(candidate.text.bytes(), parent.text.bytes())
@@ -116,7 +132,10 @@ fn own<'a, T: 'a>(
     parent: impl Iterator<Item = &'a T>,
 ) -> usize {
     let n = child.len();
-    n - child.zip(parent).take_while(|(a, b)| std::ptr::eq(*a, *b)).count()
+    n - child
+        .zip(parent)
+        .take_while(|(a, b)| std::ptr::eq(*a, *b))
+        .count()
 }
 
 /// Each candidate was a copy of its parent's tokens, text and terms: what a search held grew
@@ -131,4 +150,3 @@ fn a_search_costs_by_the_token() {
     assert_eq!(short.items, 3 * short.sampled);
     assert_eq!(long.items, 3 * long.sampled);
 }
-

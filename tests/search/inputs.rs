@@ -8,7 +8,7 @@ use w2s::search::{
     Weight,
 };
 
-use crate::laws::{Case, cases};
+use crate::cases::{Case, cases};
 use crate::toy::{first_pair, pair, typed};
 
 /// What is done to a search. Numbers name candidates and nodes, counted round their end.

@@ -5,97 +5,28 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use w2s::search::{
     ChunkBeamSearch, Entry, Executor, Finish, Growth, History, Hypothesis, HypothesisId, LaneId,
-    Lanes, Lineage, LogRatio, ModelError, PairId, Response, Rules, Sampling, SearchError,
-    SearchParams, SearchTrace, Slot, TokenId,
+    Lanes, Lineage, LogRatio, ModelError, PairId, Response, Rules, SearchError, SearchParams,
+    SearchTrace, Slot, TokenId,
 };
 
+use crate::cases::{Case, cases, run};
 use crate::toy::{
     EOS, Models, Tables, Toys, chunk, drive, first_pair, log_ratio, pair, settle, term,
 };
 
-/// A search with its toy models.
-#[derive(Debug, Clone, Copy)]
-pub struct Case {
-    pub w: usize,
-    pub k: usize,
-    pub l: usize,
-    pub n: usize,
-    pub rules: Rules,
-    pub seed: u64,
-    pub eos: f64,
-}
-
-impl Case {
-    pub fn params(&self) -> SearchParams {
-        let sampling = Sampling::default();
-        SearchParams::new(
-            self.w, self.k, self.l, self.n, sampling, self.rules, self.seed,
-        )
-        .unwrap()
-    }
-
-    pub fn tables(&self) -> Tables {
-        Tables {
-            seed: self.seed % 7,
-            eos: self.eos,
-        }
-    }
-
-    pub fn search(&self) -> ChunkBeamSearch {
-        ChunkBeamSearch::new(self.params(), first_pair())
-    }
-
-    fn run(&self) -> (ChunkBeamSearch, Vec<Entry>) {
-        let mut search = self.search();
-        let entries = run(&mut search, &self.tables());
-        (search, entries)
-    }
-
-    /// One search on an executor.
-    fn lane(&self) -> Lanes<Toys<Tables>> {
-        let mut lanes = Lanes::new(Toys::new(self.tables()));
-        lanes.open(LANE, self.search());
-        lanes
-    }
-}
-
 const LANE: LaneId = LaneId(0);
 
-/// Runs a search to its end.
-pub fn run(search: &mut ChunkBeamSearch, models: &impl Models) -> Vec<Entry> {
-    drive(search, models, |_| false).unwrap()
+/// One search on an executor.
+fn lane(case: &Case) -> Lanes<Toys<Tables>> {
+    let mut lanes = Lanes::new(Toys::new(case.tables()));
+    lanes.open(LANE, case.search());
+    lanes
 }
 
 /// Runs a search until one more round has made its cut, or to its end.
 fn round(search: &mut ChunkBeamSearch, models: &impl Models) -> Result<Vec<Entry>, SearchError> {
     let number = search.round_idx() + 1;
     drive(search, models, |search| search.round_idx() == number)
-}
-
-fn rules() -> impl Strategy<Value = Rules> {
-    prop_oneof![Just(Rules::Fixed), Just(Rules::Reference)]
-}
-
-pub fn cases() -> impl Strategy<Value = Case> {
-    let eos = prop_oneof![Just(0.0), 0.01..0.4];
-    (
-        1..5usize,
-        1..5usize,
-        0..6usize,
-        1..20usize,
-        rules(),
-        0..1000u64,
-        eos,
-    )
-        .prop_map(|(w, k, l, n, rules, seed, eos)| Case {
-            w,
-            k,
-            l,
-            n,
-            rules,
-            seed,
-            eos,
-        })
 }
 
 fn scored(entries: &[Entry]) -> Vec<&Vec<Arc<Hypothesis>>> {
@@ -219,7 +150,7 @@ proptest! {
         case in cases(), every in 0..4usize,
     ) {
         let (alone, entries) = case.run();
-        let mut lanes = case.lane();
+        let mut lanes = lane(&case);
         let (mut told, mut watched) = (Vec::new(), SearchTrace::default());
         let mut n_steps = 0;
         while lanes.is_busy() {
@@ -245,7 +176,7 @@ proptest! {
     fn searches_of_one_executor_do_not_see_each_other(
         case in cases(), others in prop::collection::vec((cases(), 0..20usize), 1..4),
     ) {
-        let mut lanes = case.lane();
+        let mut lanes = lane(&case);
         let mut told: Vec<Vec<Entry>> = vec![Vec::new(); others.len() + 1];
         for n_steps in 0.. {
             for (i, (other, _)) in others.iter().enumerate().filter(|(_, (_, at))| *at == n_steps) {
@@ -267,7 +198,7 @@ proptest! {
     fn a_stopped_round_leaves_the_beam_unchanged(
         case in cases(), rounds in 0..3usize, stop_at in 0..8usize,
     ) {
-        let mut lanes = case.lane();
+        let mut lanes = lane(&case);
         while lanes.search(LANE).unwrap().round_idx() < rounds && lanes.is_busy() {
             lanes.step();
         }
@@ -318,7 +249,7 @@ proptest! {
 
     #[test]
     fn only_live_hypotheses_stay_cached(case in cases()) {
-        let mut lanes = case.lane();
+        let mut lanes = lane(&case);
         while lanes.search(LANE).unwrap().round_idx() < 1 {
             lanes.step();
         }

@@ -1,10 +1,13 @@
 //! The engine without models: laws as properties, and scenarios as data.
 
+mod cases;
+mod checks;
 mod faults;
 mod growth;
 mod inputs;
 mod laws;
 mod names;
+mod post;
 mod scenarios;
 mod scripts;
 mod toy;

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use w2s::search::{
-    Answer, Ask, ChunkBeamSearch, Entry, Growth, History, Hypothesis, HypothesisId, LaneId, Lanes,
-    LogRatio, Mark, Motion, PairId, Ranking, Round, Rules, SearchTrace,
+    Ask, ChunkBeamSearch, Entry, History, Hypothesis, HypothesisId, LaneId, Lanes, Mark, Motion,
+    Round, Rules, SearchTrace,
 };
 
-use crate::inputs::{Input, node, nth, pairs, put, scripts};
-use crate::laws::{Case, run};
+use crate::cases::{Case, run};
+use crate::checks::{Checked, check_after, check_before, is_killed};
+use crate::inputs::{Input, node, nth, put, scripts};
 use crate::names::Names;
-use crate::toy::{Tables, Toys, answer, settle};
+use crate::post::{Post, play, well};
+use crate::toy::{Tables, Toys, settle};
 
 const LANE: LaneId = LaneId(7);
-
-type Checked = Result<(), TestCaseError>;
 
 /// A search under a script, with its history folded beside it.
 struct Play {
@@ -113,135 +113,6 @@ impl Play {
         prop_assert_eq!(self.trace.best().map(|c| c.slot.id), Some(best.id));
         prop_assert_eq!(self.trace.best().unwrap().score, score(best));
         Ok(())
-    }
-}
-
-/// Whether a candidate was killed on the way to the head.
-fn is_killed(history: &History, id: HypothesisId) -> bool {
-    let mut way = history.ancestry(history.head());
-    way.any(|round| round.mark_of(id) == Some(Mark::Kill))
-}
-
-/// What has to hold when an entry comes.
-fn check_before(history: &History, entry: &Entry) -> Checked {
-    match entry {
-        Entry::Selected {
-            again,
-            pair,
-            kept,
-            pruned,
-            marks,
-            ..
-        } => {
-            let round = match again {
-                Some(node) => history.node(*node).and_then(|node| node.round()),
-                None => history.open(),
-            };
-            let cut = [&kept[..], &pruned[..]].concat();
-            check_cut(history, round.unwrap(), pair, &cut, kept.len(), marks)
-        }
-        Entry::Scored {
-            pair, candidates, ..
-        } => {
-            let all_scored = candidates.iter().all(|c| c.scores.by(pair).is_some());
-            prop_assert!(all_scored);
-            let round = history.open().unwrap();
-            let mut ids: Vec<_> = candidates.iter().map(|c| c.id).collect();
-            let mut expected: Vec<_> = round.ids().collect();
-            ids.sort();
-            expected.sort();
-            prop_assert_eq!(ids, expected);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What has to hold once an entry has been taken in.
-fn check_after(history: &History, entry: &Entry) -> Checked {
-    match entry {
-        Entry::Finished { best, .. } => {
-            prop_assert!(best.is_finished());
-            prop_assert!(!is_killed(history, best.id));
-        }
-        Entry::Rescored { pair, .. } => {
-            let beam = history.beam();
-            let scored = beam
-                .iter()
-                .chain(&history.pool())
-                .all(|h| h.scores.by(pair).is_some());
-            prop_assert!(scored);
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The cut is that of a naive sort by scores of one pair alone; what was taken is kept, what was
-/// killed is not.
-fn check_cut(
-    history: &History,
-    round: &Round,
-    pair: &PairId,
-    cut: &[HypothesisId],
-    n_kept: usize,
-    marks: &[(HypothesisId, Mark)],
-) -> Checked {
-    let marks: BTreeMap<_, _> = marks.iter().copied().collect();
-    let mut keyed = Vec::new();
-    for id in round.candidates.iter().map(|c| c.id) {
-        let key = naive_key(history, round, pair, id);
-        prop_assert!(key.is_some(), "{id:?} or its parent has no score of {pair}");
-        prop_assert_eq!(history.hypothesis(id).unwrap().scored_by(), Some(pair));
-        let boost = match marks.get(&id) {
-            Some(Mark::Boost(nats)) => *nats,
-            _ => 0.0,
-        };
-        keyed.push((id, key.unwrap() + boost));
-    }
-    keyed.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(a.cmp(b)));
-    let order = |id: &HypothesisId| match marks.get(id) {
-        Some(Mark::Take) => 0,
-        Some(Mark::Pin) => 1,
-        Some(Mark::Kill) => 3,
-        _ => 2,
-    };
-    let mut served: Vec<HypothesisId> = keyed.iter().map(|(id, _)| *id).collect();
-    served.sort_by_key(order);
-    let alive = served.iter().filter(|id| order(id) != 3).count();
-    prop_assert_eq!(n_kept, alive.min(round.params.beam_width().get()));
-    let is_kept = |id: &HypothesisId| served[..n_kept].contains(id);
-    let (kept, pruned): (Vec<_>, Vec<_>) = keyed.iter().map(|(id, _)| *id).partition(is_kept);
-    prop_assert_eq!(cut, &[kept, pruned].concat()[..]);
-    for (id, mark) in &marks {
-        prop_assert!(*mark != Mark::Take || cut[..n_kept].contains(id));
-        prop_assert!(*mark != Mark::Kill || !cut[..n_kept].contains(id));
-    }
-    Ok(())
-}
-
-/// What `pair` makes of a candidate, term by term.
-fn naive_key(history: &History, round: &Round, pair: &PairId, id: HypothesisId) -> Option<f64> {
-    let candidate = history.hypothesis(id)?;
-    let score = candidate.scores.by(pair)?;
-    let deltas: Vec<f64> = score.terms().map(|term| term.delta()).collect();
-    let start = match round.params.ranking() {
-        Ranking::Chunk => kept_terms(history, pair, candidate)?,
-        _ => 0,
-    };
-    let sum = deltas[start..].iter().fold(0.0, |sum, delta| sum + delta);
-    let n = match round.params.ranking() {
-        Ranking::PerToken => deltas.len().max(1),
-        _ => 1,
-    };
-    Some(round.params.weight().get() * (sum / n as f64))
-}
-
-/// How many of its terms are its parent's, under this very pair.
-fn kept_terms(history: &History, pair: &PairId, candidate: &Hypothesis) -> Option<usize> {
-    match candidate.parent {
-        None => Some(0),
-        Some(parent) => Some(history.hypothesis(parent)?.scores.by(pair)?.len()),
     }
 }
 
@@ -349,135 +220,6 @@ fn of_round(round: &Round) -> String {
         "round {number} by {pair}: {candidates:?} {slots:?} {standing:?} {marks:?} {extra:?} \
          {cut:?} {base:?} {before:?}"
     )
-}
-
-/// Delivers answers badly: in parts, twice, out of order, long after they were asked for.
-#[derive(Default)]
-struct Post {
-    past: Vec<Answer>,
-    n_sent: usize,
-}
-
-impl Post {
-    fn deliver(&mut self, search: &mut ChunkBeamSearch, ask: &Ask, models: &Tables) -> Checked {
-        let Some(whole) = answer(models, ask).unwrap() else {
-            return Ok(());
-        };
-        self.disturb(search, models);
-        prop_assert_eq!(&search.next(), ask);
-        let parts = parts(&whole);
-        for part in parts.iter().skip(1).rev() {
-            search.supply(part.clone()).unwrap();
-            search.supply(part.clone()).unwrap();
-        }
-        let before = search.next();
-        self.disturb(search, models);
-        prop_assert_eq!(&search.next(), &before);
-        search.supply(parts[0].clone()).unwrap();
-        self.past.push(whole);
-        Ok(())
-    }
-
-    /// What nobody asked for, or not any more.
-    fn disturb(&mut self, search: &mut ChunkBeamSearch, models: &Tables) {
-        self.n_sent += 1;
-        let ask = &search.next();
-        let late = self.past.len().checked_sub(1 + self.n_sent % 7);
-        let late = late
-            .map(|i| self.past[i].clone())
-            .filter(|late| !is_for(late, ask));
-        let nobody = HypothesisId(1 << 40);
-        let foreign = pairs()
-            .into_iter()
-            .find(|pair| pair != search.pair())
-            .unwrap();
-        let mut unasked = vec![
-            Answer::Grown(vec![(nobody, Growth::default())]),
-            Answer::Scored {
-                pair: search.pair().clone(),
-                scores: vec![(nobody, LogRatio::default())],
-            },
-        ];
-        if let Ask::Score(score) = ask {
-            let score = w2s::search::Score {
-                pair: foreign,
-                ..score.clone()
-            };
-            unasked.extend(answer(models, &Ask::Score(score)).unwrap());
-        }
-        unasked.extend(late);
-        unasked.extend((*ask != Ask::Cut).then_some(Answer::Cut));
-        unasked
-            .into_iter()
-            .for_each(|answer| search.supply(answer).unwrap());
-    }
-}
-
-/// Whether an answer has something of what is asked for: then it is not too late.
-fn is_for(answer: &Answer, ask: &Ask) -> bool {
-    match (answer, ask) {
-        (Answer::Grown(grown), Ask::Grow(grow)) => grown
-            .iter()
-            .any(|(id, _)| grow.slots.iter().any(|slot| slot.id == *id)),
-        (Answer::Scored { pair, scores }, Ask::Score(score)) => {
-            let is_asked = |id| score.responses.iter().any(|r| r.id == id);
-            *pair == score.pair && scores.iter().any(|(id, _)| is_asked(*id))
-        }
-        (Answer::Cut, Ask::Cut) => true,
-        _ => false,
-    }
-}
-
-/// One answer for each thing that was asked for.
-fn parts(whole: &Answer) -> Vec<Answer> {
-    match whole {
-        Answer::Grown(grown) => grown
-            .iter()
-            .map(|one| Answer::Grown(vec![one.clone()]))
-            .collect(),
-        Answer::Scored { pair, scores } => {
-            let one = |one: &(HypothesisId, LogRatio)| Answer::Scored {
-                pair: pair.clone(),
-                scores: vec![one.clone()],
-            };
-            scores.iter().map(one).collect()
-        }
-        Answer::Cut => vec![Answer::Cut],
-    }
-}
-
-/// Plays a script by whole answers; `answer` gives each, `told` is asked after every input.
-fn play(
-    (case, script): &(Case, Vec<Input>),
-    mut answer: impl FnMut(&mut ChunkBeamSearch, &Ask) -> Checked,
-    mut told: impl FnMut(&mut ChunkBeamSearch),
-) -> Checked {
-    let mut search = case.search();
-    let mut one = |search: &mut ChunkBeamSearch| {
-        let ask = search.next();
-        answer(search, &ask)
-    };
-    for input in script {
-        match input {
-            Input::Steps(n) => (0..*n).try_for_each(|_| one(&mut search))?,
-            other => drop(put(&mut search, other)),
-        }
-        told(&mut search);
-    }
-    while !search.is_finished() || search.settle().is_some() {
-        one(&mut search)?;
-    }
-    told(&mut search);
-    Ok(())
-}
-
-fn well(models: &Tables) -> impl Fn(&mut ChunkBeamSearch, &Ask) -> Checked {
-    |search, ask| {
-        if let Some(answer) = answer(models, ask).unwrap() {
-            search.supply(answer).unwrap();
-        }
-        Ok(())
-    }
 }
 
 proptest! {
