@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::memory::n_searches;
+use super::memory::how_many_fit;
 use super::pair::{Asked, Pair};
 use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
@@ -72,6 +72,18 @@ impl ModelExecutor {
     #[must_use]
     pub fn n_scored(&self) -> u64 {
         self.pairs.values().map(Pair::n_scored).sum()
+    }
+
+    /// Ids that the strong model has read so far, all searches together.
+    #[must_use]
+    pub fn n_read(&self) -> u64 {
+        self.strong.rows().n_fed()
+    }
+
+    /// Ids that each half of a pair has read so far.
+    #[must_use]
+    pub fn n_read_by(&self, pair: &PairId) -> u64 {
+        self.pairs.get(pair).map_or(0, Pair::n_read)
     }
 
     /// A pair that searches may name from here on. One that is here already stays, with what it
@@ -179,17 +191,27 @@ impl ModelExecutor {
         })
     }
 
-    /// How many searches under `params` memory holds at once, guided by `pair`; prompts are left
-    /// out.
+    /// After how many tokens each growing chunks can be scored by `pair` so that it adds no more
+    /// than a fifth to the time a round takes. A pass costs about as much as a model has
+    /// parameters.
+    #[must_use]
+    pub fn scoring_rhythm(&self, pair: &PairId) -> usize {
+        let n_params = |model: &Model| model.decoder.n_params();
+        let halves = self.pairs.get(pair).map(Pair::pair);
+        let weak = halves.map_or(0, |p| n_params(&p.tuned) + n_params(&p.untuned));
+        let every = (5 * weak).div_ceil(n_params(self.strong.model()).max(1));
+        every.max(1) as usize
+    }
+
+    /// How many searches under `params`, for prompts of any length, memory holds at once;
+    /// [`usize::MAX`] where that is not known.
     #[must_use]
     pub fn fits(&self, pair: &PairId, params: &SearchParams) -> usize {
-        let pair = self.pairs.get(pair).map(Pair::pair);
-        let halves = pair.into_iter().flat_map(|pair| [&pair.tuned, &pair.untuned]);
-        let models = halves.chain([self.strong.model()]);
+        let halves = self.pairs.get(pair).map(|p| [&p.pair().tuned, &p.pair().untuned]);
+        let models = halves.into_iter().flatten().chain([self.strong.model()]);
         let here = models.filter(|model| model.decoder.on_host());
         let configs: Vec<_> = here.map(|model| model.decoder.config()).collect();
-        let len = params.max_new_tokens().get();
-        n_searches(&configs, params.n_candidates(), len, free_memory())
+        how_many_fit(&configs, params.n_candidates(), params.max_new_tokens().get(), free_memory())
     }
 
     pub(super) fn strong_part(&mut self) -> &mut Strong {

@@ -128,6 +128,11 @@ impl Pair {
         self.n_scored
     }
 
+    /// Ids that each of the two models has read so far.
+    pub fn n_read(&self) -> u64 {
+        self.rows.n_fed()
+    }
+
     pub fn retain(
         &mut self,
         is_used: impl Fn(&[TokenId]) -> bool,

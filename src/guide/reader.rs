@@ -41,7 +41,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// `prompt` is templated for the pair already; `strong` is who samples the responses.
+    /// `prompt` is templated for the pair already; `ends` are the ids that end a response of the
+    /// strong model.
     ///
     /// # Errors
     /// An empty prompt for a pair without BOS (where ids are scored); a prompt that does not
@@ -50,7 +51,7 @@ impl Reader {
         pair: WeakPair,
         prompt: &Prompt,
         join: Join,
-        strong: &Model,
+        ends: Vec<TokenId>,
         max_new_tokens: usize,
     ) -> Result<Self, ModelError> {
         let prompt_ids = match join {
@@ -68,7 +69,7 @@ impl Reader {
             join,
             prompt,
             prompt_ids,
-            ends: strong.ends(),
+            ends,
         })
     }
 

@@ -8,10 +8,10 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::decoder::{Decoder, Feed, ForwardError, KvCache, Logits, Want, pool};
 use crate::search::{HypothesisId, LaneId, TokenId};
-use std::sync::Arc;
 
 /// How many prompts stay cached at least, the latest ones: a search begun anew finds its own.
 const PROMPTS: usize = 8;
@@ -48,6 +48,7 @@ pub(super) struct Rows<N> {
     prompts: Vec<(Arc<[TokenId]>, Owner)>,
     /// The number of the next one; 0 is the empty row's.
     n_prompts: u64,
+    n_fed: u64,
 }
 
 impl<N: Clone + Default> Rows<N> {
@@ -66,7 +67,13 @@ impl<N: Clone + Default> Rows<N> {
             by_owner: HashMap::new(),
             prompts: Vec::new(),
             n_prompts: 1,
+            n_fed: 0,
         }
+    }
+
+    /// How many ids have been fed so far, to each model: what all that was asked has cost.
+    pub fn n_fed(&self) -> u64 {
+        self.n_fed
     }
 
     pub fn row(&self, row: usize) -> &Row<N> {
@@ -154,6 +161,7 @@ impl<N: Clone + Default> Rows<N> {
             .collect();
         let logits = forward(&self.models, &mut self.caches, &batch, want)?;
         for (row, tokens) in feeds {
+            self.n_fed += tokens.len() as u64;
             self.rows[*row].ids.extend_from_slice(tokens);
         }
         Ok(logits)

@@ -5,7 +5,7 @@ use super::reader::{Join, Reader};
 use super::setting::Setting;
 use crate::library::WeakPair;
 use crate::models::Prompt;
-use crate::search::{HypothesisId, LogRatio, ModelError, Response, Rope, Rules, Text};
+use crate::search::{HypothesisId, LogRatio, ModelError, Response, Rules};
 
 /// What the pair of `setting` finds of `responses` to its prompt, in their order.
 ///
@@ -21,26 +21,24 @@ pub fn score(
     Pair::new(setting.pair.clone()).score_alone(&reader, responses)
 }
 
-/// What `pair` finds of a text after `prompt`, which is templated already; `ended` scores its
-/// EOS after it.
+/// What `pair` finds of a response that is given as text, whether or not EOS follows it.
 ///
 /// # Errors
 /// As [`score`].
 pub fn score_text(
     pair: &WeakPair,
     prompt: &Prompt,
-    text: &str,
+    response: &str,
     ended: bool,
 ) -> Result<LogRatio, ModelError> {
+    let reader = Reader::new(pair.clone(), prompt, Join::Text, Vec::new(), 0)?;
     let response = Response {
         id: HypothesisId(0),
         parent: None,
-        // Nobody sampled it: there are no ids.
-        tokens: Rope::default(),
-        text: Text::from(text),
+        tokens: Vec::new().into(),
+        text: response.into(),
         ended,
     };
-    let reader = Reader::new(pair.clone(), prompt, Join::Text, &pair.tuned, 0)?;
-    let scores = Pair::new(pair.clone()).score_alone(&reader, &[response])?;
-    Ok(scores.into_iter().next().unwrap_or_default())
+    let mut scores = Pair::new(pair.clone()).score_alone(&reader, &[response])?;
+    Ok(scores.pop().unwrap_or_default())
 }

@@ -47,7 +47,7 @@ impl Setting {
     pub(super) fn reader(&self, rules: Rules, n: usize) -> Result<Reader, ModelError> {
         let prompt = self.read_by_pair(rules);
         let join = self.join(rules);
-        Reader::new(self.pair.clone(), &prompt, join, &self.strong, n)
+        Reader::new(self.pair.clone(), &prompt, join, self.strong.ends(), n)
     }
 
     /// Whether a search under `params` has room: in the contexts of all three models, and in
@@ -64,14 +64,5 @@ impl Setting {
         let here = models.iter().filter(|m| m.decoder.on_host());
         let configs: Vec<_> = here.map(|m| m.decoder.config()).collect();
         check_caches(&configs, params.n_candidates(), n, free_memory())
-    }
-
-    /// After how many tokens each growing chunks can be scored so that it adds no more than a
-    /// fifth to the time a round takes. A pass costs about as much as a model has parameters.
-    #[must_use]
-    pub fn scoring_rhythm(&self) -> usize {
-        let n_params = |model: &Model| model.decoder.n_params();
-        let pair = n_params(&self.pair.tuned) + n_params(&self.pair.untuned);
-        (5 * pair).div_ceil(n_params(&self.strong).max(1)).max(1) as usize
     }
 }

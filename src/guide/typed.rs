@@ -32,8 +32,9 @@ impl ModelExecutor {
         let prompt = self.prompt_ids(lane)?;
         let parent: Vec<TokenId> = sibling.tokens.iter().take(sibling.chunk_start).copied().collect();
         let tokenizer = Arc::clone(&self.strong().tokenizer);
-        let tokens = tokens_of(chunk, &parent, &before, &tokenizer);
-        let ids = [&prompt[..], &parent, &tokens].concat();
+        let before_it = [&prompt[..], &parent].concat();
+        let tokens = tokens_of(chunk, &before_it, &tokenizer);
+        let ids = [&before_it[..], &tokens].concat();
         Ok(Growth {
             log_probs: self.log_probs(ids, prompt.len() + parent.len())?,
             text: Text::from(before).grown_to(&text),
@@ -69,14 +70,15 @@ fn sampled(same: &Hypothesis) -> Growth {
     }
 }
 
-/// Ids that read as `chunk` after `parent`, whose text is `before`. A tokenizer may treat the
-/// beginning of a text as the beginning of a word, so that a chunk tokenised alone would gain a
-/// space: the first way that reads back as it was typed is taken.
-fn tokens_of(chunk: &str, parent: &[TokenId], before: &str, tokenizer: &Tokenizer) -> Vec<TokenId> {
-    let wanted = format!("{before}{chunk}");
-    let reads_back = |ids: &Vec<TokenId>| tokenizer.decode(&[parent, ids].concat()) == wanted;
+/// Ids that read as `chunk` after those `before` it. A tokenizer may treat the beginning of a text
+/// as the beginning of a word, so that a chunk tokenised alone would gain a space: the first way
+/// that reads back as it was typed is taken.
+fn tokens_of(chunk: &str, before: &[TokenId], tokenizer: &Tokenizer) -> Vec<TokenId> {
+    let read = tokenizer.decode(before);
+    let wanted = format!("{read}{chunk}");
+    let reads_back = |ids: &Vec<TokenId>| tokenizer.decode(&[before, ids].concat()) == wanted;
     let whole = tokenizer.encode(&wanted);
-    let inside = whole.strip_prefix(parent).map(<[TokenId]>::to_vec);
+    let inside = whole.strip_prefix(before).map(<[TokenId]>::to_vec);
     let alone = tokenizer.encode(chunk);
     let unspaced = chunk.strip_prefix(' ').map(|rest| tokenizer.encode(rest));
     let anchored = after_anchor(chunk, tokenizer);

@@ -5,7 +5,7 @@
 //! answer in; every step is an entry of its [`History`]. A round that is broken off leaves
 //! nothing behind but the ids it used, and can simply be run again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::ask::{Answer, Ask, ModelError, Response, Score};
@@ -13,7 +13,7 @@ use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
 use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::history::{History, Round};
-use super::layout::{Beam, Place, Seat, front, lay_out, seats};
+use super::layout::{Beam, Place, Seat, front, lay_out, seat, seats};
 use super::params::{Rules, SearchParams};
 use super::score::{LogRatio, PairId};
 use super::select::{Marks, Ranker, cut, rank_by};
@@ -56,8 +56,10 @@ pub(super) struct Again {
 /// A chunk of the user's own.
 #[derive(Debug, Clone)]
 pub(super) struct Typed {
-    /// The node beside whose candidates it stands; `None` for the round under way.
+    /// The node beside whose candidates it stands; `None` for a round that waits for its cut.
     pub late: Option<NodeId>,
+    /// The node that its round follows.
+    pub after: NodeId,
     pub candidate: Arc<Hypothesis>,
 }
 
@@ -85,18 +87,13 @@ impl ChunkBeamSearch {
             if let Some(ask) = self.settle() {
                 return ask;
             }
-            if let Some(work) = &self.work {
-                return Ask::Grow(work.ask());
-            }
-            if self.history.open().is_some() {
-                return Ask::Cut;
-            }
-            if self.is_finished() {
-                return Ask::Done;
-            }
-            match self.is_exhausted() {
-                true => self.cut_off(),
-                false => self.start_round(),
+            match (&self.work, self.history.open()) {
+                (Some(work), _) => return Ask::Grow(work.ask()),
+                (None, Some(open)) if open.is_scored() => return Ask::Cut,
+                (None, Some(open)) => self.work = Some(self.rest_of(open)),
+                (None, None) if self.is_finished() => return Ask::Done,
+                (None, None) if self.is_exhausted() => self.cut_off(),
+                (None, None) => self.start_round(),
             }
         }
     }
@@ -105,12 +102,15 @@ impl ChunkBeamSearch {
     /// complete chunks, of a cut to be made again, of a pair that came in use. `None` when all
     /// of it is done.
     pub fn settle(&mut self) -> Option<Ask> {
-        let missing = self.missing();
-        if !missing.is_empty() {
-            return Some(Ask::Score(self.score(&missing)));
+        loop {
+            let missing = self.missing();
+            if !missing.is_empty() {
+                return Some(Ask::Score(self.score(&missing)));
+            }
+            if !self.record() {
+                return None;
+            }
         }
-        self.record();
-        None
     }
 
     /// Takes in an answer. One that was not asked for, or not any more, changes nothing.
@@ -125,7 +125,9 @@ impl ChunkBeamSearch {
             },
             Answer::Scored { pair, scores } => self.take_scores(&pair, scores),
             Answer::Cut => {
-                self.cut();
+                if self.settle().is_none() {
+                    self.cut();
+                }
                 Ok(())
             }
         }
@@ -134,6 +136,12 @@ impl ChunkBeamSearch {
     /// The entries since the last call, in the order in which they happened.
     pub fn news(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.news)
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.news.is_empty()
     }
 
     #[must_use]
@@ -172,7 +180,7 @@ impl ChunkBeamSearch {
     /// Whether candidates are scored and wait for their cut.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.work.is_none() && self.history.open().is_some()
+        self.history.open().is_some_and(|round| round.is_scored())
     }
 
     /// Whether chunks grow.
@@ -214,8 +222,11 @@ impl ChunkBeamSearch {
             .collect()
     }
 
+    /// Scores that have come are of no use any more, nor is an end that was to be scored: whether
+    /// the beam ends is decided anew.
     pub(super) fn forget_fresh(&mut self) {
         self.fresh.clear();
+        self.stopping = None;
     }
 
     pub(super) fn tell(&mut self, entry: Entry) {
@@ -225,54 +236,80 @@ impl ChunkBeamSearch {
 
     // ---- scores
 
-    /// Whether another pair is wanted than the one in use, or the beam at the head is ordered by
-    /// another one's scores. Chunks that grow go on first.
+    /// Whether another pair is wanted than the one in use, or than the one whose scores order the
+    /// beam at the head or the candidates that follow it. Chunks that grow go on first.
     fn changes_pair(&self) -> bool {
-        let here = self.history.here();
-        let in_use = self.history.pair().is_none_or(|pair| *pair == self.pair);
-        let in_order = here.beam().is_empty() || here.pair() == Some(&self.pair);
-        !(in_use && in_order) && !self.is_growing()
+        let (here, open) = (self.history.here(), self.history.open());
+        let in_use = [self.history.pair(), here.pair(), open.map(|round| &round.pair)];
+        let is_wanted = |pair: &PairId| *pair == self.pair;
+        !in_use.into_iter().flatten().all(is_wanted) && !self.is_growing()
+    }
+
+    /// What is compared from here on, where the pair changes, and what it continues: what a chunk
+    /// adds is told from its parent's score.
+    fn compared(&self) -> Vec<Arc<Hypothesis>> {
+        let open = self.history.open().map(|round| round.candidate_ids());
+        let mut compared = self.history.beam();
+        compared.extend(self.history.all(&open.unwrap_or_default()));
+        let parents: Vec<_> = compared.iter().filter_map(|h| self.parent(h)).collect();
+        let pool = self.history.pool();
+        each_once(parents.into_iter().chain(compared).chain(pool))
+    }
+
+    /// The same of a round that is cut again.
+    fn compared_again(&self) -> Vec<Arc<Hypothesis>> {
+        let Some(round) = self.round_again() else {
+            return Vec::new();
+        };
+        let node = self.history.node(round.after);
+        let pool = node.map(|node| self.history.all(node.pool()));
+        let candidates = self.history.all(&round.candidate_ids());
+        let parents: Vec<_> = candidates.iter().filter_map(|h| self.parent(h)).collect();
+        each_once(parents.into_iter().chain(candidates).chain(pool.unwrap_or_default()))
     }
 
     /// Everything that is to have a score of the wanted pair now, parents before children.
     fn wanted(&self) -> Vec<Arc<Hypothesis>> {
         let mut wanted = Vec::new();
         if self.changes_pair() {
-            wanted.extend(self.history.beam());
-            wanted.extend(self.history.pool());
-            let open = self.history.open().map(|round| round.candidate_ids());
-            wanted.extend(self.history.all(&open.unwrap_or_default()));
+            wanted.extend(self.compared());
         }
-        if let Some(round) = self.round_again() {
-            wanted.extend(self.history.all(&round.beam));
-            wanted.extend(self.history.all(&round.candidate_ids()));
-        }
-        for typed in &self.typed {
-            let parent = typed.candidate.parent;
-            wanted.extend(parent.and_then(|id| self.history.hypothesis(id)).cloned());
+        wanted.extend(self.compared_again());
+        for typed in self.typed.iter().filter(|typed| self.has_place(typed)) {
+            wanted.extend(self.parent(&typed.candidate));
             wanted.push(Arc::clone(&typed.candidate));
         }
         if let Some(work) = self.work.as_ref().filter(|work| work.is_complete()) {
-            wanted.extend(work.candidates());
+            wanted.extend(self.complete(work));
         }
         wanted.extend(self.stopping.iter().flatten().cloned());
-        wanted
+        each_once(wanted)
+    }
+
+    /// The candidates of a round whose chunks are complete, with the scores that they have.
+    fn complete(&self, work: &Work) -> Vec<Arc<Hypothesis>> {
+        let mut candidates = work.candidates();
+        for candidate in &mut candidates {
+            if let Some(known) = self.history.hypothesis(candidate.id) {
+                *candidate = Arc::clone(known);
+            }
+        }
+        candidates
+    }
+
+    fn parent(&self, hypothesis: &Hypothesis) -> Option<Arc<Hypothesis>> {
+        self.history.hypothesis(hypothesis.parent?).cloned()
     }
 
     fn round_again(&self) -> Option<&Arc<Round>> {
         self.history.node(self.again.as_ref()?.node)?.round()
     }
 
-    /// What of it the wanted pair has not scored, each once.
+    /// What of it the wanted pair has not scored.
     fn missing(&self) -> Vec<Arc<Hypothesis>> {
-        let mut missing: Vec<Arc<Hypothesis>> = Vec::new();
-        for hypothesis in self.wanted() {
-            let is_known = self.score_of(&hypothesis).is_some();
-            if !is_known && missing.iter().all(|other| other.id != hypothesis.id) {
-                missing.push(hypothesis);
-            }
-        }
-        missing
+        let mut wanted = self.wanted();
+        wanted.retain(|hypothesis| self.score_of(hypothesis).is_none());
+        wanted
     }
 
     fn score(&self, missing: &[Arc<Hypothesis>]) -> Score {
@@ -297,83 +334,119 @@ impl ChunkBeamSearch {
         if *pair != self.pair {
             return Ok(()); // another one is wanted by now
         }
-        if scores.iter().any(|(_, score)| !score.value().is_finite()) {
+        let missing = self.missing();
+        let is_missing = |id: &HypothesisId| missing.iter().any(|h| h.id == *id);
+        let asked: Vec<_> = scores.into_iter().filter(|(id, _)| is_missing(id)).collect();
+        if asked.iter().any(|(_, score)| !score.value().is_finite()) {
             let who = format!("the weak pair {pair}");
             return Err(ModelError::NotFinite { who }.into());
         }
-        self.fresh.extend(scores);
+        self.fresh.extend(asked);
         Ok(())
     }
 
-    /// A hypothesis with the wanted pair's score.
+    /// A hypothesis with the wanted pair's score as the last.
     fn scored(&self, hypothesis: &Arc<Hypothesis>) -> Arc<Hypothesis> {
-        let Some(fresh) = self.fresh.get(&hypothesis.id) else {
+        let is_scored = hypothesis.scored_by() == Some(&self.pair);
+        let score = self.score_of(hypothesis).filter(|_| !is_scored);
+        let Some(score) = score.cloned() else {
             return Arc::clone(hypothesis);
         };
-        let parent = hypothesis.parent;
-        let parent = parent.and_then(|id| self.history.hypothesis(id));
-        let base = parent.and_then(|parent| self.score_of(parent));
+        let parent = self.parent(hypothesis);
+        let base = parent.as_ref().and_then(|parent| self.score_of(parent));
         let mut scored = Hypothesis::clone(hypothesis);
-        scored.score_by(&self.pair, fresh.clone(), base);
+        scored.score_by(&self.pair, score, base);
         Arc::new(scored)
     }
 
-    /// Everything that was wanted is scored: writes it down.
-    fn record(&mut self) {
+    /// Everything that was wanted is scored: writes the first of it down. False when there was
+    /// nothing.
+    fn record(&mut self) -> bool {
         if self.changes_pair() {
             self.rescore();
+            return true;
         }
-        self.record_typed();
+        self.keep_fresh();
         if let Some(again) = self.again.take() {
             self.cut_again(&again);
-        }
-        if let Some(work) = self.work.take_if(|work| work.is_complete()) {
-            let candidates = work.candidates();
-            let candidates = candidates.iter().map(|c| self.scored(c)).collect();
-            self.tell(Entry::Scored {
-                round: work.round,
-                pair: self.pair.clone(),
-                candidates,
-            });
-        }
-        if let Some(beam) = self.stopping.take() {
+        } else if let Some(i) = self.typed.iter().position(|typed| self.has_place(typed)) {
+            let typed = self.typed.remove(i);
+            self.record_typed(typed);
+        } else if let Some(work) = self.work.take_if(|work| work.is_complete()) {
+            self.record_scored(&work);
+        } else if let Some(beam) = self.stopping.take() {
             let beam = beam.iter().map(|h| self.scored(h)).collect();
             self.stop_at(beam);
+        } else {
+            self.fresh.clear();
+            return false;
         }
-        self.fresh.clear();
+        true
     }
 
-    /// The wanted pair comes in use: its scores of the beam, best first, and of all that may be
-    /// compared with it.
+    fn record_scored(&mut self, work: &Work) {
+        let candidates = self.complete(work);
+        let candidates = candidates.iter().map(|c| self.scored(c)).collect();
+        self.tell(Entry::Scored {
+            round: work.round,
+            pair: self.pair.clone(),
+            candidates,
+        });
+    }
+
+    /// The wanted pair comes in use: its scores of the beam, best first, of all that may be
+    /// compared with it, and of what those continue.
     fn rescore(&mut self) {
-        let scored = |list: Vec<Arc<Hypothesis>>| list.iter().map(|h| self.scored(h)).collect();
-        let (params, pair) = (self.params, self.pair.clone());
+        let pair = self.pair.clone();
         let ranker = Ranker {
-            params: &params,
+            params: &self.params,
             pair: &pair,
         };
-        let mut all: Vec<Arc<Hypothesis>> = rank_by(scored(self.beam()), |h| ranker.key(h));
-        let open = self.history.open().map(|round| round.candidate_ids());
-        let mut rest = self.history.pool();
-        rest.extend(self.history.all(&open.unwrap_or_default()));
-        all.extend(rest.iter().map(|h| self.scored(h)));
-        let score = |h: &Arc<Hypothesis>| Some((h.id, h.scores.by(&pair)?.clone()));
-        let scores = all.iter().filter_map(score).collect();
-        self.tell(Entry::Rescored { pair: pair.clone(), scores });
+        let beam = self.beam().iter().map(|h| self.scored(h)).collect();
+        let beam = rank_by(beam, |h| ranker.key(h));
+        let all = each_once(beam.into_iter().chain(self.compared()));
+        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
+        let scores: Vec<_> = all.iter().filter_map(score).collect();
+        self.fresh.retain(|id, _| scores.iter().all(|(told, _)| told != id));
+        self.tell(Entry::Rescored { pair, scores });
         if self.is_finished() {
             self.tell_finished();
         }
     }
 
-    fn record_typed(&mut self) {
-        for typed in std::mem::take(&mut self.typed) {
-            let candidate = self.scored(&typed.candidate);
-            self.tell(Entry::Added {
-                round: candidate.round,
-                late: typed.late,
-                candidate,
-            });
+    /// The wanted pair speaks last of what is cut again, and of all else that it has scored; not
+    /// while chunks grow under another one.
+    fn keep_fresh(&mut self) {
+        if self.history.pair() != Some(&self.pair) {
+            return;
         }
+        let mut ids: BTreeSet<HypothesisId> = self.fresh.keys().copied().collect();
+        ids.extend(self.compared_again().iter().map(|h| h.id));
+        let known = ids.into_iter().filter_map(|id| self.history.hypothesis(id));
+        let stale = known.filter(|known| known.scored_by() != Some(&self.pair));
+        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
+        let scores: Vec<_> = stale.filter_map(score).collect();
+        if !scores.is_empty() {
+            let pair = self.pair.clone();
+            self.tell(Entry::Rescored { pair, scores });
+        }
+    }
+
+    /// A round that waits for its cut takes a candidate in while the head is before it.
+    fn has_place(&self, typed: &Typed) -> bool {
+        typed.late.is_some() || typed.after == self.history.head()
+    }
+
+    fn record_typed(&mut self, typed: Typed) {
+        let candidate = self.scored(&typed.candidate);
+        if let Some(work) = self.work.as_mut().filter(|_| typed.late.is_none()) {
+            work.join(Place::Whole(Arc::clone(&candidate)));
+        }
+        self.tell(Entry::Added {
+            round: candidate.round,
+            late: typed.late,
+            candidate,
+        });
     }
 
     // ---- rounds
@@ -396,6 +469,20 @@ impl ChunkBeamSearch {
         };
         self.tell(entry);
         self.work = Some(Work::new(round, self.params, places));
+    }
+
+    /// What of a round is still to grow, beside what of it is complete.
+    fn rest_of(&self, round: &Round) -> Work {
+        let whole = self.history.all(&round.candidate_ids());
+        let whole = whole.into_iter().map(Place::Whole).collect();
+        let mut work = Work::new(round.number, round.params, whole);
+        let rest = round.slots.iter().filter(|slot| round.key_of(slot.id).is_none());
+        for slot in rest {
+            let parent = slot.parent.and_then(|id| self.history.hypothesis(id)).cloned();
+            let seat = seat(&round.params, round.number, slot.id, parent, slot.successor);
+            work.join(Place::New(seat));
+        }
+        work
     }
 
     fn take_places(&mut self, round: usize) -> Vec<Place> {
@@ -425,20 +512,7 @@ impl ChunkBeamSearch {
             return;
         };
         let candidates = self.history.all(&round.candidate_ids());
-        let candidates = candidates.iter().map(|c| self.scored(c)).collect();
-        self.keep_fresh(&round);
         self.select(&round, Some(again.node), again.marks.clone(), candidates);
-    }
-
-    /// Scores that came for a round that is cut again are in the history from here on.
-    fn keep_fresh(&mut self, round: &Round) {
-        let ids = round.beam.iter().copied().chain(round.candidate_ids());
-        let fresh = |id| Some((id, self.fresh.get(&id)?.clone()));
-        let scores: Vec<(HypothesisId, LogRatio)> = ids.filter_map(fresh).collect();
-        if !scores.is_empty() {
-            let pair = self.pair.clone();
-            self.tell(Entry::Rescored { pair, scores });
-        }
     }
 
     fn select(
@@ -516,6 +590,13 @@ impl ChunkBeamSearch {
         };
         self.tell(Entry::Finished { best, reason });
     }
+}
+
+/// The first of each.
+fn each_once(all: impl IntoIterator<Item = Arc<Hypothesis>>) -> Vec<Arc<Hypothesis>> {
+    let mut seen = HashSet::new();
+    let all = all.into_iter();
+    all.filter(|hypothesis| seen.insert(hypothesis.id)).collect()
 }
 
 fn ids(hypotheses: &[Arc<Hypothesis>]) -> Vec<HypothesisId> {

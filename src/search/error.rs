@@ -25,6 +25,8 @@ pub enum Refused {
     NotCut,
     #[error("only chunks of the latest round can be edited: go back to its round first")]
     NotLatest,
+    #[error("the response before this chunk is complete: nothing can follow it")]
+    Complete,
     #[error("there is nothing to go back from: no later round has begun")]
     AlreadyHere,
     #[error("there is no such round to go back to")]

@@ -6,34 +6,45 @@ use std::sync::Arc;
 use super::ask::Growth;
 use super::draw::Lineage;
 use super::engine::{Again, ChunkBeamSearch, Typed};
-use super::entry::{Entry, Mark, Move, NodeId};
+use super::entry::{CandidateSlot, Entry, Mark, Move, NodeId};
 use super::error::Refused;
 use super::history::Round;
 use super::hypothesis::{Hypothesis, HypothesisId, Successor};
 use super::layout::{Place, Seat, more_seats};
 use super::params::SearchParams;
 use super::score::PairId;
-use super::work::{Work, continued};
+use super::work::continued;
 
 impl ChunkBeamSearch {
     /// Takes effect at the next round. `seed` and `rules` stay as they are.
     pub fn set_params(&mut self, params: SearchParams) {
-        self.params = params.within_run_of(&self.params);
+        let params = params.within_run_of(&self.params);
+        if self.params != params {
+            self.params = params;
+            self.forget_fresh();
+        }
     }
 
     /// Takes effect at the next cut: what is compared is scored by this pair then.
     pub fn use_pair(&mut self, pair: PairId) {
         if self.pair != pair {
             self.pair = pair;
-            // Scores that the other one gave are of no use any more.
             self.forget_fresh();
         }
     }
 
-    /// Breaks the round under way off while its chunks grow. Begun again, it is the same.
+    /// Chunks that grow are lost. Begun again, they are the same, as draws are pure: in a round
+    /// begun anew, or beside what is complete of this one.
     pub fn stop(&mut self) {
-        if let Some(work) = self.work.take() {
-            self.tell(Entry::Dropped { round: work.round });
+        let is_new = |round: &&Arc<Round>| round.candidates.is_empty();
+        if self.work.take().is_some() && self.history.open().filter(is_new).is_some() {
+            self.drop_round();
+        }
+    }
+
+    fn drop_round(&mut self) {
+        if let Some(round) = self.history.open().map(|round| round.number) {
+            self.tell(Entry::Dropped { round });
         }
     }
 
@@ -61,30 +72,34 @@ impl ChunkBeamSearch {
         let beam = self.history.beam();
         let parent = beam.into_iter().find(|h| h.id == id && !h.is_finished());
         let parent = parent.ok_or(Refused::NotInBeam)?;
-        let slots = match self.history.open().cloned() {
-            None => Vec::new(),
-            Some(round) => self.widen(&round, &parent, extra),
+        let Some(round) = self.history.open().cloned() else {
+            let slots = Vec::new();
+            self.tell(Entry::Spent { id, extra, slots });
+            return Ok(());
         };
-        let slots = slots.iter().map(Seat::public).collect();
+        let had = round.extra.get(&id).copied().unwrap_or(0);
+        let slots = self.widen(&round, &parent, extra.saturating_sub(had));
+        let extra = extra.max(had);
         self.tell(Entry::Spent { id, extra, slots });
         Ok(())
     }
 
-    /// Seats for `parent` in the round under way, so that it has `extra` beyond K.
-    fn widen(&mut self, round: &Round, parent: &Arc<Hypothesis>, extra: usize) -> Vec<Seat> {
-        let had = round.extra.get(&parent.id).copied().unwrap_or(0);
+    /// So many seats more for `parent` in the round under way.
+    fn widen(
+        &mut self,
+        round: &Round,
+        parent: &Arc<Hypothesis>,
+        more: usize,
+    ) -> Vec<CandidateSlot> {
         let first = next_successor(round, parent.id);
-        let more = first..first + extra.saturating_sub(had);
         let id = HypothesisId(self.next_id);
-        let seats = more_seats(&round.params, round.number, id, parent, more);
+        let seats = more_seats(&round.params, round.number, id, parent, first..first + more);
         self.next_id += seats.len() as u64;
-        let candidates = self.history.all(&round.candidate_ids());
-        let work = self.work.get_or_insert_with(|| {
-            let whole = candidates.into_iter().map(Place::Whole);
-            Work::new(round.number, round.params, whole.collect())
-        });
-        work.join(seats.clone());
-        seats
+        let slots = seats.iter().map(Seat::public).collect();
+        if let Some(work) = &mut self.work {
+            seats.into_iter().for_each(|seat| work.join(Place::New(seat)));
+        }
+        slots
     }
 
     /// Goes on from a candidate that was pruned, in whichever round: its cut is made again with
@@ -100,6 +115,7 @@ impl ChunkBeamSearch {
         marks.retain(|_, mark| *mark != Mark::Take);
         marks.insert(id, Mark::Take);
         self.stop();
+        self.forget_fresh();
         self.again = Some(Again { node, marks });
         Ok(())
     }
@@ -116,18 +132,18 @@ impl ChunkBeamSearch {
     /// Makes a node the head: the search goes on from there. What was, stays.
     ///
     /// # Errors
-    /// There is no such node, or it is the head and nothing grows after it.
+    /// There is no such node, or it is the head and no round has begun after it.
     pub fn go(&mut self, node: NodeId) -> Result<(), Refused> {
         self.history.node(node).ok_or(Refused::NoSuchNode)?;
         if node != self.history.head() {
             self.moved(node, Move::Go);
             return Ok(());
         }
-        match self.work {
-            // Under settings that changed since, it grows otherwise.
-            Some(_) => self.stop(),
-            None => return Err(Refused::AlreadyHere),
-        }
+        self.history.open().ok_or(Refused::AlreadyHere)?;
+        // Begun anew, the round is the same, but for settings that changed since.
+        self.work = None;
+        self.typed.retain(|typed| typed.late.is_some() || typed.after != node);
+        self.drop_round();
         Ok(())
     }
 
@@ -152,8 +168,8 @@ impl ChunkBeamSearch {
 
     fn moved(&mut self, to: NodeId, by: Move) {
         self.stop();
+        self.forget_fresh();
         self.again = None;
-        self.typed.clear();
         self.tell(Entry::Moved { to, by });
     }
 
@@ -162,27 +178,30 @@ impl ChunkBeamSearch {
     /// it is scored it stands for the cut or, after it, ready to be taken.
     ///
     /// # Errors
-    /// The sibling is of another round.
+    /// The sibling is of another round, or follows a finished response.
     pub fn write(&mut self, sibling: HypothesisId, chunk: &Growth) -> Result<(), Refused> {
         let (late, round) = self.latest().ok_or(Refused::NotLatest)?;
         let find = |id| round.candidates.iter().find(|c| c.id == id);
         let sibling = find(sibling).ok_or(Refused::NotLatest)?;
-        let candidate = self.typed(sibling, chunk, round.number);
+        let parent = sibling.parent.and_then(|id| self.history.hypothesis(id));
+        if parent.is_some_and(|parent| parent.is_finished()) {
+            return Err(Refused::Complete);
+        }
+        let candidate = self.typed(parent.map(Arc::as_ref), chunk, round.number);
         self.next_id += 1;
         self.n_typed += 1;
         self.typed.push(Typed {
             late,
+            after: round.after,
             candidate: Arc::new(candidate),
         });
         Ok(())
     }
 
-    fn typed(&self, sibling: &Hypothesis, chunk: &Growth, round: usize) -> Hypothesis {
+    fn typed(&self, parent: Option<&Hypothesis>, chunk: &Growth, round: usize) -> Hypothesis {
         let successor = Successor::Typed {
             typed: self.n_typed,
         };
-        let parent = sibling.parent.and_then(|id| self.history.hypothesis(id));
-        let parent = parent.map(Arc::as_ref);
         let root = Lineage::root(self.params.seed());
         continued(parent, chunk, &self.params, |new| Hypothesis {
             id: HypothesisId(self.next_id),

@@ -67,11 +67,11 @@ pub struct Hypothesis {
     pub finish: Option<Finish>,
     /// Of the response so far, each under the name of its pair.
     pub scores: Scores,
-    /// The parent's, as they were when the chunk was scored: what the chunk adds is the rest.
+    /// What the chunk adds is the rest.
     pub chunk_terms: ChunkTerms,
 }
 
-/// How many terms of each score came from the parent.
+/// How many terms the parent's score has under each pair that has scored it.
 pub type ChunkTerms = Vec<(PairId, usize)>;
 
 /// The score of what nobody has scored.
@@ -109,18 +109,25 @@ impl Hypothesis {
 
     /// Takes a pair's score in; `parent` is the score of what the chunk continues.
     pub fn score_by(&mut self, pair: &PairId, score: LogRatio, parent: Option<&LogRatio>) {
-        let kept = parent.map_or(0, LogRatio::len);
-        self.chunk_terms.retain(|(name, _)| name != pair);
-        self.chunk_terms.push((pair.clone(), kept));
         self.scores.add(pair.clone(), score);
+        let kept = match self.parent {
+            None => Some(0),
+            Some(_) => parent.map(LogRatio::len),
+        };
+        kept.into_iter().for_each(|kept| self.begin_chunk(pair, kept));
     }
 
-    /// What `pair` finds of the chunk alone; `None` when it has not scored it.
+    /// The parent's score under `pair` has `kept` terms.
+    pub(super) fn begin_chunk(&mut self, pair: &PairId, kept: usize) {
+        self.chunk_terms.retain(|(name, _)| name != pair);
+        self.chunk_terms.push((pair.clone(), kept));
+    }
+
+    /// What `pair` finds of the chunk alone; `None` when it has not scored it or its parent.
     #[must_use]
     pub fn chunk_value(&self, pair: &PairId) -> Option<f64> {
-        let start = self.chunk_terms.iter().find(|(name, _)| name == pair);
-        let start = start.map_or(0, |(_, kept)| *kept);
-        Some(self.scores.by(pair)?.value_since(start))
+        let (_, kept) = self.chunk_terms.iter().find(|(name, _)| name == pair)?;
+        Some(self.scores.by(pair)?.value_since(*kept))
     }
 
     /// Whether the weak pair's EOS counts after the text, under `rules`.

@@ -145,12 +145,12 @@ impl<E: Executor> Lanes<E> {
         self.lanes.keys().copied()
     }
 
-    /// Whether a step would do anything: a lane needs what the executor can give, or has a cut to
-    /// make. Entries of what was done since come with the next step either way.
+    /// Whether a step would bring anything: a lane needs what the executor can give, has a cut to
+    /// make, or has done something that nobody has heard of.
     pub fn is_busy(&mut self) -> bool {
         let needs = |lane: &mut Lane| match (lane.motion, lane.ask()) {
-            (_, None | Some(Ask::Done)) => false,
-            (Motion::Holds | Motion::Stands, Some(Ask::Cut)) => false,
+            (Motion::Runs, Some(Ask::Cut)) => true,
+            (_, None | Some(Ask::Done | Ask::Cut)) => lane.search.has_news(),
             _ => true,
         };
         self.lanes.values_mut().any(needs)
@@ -209,16 +209,22 @@ impl Lane {
         }
     }
 
-    /// What the executor is to do for it. A cut is no work for an executor.
+    /// What the executor is to do for it. A cut is no work for an executor, and a step of its
+    /// own: what comes after it depends on whether the lane may go on.
     fn ask_for_work(&mut self) -> Option<Ask> {
-        loop {
-            match self.ask() {
-                // No error: a cut that nothing waits for is none.
-                Some(Ask::Cut) if self.motion == Motion::Runs => drop(self.search.supply(Answer::Cut)),
-                Some(Ask::Cut | Ask::Done) | None => return None,
-                ask => return ask,
+        match self.ask() {
+            Some(Ask::Cut) if self.motion == Motion::Runs => {
+                self.cut();
+                None
             }
+            Some(Ask::Cut | Ask::Done) | None => None,
+            ask => ask,
         }
+    }
+
+    fn cut(&mut self) {
+        // No error: a cut that nothing waits for is none.
+        let _ = self.search.supply(Answer::Cut);
     }
 
     fn take(&mut self, answer: Result<Answer, ModelError>) -> Result<(), SearchError> {
@@ -229,8 +235,7 @@ impl Lane {
     fn settle(&mut self) {
         let is_settled = self.search.settle().is_none();
         if is_settled && self.motion == Motion::Runs && self.search.is_open() {
-            // No error: see above.
-            let _ = self.search.supply(Answer::Cut);
+            self.cut();
         }
     }
 }

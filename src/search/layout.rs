@@ -112,7 +112,7 @@ pub(super) fn lay_out(
             Plan::Continue(parent, successor) => {
                 let id = HypothesisId(next);
                 next += 1;
-                Place::New(seat(params, round, id, parent, successor))
+                Place::New(seat(params, round, id, parent, Successor::Sampled(successor)))
             }
         })
         .collect()
@@ -133,8 +133,11 @@ pub(super) fn more_seats(
 ) -> Vec<Seat> {
     let ids = (first_id.0..).map(HypothesisId);
     let more = ids.zip(successors);
-    more.map(|(id, n)| seat(params, round, id, Some(Arc::clone(parent)), n))
-        .collect()
+    more.map(|(id, n)| {
+        let successor = Successor::Sampled(n);
+        seat(params, round, id, Some(Arc::clone(parent)), successor)
+    })
+    .collect()
 }
 
 enum Plan {
@@ -188,14 +191,14 @@ fn spend(plans: &mut Vec<Plan>, hypothesis: &Arc<Hypothesis>, extra: usize) {
     plans.splice(last + 1..last + 1, more.collect::<Vec<_>>());
 }
 
-fn seat(
+/// The seat of one candidate.
+pub(super) fn seat(
     params: &SearchParams,
     round: usize,
     id: HypothesisId,
     parent: Option<Arc<Hypothesis>>,
-    successor: usize,
+    successor: Successor,
 ) -> Seat {
-    let successor = Successor::Sampled(successor);
     let (lineage, used) = parent.as_ref().map_or_else(
         || (Lineage::root(params.seed()), 0),
         |p| (p.lineage, p.tokens.len()),

@@ -271,6 +271,18 @@ impl Text {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The text from byte `start` to before byte `end`; characters that these cut are left out.
+    #[must_use]
+    pub fn between(&self, start: usize, end: usize) -> String {
+        let is_inside = |byte: &&u8| (**byte & 0b1100_0000) == 0b1000_0000;
+        let bytes = self.0.since(start).take(end.saturating_sub(start));
+        let mut bytes: Vec<u8> = bytes.skip_while(is_inside).copied().collect();
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            bytes.truncate(error.valid_up_to());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Where this text leaves `parent`'s: at the end of a character that both have.
     #[must_use]
     pub fn leaves(&self, parent: &Self) -> usize {
@@ -366,6 +378,11 @@ mod tests {
             prop_assert_eq!(&text, &b);
             let at = (start..).find(|at| b.is_char_boundary(*at) || *at > b.len()).unwrap();
             prop_assert_eq!(text.since(start), b.get(at..).unwrap_or_default());
+            for end in start..=b.len() + 1 {
+                let end_at = (0..=end).rev().find(|at| b.is_char_boundary(*at)).unwrap();
+                let between = b.get(at..end_at).unwrap_or_default();
+                prop_assert_eq!(text.between(start, end), between);
+            }
             let leaves = text.leaves(&Text::from(a.as_str()));
             prop_assert!(a.starts_with(&b[..leaves]));
         }

@@ -82,7 +82,8 @@ impl LogRatio {
     }
 
     /// Σ of the first `n` terms. Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
-    fn value_at(&self, n: usize) -> f64 {
+    #[must_use]
+    pub fn value_at(&self, n: usize) -> f64 {
         let last = n.checked_sub(1).and_then(|last| self.0.get(last));
         last.map_or(0.0, |summed| summed.value)
     }
@@ -195,10 +196,15 @@ impl Scores {
         self.0.push((pair, score));
     }
 
+    /// All of them, in the order in which they were given.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&PairId, &LogRatio)> {
+        self.0.iter().map(|(pair, score)| (pair, score))
+    }
+
     /// The one given last, and by whom.
     #[must_use]
     pub fn last(&self) -> Option<(&PairId, &LogRatio)> {
-        self.0.last().map(|(pair, score)| (pair, score))
+        self.iter().next_back()
     }
 }
 

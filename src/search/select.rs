@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::entry::Mark;
 use super::hypothesis::{Hypothesis, HypothesisId};
 use super::params::{Ranking, SearchParams};
-use super::score::PairId;
+use super::score::{LogRatio, PairId};
 
 /// What candidates are compared by: settings, and the pair whose scores count. Scores of
 /// different pairs never meet in one ranking.
@@ -21,15 +21,14 @@ impl Ranker<'_> {
     /// of the pair. What the pair has not scored comes last.
     #[must_use]
     pub fn key(&self, candidate: &Hypothesis) -> f64 {
-        let Some(score) = candidate.scores.by(self.pair) else {
-            return f64::NEG_INFINITY;
-        };
+        let score = candidate.scores.by(self.pair);
         let ranked = match self.params.ranking() {
-            Ranking::Sum => score.value(),
-            Ranking::PerToken => score.value() / score.len().max(1) as f64,
-            Ranking::Chunk => candidate.chunk_value(self.pair).unwrap_or(0.0),
+            Ranking::Sum => score.map(LogRatio::value),
+            Ranking::PerToken => score.map(|score| score.value() / score.len().max(1) as f64),
+            Ranking::Chunk => candidate.chunk_value(self.pair),
         };
-        self.params.weight().get() * ranked
+        let weight = self.params.weight().get();
+        ranked.map_or(f64::NEG_INFINITY, |ranked| weight * ranked)
     }
 
     /// What complete responses are compared by: as [`Self::key`], with the whole response in the

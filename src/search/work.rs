@@ -8,7 +8,7 @@ use super::error::SearchError;
 use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::layout::{Place, Seat};
 use super::params::SearchParams;
-use super::score::Scores;
+use super::score::{LogRatio, PairId, Scores};
 
 /// The round under way, until its candidates are scored.
 #[derive(Debug, Clone)]
@@ -32,15 +32,12 @@ impl Work {
         }
     }
 
-    /// More seats join, each behind the last of its parent's, or at the end.
-    pub fn join(&mut self, seats: Vec<Seat>) {
-        for seat in seats {
-            let parent = seat.parent.as_ref().map(|p| p.id);
-            let is_sibling = |place: &Place| place.parent_id() == parent;
-            let at = self.places.iter().rposition(is_sibling);
-            let at = at.map_or(self.places.len(), |at| at + 1);
-            self.places.insert(at, Place::New(seat));
-        }
+    /// One more joins, behind the last of its parent's, or at the end.
+    pub fn join(&mut self, place: Place) {
+        let parent = place.parent_id();
+        let is_sibling = |other: &Place| other.parent_id() == parent;
+        let at = self.places.iter().rposition(is_sibling);
+        self.places.insert(at.map_or(self.places.len(), |at| at + 1), place);
         self.slots = slots(&self.places);
     }
 
@@ -68,7 +65,10 @@ impl Work {
         }
         let is_ours = |id: &HypothesisId| self.slots.iter().any(|slot| slot.id == *id);
         let ours: Vec<_> = grown.into_iter().filter(|(id, _)| is_ours(id)).collect();
-        self.grown.extend(ours);
+        for (id, growth) in ours {
+            // What may be scored by now stays as it is.
+            self.grown.entry(id).or_insert(growth);
+        }
         Ok(())
     }
 
@@ -102,7 +102,7 @@ impl Work {
 
     /// Reference rules: a finished row tiled once more, its score copied.
     fn cloned(&self, seat: &Seat, finished: &Hypothesis) -> Hypothesis {
-        let n_terms = |(pair, score)| (Clone::clone(pair), super::score::LogRatio::len(score));
+        let n_terms = |(pair, score): (&PairId, &LogRatio)| (pair.clone(), score.len());
         Hypothesis {
             id: seat.id,
             parent: Some(finished.id),
@@ -111,7 +111,7 @@ impl Work {
             lineage: seat.lineage,
             chunk_start: finished.tokens.len(),
             text_start: finished.text.len(),
-            chunk_terms: finished.scores.last().map(n_terms).into_iter().collect(),
+            chunk_terms: finished.scores.iter().map(n_terms).collect(),
             ..finished.clone()
         }
     }

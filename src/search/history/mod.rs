@@ -215,14 +215,13 @@ impl History {
     }
 
     fn start(&mut self, mut round: Round, slots: &[CandidateSlot], standing: &[HypothesisId]) {
-        self.drop_round();
         self.pair = Some(round.pair.clone());
         round.slots = slots.to_vec();
         round.standing = standing.to_vec();
         round.beam = self.here().beam().to_vec();
         round.base = self.values(&round.beam, &round.pair);
         round.before = std::mem::take(&mut self.before);
-        round.extra = self.here_mut().take_extra();
+        round.extra = std::mem::take(self.here_mut().extra_mut());
         self.open_with(round);
     }
 
@@ -245,8 +244,12 @@ impl History {
         Some(Arc::unwrap_or_clone(round))
     }
 
+    /// What the user spent on the round is for the one that follows.
     fn drop_round(&mut self) {
-        self.take_open();
+        if let Some(round) = self.take_open() {
+            self.before = round.before;
+            *self.here_mut().extra_mut() = round.extra;
+        }
     }
 
     fn change_open(&mut self, change: impl FnOnce(&mut Round)) {
@@ -325,16 +328,12 @@ impl History {
 
     fn spend(&mut self, id: HypothesisId, extra: usize, slots: &[CandidateSlot]) {
         if self.open().is_none() {
-            self.here_mut().spend(id, extra);
+            self.here_mut().extra_mut().insert(id, extra);
             return;
         }
         self.change_open(|round| {
             round.extra.insert(id, extra);
             round.slots.extend(slots);
-            if !slots.is_empty() {
-                // It grows again: its candidates are told anew, all together.
-                round.candidates.clear();
-            }
         });
     }
 
@@ -351,14 +350,9 @@ impl History {
         }
     }
 
-    /// Chunks that still grew are lost, as nobody can know how they would have gone on but the
-    /// draws, which are pure: begun again, they are the same.
     fn go(&mut self, to: NodeId, by: Move) {
         if to.0 >= self.nodes.len() {
             return;
-        }
-        if self.open().is_some_and(|round| !round.is_scored()) {
-            self.drop_round();
         }
         match by {
             Move::Go => self.undo.push(self.head),
@@ -374,7 +368,9 @@ impl History {
         for (id, score) in scores {
             self.rescore_one(*id, pair, score);
         }
-        self.here_mut().reorder(pair, scores);
+        self.begin_chunks(pair, scores);
+        let stopped = self.rescored_end(pair, scores);
+        self.here_mut().reorder(pair, scores, stopped);
         if let Some(old) = self.pair.replace(pair.clone()).filter(|old| old != pair) {
             self.before = self.values(&beam, &old);
         }
@@ -390,14 +386,56 @@ impl History {
     }
 
     fn rescore_one(&mut self, id: HypothesisId, pair: &PairId, score: &LogRatio) {
-        let Some(parent) = self.known.get(&id).map(|own| own.parent) else {
-            return;
-        };
-        let parent = parent.and_then(|id| self.known.get(&id)).cloned();
-        let base = parent.as_ref().and_then(|parent| parent.scores.by(pair));
-        if let Some(own) = self.known.get_mut(&id) {
-            Arc::make_mut(own).score_by(pair, score.clone(), base);
+        let own = self.known.get(&id).filter(|own| !self.is_ended_by(own, pair));
+        if let Some(own) = own.map(|own| self.rescored(own, pair, score)) {
+            self.known.insert(id, own);
         }
+    }
+
+    /// Whether a score that brings `pair` in use is not this hypothesis's but that of the
+    /// response which lowered settings made of it at the head.
+    fn is_ended_by(&self, own: &Hypothesis, pair: &PairId) -> bool {
+        let comes_in_use = self.here().pair() != Some(pair);
+        let mut ended = self.here().stopped().into_iter().flatten();
+        comes_in_use && !own.is_finished() && ended.any(|h| h.id == own.id)
+    }
+
+    /// What a chunk adds is told from its parent's score, which may come after its own.
+    fn begin_chunks(&mut self, pair: &PairId, scores: &[(HypothesisId, LogRatio)]) {
+        let is_parents = |id: &HypothesisId| {
+            let own = self.known.get(id);
+            own.is_some_and(|own| !self.is_ended_by(own, pair))
+        };
+        let parents = scores.iter().filter(|(id, _)| is_parents(id));
+        let parents: HashMap<_, _> = parents.map(|(id, score)| (*id, score.len())).collect();
+        for own in self.known.values_mut() {
+            let kept = own.parent.and_then(|id| parents.get(&id));
+            let kept = kept.filter(|_| own.scores.by(pair).is_some());
+            if let Some(kept) = kept {
+                Arc::make_mut(own).begin_chunk(pair, *kept);
+            }
+        }
+    }
+
+    /// The beam that lowered settings ended, with new scores.
+    fn rescored_end(
+        &self,
+        pair: &PairId,
+        scores: &[(HypothesisId, LogRatio)],
+    ) -> Option<Vec<Arc<Hypothesis>>> {
+        let rescored = |own: &Arc<Hypothesis>| {
+            let score = scores.iter().find(|(id, _)| *id == own.id);
+            score.map_or_else(|| Arc::clone(own), |(_, score)| self.rescored(own, pair, score))
+        };
+        Some(self.here().stopped()?.iter().map(rescored).collect())
+    }
+
+    fn rescored(&self, own: &Hypothesis, pair: &PairId, score: &LogRatio) -> Arc<Hypothesis> {
+        let parent = own.parent.and_then(|id| self.known.get(&id));
+        let base = parent.and_then(|parent| parent.scores.by(pair));
+        let mut own = own.clone();
+        own.score_by(pair, score.clone(), base);
+        Arc::new(own)
     }
 
     fn finish(&mut self, best: &Arc<Hypothesis>, reason: EndReason) {

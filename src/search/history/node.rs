@@ -133,12 +133,8 @@ impl Node {
         std::mem::replace(&mut self.open, round)
     }
 
-    pub(super) fn take_extra(&mut self) -> BTreeMap<HypothesisId, usize> {
-        std::mem::take(&mut self.extra)
-    }
-
-    pub(super) fn spend(&mut self, id: HypothesisId, extra: usize) {
-        self.extra.insert(id, extra);
+    pub(super) fn extra_mut(&mut self) -> &mut BTreeMap<HypothesisId, usize> {
+        &mut self.extra
     }
 
     pub(super) fn change_round(&mut self, change: impl FnOnce(&mut Round)) {
@@ -156,19 +152,21 @@ impl Node {
         self.ending = Some(ending);
     }
 
-    /// The beam in the order in which `scores` name it, where another pair's ordered it before.
-    pub(super) fn reorder(&mut self, pair: &PairId, scores: &[(HypothesisId, LogRatio)]) {
+    /// The beam in the order in which `scores` name it, where another pair's ordered it before;
+    /// `stopped` is the beam as it ended, with its scores.
+    pub(super) fn reorder(
+        &mut self,
+        pair: &PairId,
+        scores: &[(HypothesisId, LogRatio)],
+        stopped: Option<Vec<Arc<Hypothesis>>>,
+    ) {
         if self.pair.as_ref() == Some(pair) {
             return;
         }
         self.pair = Some(pair.clone());
         let rank = |id: &HypothesisId| scores.iter().position(|(other, _)| other == id);
         self.beam.sort_by_key(|id| rank(id).unwrap_or(usize::MAX));
-        for stopped in self.stopped.iter_mut().flatten() {
-            if let Some((_, score)) = scores.iter().find(|(id, _)| *id == stopped.id) {
-                Arc::make_mut(stopped).score_by(pair, score.clone(), None);
-            }
-        }
+        self.stopped = stopped;
         if let Some(stopped) = &mut self.stopped {
             stopped.sort_by_key(|h| rank(&h.id).unwrap_or(usize::MAX));
         }

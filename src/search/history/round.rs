@@ -56,7 +56,8 @@ pub struct Round {
     pub extra: BTreeMap<HypothesisId, usize>,
     /// The user's hand on its candidates.
     pub marks: Marks,
-    /// All candidates as they were scored in this round; empty until then.
+    /// All candidates as they were scored in this round; empty until then. Some are missing
+    /// while successors grow that the user wants beside them.
     pub candidates: Vec<Arc<Hypothesis>>,
     /// Their scores, added up once.
     scores: HashMap<HypothesisId, f64>,
@@ -146,7 +147,7 @@ impl Round {
         });
     }
 
-    /// What a candidate is ranked by, the user's hand included; none until all are scored.
+    /// What a candidate is ranked by, the user's hand included; none until it is scored.
     #[must_use]
     pub fn key_of(&self, id: HypothesisId) -> Option<f64> {
         Some(self.keys.get(&id)? + boost_of(self.mark_of(id)))
@@ -198,15 +199,15 @@ impl Round {
     /// Whether all chunks are complete and scored.
     #[must_use]
     pub fn is_scored(&self) -> bool {
-        !self.candidates.is_empty()
+        self.candidates.len() == self.standing.len() + self.slots.len()
     }
 
-    /// Every candidate's score as it was in this round; none until all are scored.
+    /// Every candidate's score as it was in this round; none until it is scored.
     pub fn scores(&self) -> impl Iterator<Item = (HypothesisId, f64)> {
         self.scores.iter().map(|(id, score)| (*id, *score))
     }
 
-    /// A candidate's score as it was in this round.
+    /// A candidate's score as it was in this round; none until it is scored.
     #[must_use]
     pub fn score_of(&self, id: HypothesisId) -> Option<f64> {
         self.scores.get(&id).copied()
@@ -218,7 +219,7 @@ impl Round {
             Some(cut) if cut.kept.contains(&id) => Fate::Kept,
             Some(cut) if cut.late.contains(&id) => Fate::Scored,
             Some(_) => Fate::Pruned,
-            None if self.is_scored() => Fate::Scored,
+            None if self.keys.contains_key(&id) => Fate::Scored,
             None => Fate::Growing,
         }
     }
