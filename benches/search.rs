@@ -8,8 +8,8 @@ use w2s::guide::{self, ModelExecutor, Setting};
 use w2s::library::{Library, Model};
 use w2s::models::{DecoderConfig, ModelSpec, PairSpec};
 use w2s::search::{
-    Answer, Ask, ChunkBeamSearch, Executor, Grow, Hypothesis, HypothesisId, LaneId, Lanes, LogRatio,
-    ModelError, PairId, Partial, Response, Rules, Sampling, Score, SearchParams,
+    Answer, Ask, ChunkBeamSearch, Executor, Grow, Hypothesis, HypothesisId, LaneId, Lanes,
+    LogRatio, ModelError, PairId, Partial, Response, Rules, Sampling, Score, SearchParams,
 };
 
 fn main() {
@@ -83,11 +83,7 @@ impl Executor for Unscored {
         vec![(LANE, Ok(Answer::Scored { pair, scores }))]
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        _: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
+    fn partials(&mut self, lane: LaneId, _: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
         self.strong.partials(lane, None)
     }
 
@@ -119,17 +115,20 @@ fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothe
         Scoring::Nothing | Scoring::Chunks => None,
     };
     match scoring {
-        Scoring::Nothing => drive(Unscored { strong, wanted: None }, params, None),
+        Scoring::Nothing => drive(
+            Unscored {
+                strong,
+                wanted: None,
+            },
+            params,
+            None,
+        ),
         _ => drive(strong, params, rhythm),
     }
 }
 
 /// A search to its end; growing chunks are scored after every `rhythm` tokens.
-fn drive<E: Executor>(
-    executor: E,
-    params: SearchParams,
-    rhythm: Option<usize>,
-) -> Arc<Hypothesis> {
+fn drive<E: Executor>(executor: E, params: SearchParams, rhythm: Option<usize>) -> Arc<Hypothesis> {
     let mut lanes = Lanes::new(executor);
     lanes.open(LANE, ChunkBeamSearch::new(params, the_pair()));
     for n_steps in 1.. {
@@ -196,7 +195,11 @@ fn many(setting: &Setting, prompts: &[String], at_once: usize) {
     let mut lanes = Lanes::new(executor);
     let mut waiting = (0..).map(LaneId).zip(prompts);
     loop {
-        let over = |lane: &LaneId| lanes.search(*lane).is_some_and(ChunkBeamSearch::is_finished);
+        let over = |lane: &LaneId| {
+            lanes
+                .search(*lane)
+                .is_some_and(ChunkBeamSearch::is_finished)
+        };
         let over: Vec<LaneId> = lanes.ids().filter(over).collect();
         over.iter().for_each(|lane| drop(lanes.close(*lane)));
         while lanes.ids().count() < at_once

@@ -237,7 +237,9 @@ fn a_cached_score_equals_the_uncached() {
 fn a_growing_chunk_is_scored_as_what_it_is_so_far() {
     let setting = setting("craft");
     let mut seen = Vec::new();
-    let past = watched(&setting, params(2, 2, 5, 20), &mut |partials| seen.extend(partials));
+    let past = watched(&setting, params(2, 2, 5, 20), &mut |partials| {
+        seen.extend(partials)
+    });
     let whole: Vec<_> = past.rounds().concat();
     let mut n_compared = 0;
     for partial in seen.iter().filter(|partial| partial.score.is_some()) {
@@ -245,7 +247,12 @@ fn a_growing_chunk_is_scored_as_what_it_is_so_far() {
         assert!(candidate.chunk_text().starts_with(&partial.chunk));
         // Only ids are read where vocabularies are the same.
         let so_far = Response {
-            tokens: candidate.tokens.iter().take(partial.n_tokens).copied().collect(),
+            tokens: candidate
+                .tokens
+                .iter()
+                .take(partial.n_tokens)
+                .copied()
+                .collect(),
             ended: false,
             ..Response::of(candidate, Rules::Fixed)
         };
@@ -318,7 +325,9 @@ fn searches_side_by_side_are_as_each_alone() {
         for i in some {
             let lane = LaneId(*i as u64);
             let executor = lanes.executor();
-            executor.open(lane, prompts[*i], &the_pair(), &each[*i]).unwrap();
+            executor
+                .open(lane, prompts[*i], &the_pair(), &each[*i])
+                .unwrap();
             lanes.open(lane, ChunkBeamSearch::new(each[*i], the_pair()));
         }
         while lanes.is_busy() {
@@ -355,7 +364,10 @@ fn a_pair_in_another_place_scores_the_same() {
     assert!(untuned.decoder.on_host() && !pair.untuned.decoder.on_host());
     let apart = Setting::bare(strong, pair, PROMPT);
     let params = params(2, 2, 5, 15);
-    let (there, here) = (search(&apart, params).best, search(&setting("positive"), params).best);
+    let (there, here) = (
+        search(&apart, params).best,
+        search(&setting("positive"), params).best,
+    );
     assert_eq!(there.text, here.text);
     assert!((there.score().value() - here.score().value()).abs() < 1e-3);
 }

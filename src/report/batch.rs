@@ -15,9 +15,7 @@ use super::progress::Progress;
 use super::{Outcome, Session};
 use crate::cli::Format;
 use crate::measure::Judge;
-use crate::search::{
-    ChunkBeamSearch, Entry, LaneId, Lanes, PairId, Partial, Progress as Brought,
-};
+use crate::search::{ChunkBeamSearch, Entry, LaneId, Lanes, PairId, Partial, Progress as Brought};
 
 /// All prompts, from the first to the last; a search has the number of its prompt.
 pub(super) struct Batch<'a> {
@@ -154,7 +152,9 @@ impl<'a> Batch<'a> {
         }
         let grown = self.tell_grown(out)?;
         self.share(started.elapsed());
-        let errors = brought.into_iter().filter_map(|b| Some((b.lane.0 as usize, b.error?.into())));
+        let errors = brought
+            .into_iter()
+            .filter_map(|b| Some((b.lane.0 as usize, b.error?.into())));
         // The first one comes last and counts.
         let errors: BTreeMap<usize, ReportError> = errors.chain(grown).collect();
         for (number, error) in errors.into_iter().rev() {
@@ -165,7 +165,9 @@ impl<'a> Batch<'a> {
 
     fn share(&mut self, step: Duration) {
         let n = self.open.len().max(1) as u32;
-        self.open.values_mut().for_each(|open| open.spent += step / n);
+        self.open
+            .values_mut()
+            .for_each(|open| open.spent += step / n);
     }
 
     /// The ends of searches: their results.
@@ -213,8 +215,12 @@ impl<'a> Batch<'a> {
         let (judge, score) = (report.judge, report.score);
         self.results.insert(number, JobResult { judge, score });
         match self.work.format {
-            Format::Text => self.printer.print(out, number, format!("{text}\n").as_bytes())?,
-            Format::Json => self.printer.print(out, number, &serde_json::to_vec(&report)?)?,
+            Format::Text => self
+                .printer
+                .print(out, number, format!("{text}\n").as_bytes())?,
+            Format::Json => self
+                .printer
+                .print(out, number, &serde_json::to_vec(&report)?)?,
             // All is told by the events.
             Format::Jsonl => {}
         }

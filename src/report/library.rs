@@ -133,11 +133,7 @@ impl Executor for Guided {
         self.executor.step()
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
         self.executor.partials(lane, by)
     }
 

@@ -14,11 +14,8 @@ pub trait Models {
     ///
     /// # Errors
     /// In words for the user: an unknown SPEC, damaged weights, halves that do not fit.
-    fn executor(
-        &mut self,
-        strong: &str,
-        pair: &str,
-    ) -> Result<Box<dyn PromptExecutor>, ModelError>;
+    fn executor(&mut self, strong: &str, pair: &str)
+    -> Result<Box<dyn PromptExecutor>, ModelError>;
 
     /// The log-ratio of a response that is given as text; `ended` scores the EOS after it.
     ///

@@ -77,7 +77,9 @@ impl Executor for TapeExecutor {
             none if none.is_empty() => self.pair.step(),
             wanted => {
                 let lanes = wanted.into_iter();
-                lanes.map(|(lane, grow)| (lane, self.play(lane, &grow))).collect()
+                lanes
+                    .map(|(lane, grow)| (lane, self.play(lane, &grow)))
+                    .collect()
             }
         }
     }

@@ -159,7 +159,10 @@ fn what_is_wrong_is_told_with_its_line() {
             "[search]\nranking = \"best\"",
             "some.toml:2: unknown variant `best`, expected one of `sum`, `per-token`, `chunk`",
         ),
-        ("[search]\nweight = nan", "some.toml:2: the weight of the pair"),
+        (
+            "[search]\nweight = nan",
+            "some.toml:2: the weight of the pair",
+        ),
         (
             "[search]\nmax_new_tokens = 99999999999",
             "some.toml:2: n must be at most",
@@ -184,13 +187,18 @@ fn the_command_line_goes_before_the_file() {
         "[search]\nbeam_width = 2\nsuccessors = 3\nmax_new_tokens = 4\nranking = \"chunk\"\n\
          weight = 2.5",
     );
-    let args = ["run", "--prompt", "Hi", "--format", "json", "-K", "2", "--weight", "-1"];
+    let args = [
+        "run", "--prompt", "Hi", "--format", "json", "-K", "2", "--weight", "-1",
+    ];
     let output = command(&args, &home).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let settings = &report["settings"];
     assert_eq!((&settings["w"], &settings["k"]), (&2.into(), &2.into()));
     assert_eq!(settings["l"], 5, "the default");
-    assert_eq!((&settings["ranking"], &settings["weight"]), (&"chunk".into(), &(-1.0).into()));
+    assert_eq!(
+        (&settings["ranking"], &settings["weight"]),
+        (&"chunk".into(), &(-1.0).into())
+    );
 }
 
 #[test]

@@ -55,10 +55,18 @@ fn json_holds_every_candidate_of_every_round() {
 #[test]
 fn jsonl_tells_the_events_as_they_happen() {
     let events: Vec<Value> = lines(&output(&["run", "--prompt", "Hi", "--format", "jsonl"]));
-    let names: Vec<&str> = events.iter().map(|e| e["event"].as_str().unwrap()).collect();
+    let names: Vec<&str> = events
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
+        .collect();
     assert_eq!(events[0]["params"]["chunk_len"], 5);
     // The fifth token of a chunk comes with its score.
-    let round = [&["round_started"], &["grown"; 4][..], &["scored", "selected"]].concat();
+    let round = [
+        &["round_started"],
+        &["grown"; 4][..],
+        &["scored", "selected"],
+    ]
+    .concat();
     assert_eq!(names[..7], round);
     assert_eq!(names.last(), Some(&"finished"));
     let grown: Vec<&Value> = events.iter().filter(|e| e["event"] == "grown").collect();
@@ -71,7 +79,9 @@ fn jsonl_tells_the_events_as_they_happen() {
 }
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// All that decides a search stands in its report, by the names that the command line has.
@@ -99,8 +109,14 @@ fn a_run_can_be_repeated_from_its_report() {
         Value::String(text) => text.clone(),
         number => number.to_string(),
     };
-    let told: Vec<String> = flags.iter().flat_map(|(key, flag)| [(*flag).to_owned(), value(key)]).collect();
-    assert_eq!(told.join(" "), odd.split_whitespace().collect::<Vec<_>>().join(" "));
+    let told: Vec<String> = flags
+        .iter()
+        .flat_map(|(key, flag)| [(*flag).to_owned(), value(key)])
+        .collect();
+    assert_eq!(
+        told.join(" "),
+        odd.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
 }
 
 /// What the playground's keys `a`, `-` and `+` change, the command line changes too.
@@ -109,11 +125,17 @@ fn ranking_and_weight_decide_the_cut() {
     let kept = |args: &[&str]| {
         let report = json(&[&["run", "--prompt", "Hi", "--format", "json"], args].concat());
         let rounds = report["rounds"].as_array().unwrap().iter();
-        rounds.map(|round| round["kept"].clone()).collect::<Vec<_>>()
+        rounds
+            .map(|round| round["kept"].clone())
+            .collect::<Vec<_>>()
     };
     let usual = kept(&[]);
     assert_eq!(kept(&["--ranking", "sum", "--weight", "1"]), usual);
-    for other in [["--ranking", "per-token"], ["--ranking", "chunk"], ["--weight", "-1"]] {
+    for other in [
+        ["--ranking", "per-token"],
+        ["--ranking", "chunk"],
+        ["--weight", "-1"],
+    ] {
         assert_ne!(kept(&other), usual, "{other:?}");
     }
 }
@@ -150,7 +172,15 @@ fn the_number_in_flight_changes_nothing_but_the_time() {
     for format in ["json", "text", "jsonl"] {
         let run = |n: &str| {
             let mut models = ToyModels::default();
-            let args = ["run", "--prompts", &path, "--in-flight", n, "--format", format];
+            let args = [
+                "run",
+                "--prompts",
+                &path,
+                "--in-flight",
+                n,
+                "--format",
+                format,
+            ];
             let (outcome, out) = run_on(&mut models, Stop::default(), &args);
             assert_eq!(outcome.unwrap(), Outcome::Done);
             (untimed(&out), models.seen.take())
@@ -204,7 +234,9 @@ fn a_stop_keeps_the_prompts_that_are_done() {
         let at_least = 5 - n.parse::<usize>().unwrap();
         assert!((at_least..5).contains(&list.len()), "{n}: {}", list.len());
         let responses = |list: &[Value]| {
-            let all = list.iter().map(|r| (r["prompt"].clone(), r["response"].clone()));
+            let all = list
+                .iter()
+                .map(|r| (r["prompt"].clone(), r["response"].clone()));
             all.collect::<Vec<_>>()
         };
         let mut all = responses(whole.as_array().unwrap()).into_iter();
@@ -219,7 +251,15 @@ fn an_error_keeps_the_prompts_that_are_done() {
     let (_folder, path) = file("prompts.json", r#"["One", "Two", "", "Four", ""]"#);
     for n in ["1", "2", "5"] {
         for (format, n_lines) in [("json", 4), ("text", 2)] {
-            let args = ["run", "--prompts", &path, "--in-flight", n, "--format", format];
+            let args = [
+                "run",
+                "--prompts",
+                &path,
+                "--in-flight",
+                n,
+                "--format",
+                format,
+            ];
             let (outcome, out) = run(&args);
             let told = outcome.unwrap_err().to_string();
             assert_eq!(told, "prompt 3: the prompt is empty");

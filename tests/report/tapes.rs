@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
-use w2s::report::{
-    Detokenizer, Models, Outcome, PromptExecutor, RecordedSearch, Recording, Stop,
-};
+use w2s::report::{Detokenizer, Models, Outcome, PromptExecutor, RecordedSearch, Recording, Stop};
 use w2s::search::{
     Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
     Score, SearchParams, TokenId, TokenTerm,

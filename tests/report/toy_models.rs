@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use clap::Parser;
 use w2s::cli::Cli;
-use w2s::report::{
-    self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop,
-};
+use w2s::report::{self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop};
 use w2s::search::{
     Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Response,
     Rules, SearchParams, Slot, TokenId,
@@ -99,7 +97,9 @@ impl PromptExecutor for ToyExecutor {
         if prompt.is_empty() {
             return Err(ModelError::Other("the prompt is empty".to_owned()));
         }
-        let seed = prompt.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte));
+        let seed = prompt
+            .bytes()
+            .fold(7, |seed, byte| seed * 31 + u64::from(byte));
         let tables = Tables { seed, eos: 0.05 };
         self.lanes.insert(lane, Toys::new(OfPrompt(tables)));
         let mut seen = self.models.seen.borrow_mut();
@@ -128,12 +128,10 @@ impl Executor for ToyExecutor {
         self.lanes.values_mut().flat_map(Executor::step).collect()
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
-        self.lanes.get_mut(&lane).map_or(Ok(Vec::new()), |toys| toys.partials(lane, by))
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
+        self.lanes
+            .get_mut(&lane)
+            .map_or(Ok(Vec::new()), |toys| toys.partials(lane, by))
     }
 
     fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
