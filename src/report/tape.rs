@@ -163,7 +163,7 @@ impl Replay<'_> {
         let before = slot.parent.as_ref().map(|p| p.text.clone());
         Ok(Growth {
             tokens: new[..n_new].to_vec(),
-            text: before.unwrap_or_else(Text::default).grown_to(&text),
+            text: before.unwrap_or_default().grown_to(&text),
             log_probs: Vec::new(),
             finish: eos.is_some_and(|at| at < n_new).then_some(Finish::Eos),
         })
