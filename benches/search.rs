@@ -111,7 +111,7 @@ fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothe
     let strong = executor(setting, &params);
     let rhythm = match scoring {
         Scoring::Tokens => Some(1),
-        Scoring::Watched => Some(setting.scoring_rhythm()),
+        Scoring::Watched => Some(strong.scoring_rhythm(&the_pair())),
         Scoring::Nothing | Scoring::Chunks => None,
     };
     match scoring {
@@ -131,12 +131,12 @@ fn run(setting: &Setting, params: SearchParams, scoring: Scoring) -> Arc<Hypothe
 fn drive<E: Executor>(executor: E, params: SearchParams, rhythm: Option<usize>) -> Arc<Hypothesis> {
     let mut lanes = Lanes::new(executor);
     lanes.open(LANE, ChunkBeamSearch::new(params, the_pair()));
-    for n_steps in 1.. {
-        if !lanes.is_busy() {
-            break;
-        }
+    let mut n_grown = 0;
+    while lanes.is_busy() {
         lanes.step();
-        if rhythm.is_some_and(|rhythm| n_steps % rhythm == 0) {
+        let grows = lanes.search(LANE).is_some_and(ChunkBeamSearch::is_growing);
+        n_grown = if grows { n_grown + 1 } else { 0 };
+        if rhythm.is_some_and(|rhythm| grows && n_grown % rhythm == 0) {
             let partials = lanes.executor().partials(LANE, Some(&the_pair()));
             divan::black_box(partials.unwrap());
         }

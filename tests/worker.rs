@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use w2s::decoder::DeviceChoice;
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
-use w2s::message::{
-    Act, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update,
-};
+use w2s::message::{Act, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
-    Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams, SearchTrace,
+    Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
+    SearchTrace,
 };
 use w2s::template::Templates;
 use w2s::worker::{Startup, WorkerHandle, spawn};
@@ -143,7 +142,10 @@ impl Desk {
 /// The terms that a candidate's parent had, and how many of them the candidate's are not.
 fn scored_anew(parent: &Hypothesis, candidate: &Hypothesis) -> (usize, usize) {
     let (before, after) = (parent.score(), candidate.score());
-    let same = before.terms().zip(after.terms()).take_while(|(a, b)| a.id == b.id);
+    let same = before
+        .terms()
+        .zip(after.terms())
+        .take_while(|(a, b)| a.id == b.id);
     let stand = same.count();
     (before.len(), before.len() - stand)
 }
@@ -546,7 +548,10 @@ fn settings_that_the_run_has_no_room_for_are_refused_and_it_goes_on() {
         params: params().with_max_new_tokens(more),
     });
     let refused = desk.until(|u| matches!(u, Update::NotRetuned { .. }));
-    let Update::NotRetuned { params: used, why, .. } = refused else {
+    let Update::NotRetuned {
+        params: used, why, ..
+    } = refused
+    else {
         unreachable!();
     };
     assert_eq!(used, params());
@@ -571,7 +576,12 @@ fn no_cut_mixes_the_scores_of_two_pairs() {
     let pruned = desk.trace.rounds()[0].pruned()[0];
     desk.steer(Act::Take(pruned));
     desk.until_event(|e| matches!(e, Entry::Selected { .. }));
-    for round in desk.trace.rounds().iter().filter(|r| r.pair.as_str() == "critical") {
+    for round in desk
+        .trace
+        .rounds()
+        .iter()
+        .filter(|r| r.pair.as_str() == "critical")
+    {
         for (id, score) in round.scores() {
             let fresh = scored("critical", &desk.candidate(id));
             assert!((fresh - score).abs() < 1e-4, "round {}", round.number);
@@ -636,8 +646,10 @@ fn a_load_can_be_given_up() {
     desk.send(Command::CancelLoad(id));
     let told = desk.until(|u| matches!(u, Update::NotFetched { .. } | Update::Fetched { .. }));
     // It may have been quicker; then it is there. Either way it is told once.
-    assert!(matches!(&told, Update::Fetched { .. })
-        || matches!(&told, Update::NotFetched { why, .. } if why == "given up"));
+    assert!(
+        matches!(&told, Update::Fetched { .. })
+            || matches!(&told, Update::NotFetched { why, .. } if why == "given up")
+    );
     desk.start(params(), true);
     desk.step();
 }

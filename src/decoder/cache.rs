@@ -75,7 +75,9 @@ impl KvCache {
                 lanes.extend(forks);
             }
             Store::Tensors(tensors) => {
-                let all: Vec<usize> = (0..tensors.lens().len()).chain(rows.iter().copied()).collect();
+                let all: Vec<usize> = (0..tensors.lens().len())
+                    .chain(rows.iter().copied())
+                    .collect();
                 tensors.gather(&all)?;
             }
         }

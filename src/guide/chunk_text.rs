@@ -88,7 +88,10 @@ fn settled(tokens: &[TokenId], tokenizer: &Tokenizer) -> (usize, usize) {
 /// Where `grown` leaves `context`, at a character's end.
 fn common_bytes(context: &str, grown: &str) -> usize {
     let pairs = context.char_indices().zip(grown.chars());
-    let parting = pairs.clone().find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    let parting = pairs
+        .clone()
+        .find(|((_, a), b)| a != b)
+        .map(|((at, _), _)| at);
     parting.unwrap_or(context.len().min(grown.len()))
 }
 

@@ -207,11 +207,19 @@ impl ModelExecutor {
     /// [`usize::MAX`] where that is not known.
     #[must_use]
     pub fn fits(&self, pair: &PairId, params: &SearchParams) -> usize {
-        let halves = self.pairs.get(pair).map(|p| [&p.pair().tuned, &p.pair().untuned]);
+        let halves = self
+            .pairs
+            .get(pair)
+            .map(|p| [&p.pair().tuned, &p.pair().untuned]);
         let models = halves.into_iter().flatten().chain([self.strong.model()]);
         let here = models.filter(|model| model.decoder.on_host());
         let configs: Vec<_> = here.map(|model| model.decoder.config()).collect();
-        how_many_fit(&configs, params.n_candidates(), params.max_new_tokens().get(), free_memory())
+        how_many_fit(
+            &configs,
+            params.n_candidates(),
+            params.max_new_tokens().get(),
+            free_memory(),
+        )
     }
 
     pub(super) fn strong_part(&mut self) -> &mut Strong {
@@ -250,14 +258,21 @@ impl ModelExecutor {
 
     /// One pass of a pair for all that waits for it: over prompts first, then over responses.
     fn score(&mut self, pair: &PairId) -> Vec<(LaneId, Result<Answer, ModelError>)> {
-        let waits = |lane: &Lane| lane.scores.as_ref().is_some_and(|score| score.pair == *pair);
+        let waits = |lane: &Lane| {
+            lane.scores
+                .as_ref()
+                .is_some_and(|score| score.pair == *pair)
+        };
         let waiting = self.lanes.iter().filter(|(_, lane)| waits(lane));
         let lanes: Vec<LaneId> = waiting.map(|(id, _)| *id).collect();
         let outcome = self.score_lanes(pair, &lanes);
         let answers = match outcome {
             Ok(None) => return Vec::new(),
             Ok(Some(answers)) => answers,
-            Err(error) => lanes.iter().map(|lane| (*lane, Err(error.clone()))).collect(),
+            Err(error) => lanes
+                .iter()
+                .map(|lane| (*lane, Err(error.clone())))
+                .collect(),
         };
         for lane in &lanes {
             if let Some(lane) = self.lanes.get_mut(lane) {
@@ -278,7 +293,10 @@ impl ModelExecutor {
         let own = self.pairs.get_mut(pair).ok_or_else(|| unknown_pair(pair))?;
         let lane_of = |id: &LaneId| Some((*id, self.lanes.get(id)?));
         let waiting: Vec<(LaneId, &Lane)> = lanes.iter().filter_map(lane_of).collect();
-        let readers: Vec<&Reader> = waiting.iter().filter_map(|(_, l)| l.readers.get(pair)).collect();
+        let readers: Vec<&Reader> = waiting
+            .iter()
+            .filter_map(|(_, l)| l.readers.get(pair))
+            .collect();
         if own.read_prompts(&readers)? {
             return Ok(None);
         }
@@ -299,13 +317,19 @@ impl ModelExecutor {
 
     fn retain_all(&mut self) {
         let lanes = &self.lanes;
-        let is_kept = |lane, id| lanes.get(&lane).is_some_and(|l: &Lane| l.alive.contains(&id));
+        let is_kept = |lane, id| {
+            lanes
+                .get(&lane)
+                .is_some_and(|l: &Lane| l.alive.contains(&id))
+        };
         let asks = |ids: &[TokenId]| lanes.values().any(|lane| lane.ids[..] == *ids);
         self.strong.retain(asks, is_kept);
         for (name, pair) in &mut self.pairs {
             let reads = |ids: &[TokenId]| {
                 let readers = lanes.values().filter_map(|lane| lane.readers.get(name));
-                readers.into_iter().any(|reader| reader.prompt_ids[..] == *ids)
+                readers
+                    .into_iter()
+                    .any(|reader| reader.prompt_ids[..] == *ids)
             };
             pair.retain(reads, is_kept);
         }
@@ -363,11 +387,7 @@ impl Executor for ModelExecutor {
         }
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
         let grown: Vec<(Slot, Growth)> = self
             .strong
             .grown(lane)
@@ -378,7 +398,9 @@ impl Executor for ModelExecutor {
             None => vec![None; grown.len()],
         };
         let both = grown.iter().zip(scores);
-        Ok(both.map(|((slot, growth), score)| partial(slot, growth, score)).collect())
+        Ok(both
+            .map(|((slot, growth), score)| partial(slot, growth, score))
+            .collect())
     }
 
     fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
@@ -406,13 +428,18 @@ impl ModelExecutor {
     ) -> Result<Vec<Option<f64>>, ModelError> {
         self.admit_pair(lane, pair)?;
         let own = self.pairs.get_mut(pair).ok_or_else(|| unknown_pair(pair))?;
-        let reader = self.lanes.get(&lane).and_then(|lane| lane.readers.get(pair));
+        let reader = self
+            .lanes
+            .get(&lane)
+            .and_then(|lane| lane.readers.get(pair));
         let reader = reader.ok_or_else(unknown_lane)?;
         if own.read_prompts(&[reader])? {
             return Ok(vec![None; grown.len()]);
         }
-        let responses: Vec<Response> =
-            grown.iter().map(|(slot, growth)| Response::growing(slot, growth)).collect();
+        let responses: Vec<Response> = grown
+            .iter()
+            .map(|(slot, growth)| Response::growing(slot, growth))
+            .collect();
         let asked = |response| Asked {
             lane,
             reader,

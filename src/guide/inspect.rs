@@ -1,8 +1,8 @@
 //! What models see and say, for people and for comparison with other software.
 
 use super::reader::Join;
-use super::setting::Setting;
 use super::rows::common_prefix;
+use super::setting::Setting;
 use crate::decoder::{Decoder, Feed, ForwardError, Want, log_sum_exp};
 use crate::library::Model;
 use crate::models::{Prompt, VocabularyDiff};

@@ -187,7 +187,10 @@ impl Pair {
             half.check_context(longest)?;
         }
         self.open_rows(asked, &ids)?;
-        let rows: Vec<usize> = asked.iter().filter_map(|a| self.rows.of(owner(a))).collect();
+        let rows: Vec<usize> = asked
+            .iter()
+            .filter_map(|a| self.rows.of(owner(a)))
+            .collect();
         let mut pending = Vec::new();
         for ((row, ids), first) in rows.iter().zip(ids).zip(firsts) {
             pending.push((*row, self.begin(*row, ids, first)?));
@@ -199,7 +202,10 @@ impl Pair {
             self.finish(*row, at..at + tokens.len(), &logits)?;
             at += tokens.len();
         }
-        Ok(rows.iter().map(|row| self.rows.row(*row).note.ratio()).collect())
+        Ok(rows
+            .iter()
+            .map(|row| self.rows.row(*row).note.ratio())
+            .collect())
     }
 
     /// Makes sure that every response has a row, forked from its parent's or from the one that
@@ -341,7 +347,8 @@ impl Pair {
                 continue;
             }
             let id = note.ids[target];
-            let [tuned, untuned] = [0, 1].map(|half: usize| log_prob(logits[half].row(position), id));
+            let [tuned, untuned] =
+                [0, 1].map(|half: usize| log_prob(logits[half].row(position), id));
             note.own.push(term(&self.pair, id, tuned, untuned)?);
             self.n_scored += 1;
         }
@@ -381,7 +388,11 @@ impl Pair {
         let lane = LaneId(0);
         let asked: Vec<Asked<'_>> = responses
             .iter()
-            .map(|response| Asked { lane, reader, response })
+            .map(|response| Asked {
+                lane,
+                reader,
+                response,
+            })
             .collect();
         self.score(&asked)
     }

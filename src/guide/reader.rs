@@ -97,7 +97,10 @@ impl Reader {
     fn joined_ids(&self, response: &Response) -> Vec<TokenId> {
         let mut ids = self.prompt_ids.clone();
         ids.extend(response.tokens.iter());
-        let is_end = response.tokens.last().is_some_and(|id| self.ends.contains(id));
+        let is_end = response
+            .tokens
+            .last()
+            .is_some_and(|id| self.ends.contains(id));
         ids.extend(self.eos().filter(|_| response.ended && !is_end));
         ids
     }
@@ -116,11 +119,7 @@ impl Reader {
 
     /// The weak tokens of `accepted`, and how many of them are others once it goes on as
     /// `response`: those from the first change on.
-    pub(super) fn changed(
-        &self,
-        accepted: &Response,
-        response: &Response,
-    ) -> (usize, usize) {
+    pub(super) fn changed(&self, accepted: &Response, response: &Response) -> (usize, usize) {
         let (before, first) = self.read(accepted);
         let (after, _) = self.read(response);
         let stand = common_prefix(&before, &after).max(first);

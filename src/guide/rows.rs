@@ -91,7 +91,9 @@ impl<N: Clone + Default> Rows<N> {
     /// The row that shares most with `ids`, and how many ids it shares.
     pub fn nearest(&self, ids: &[TokenId]) -> (usize, usize) {
         let shared = self.rows.iter().map(|row| common_prefix(&row.ids, ids));
-        let best = shared.enumerate().max_by_key(|(row, n)| (*n, usize::MAX - row));
+        let best = shared
+            .enumerate()
+            .max_by_key(|(row, n)| (*n, usize::MAX - row));
         best.unwrap_or((0, 0))
     }
 
@@ -103,7 +105,9 @@ impl<N: Clone + Default> Rows<N> {
     /// The row of a prompt, read to its end or to some place before that.
     pub fn known_prompt(&self, ids: &[TokenId]) -> Option<usize> {
         let mut prompts = self.prompts.iter();
-        let owner = prompts.find(|(known, _)| known[..] == *ids).map(|(_, owner)| *owner)?;
+        let owner = prompts
+            .find(|(known, _)| known[..] == *ids)
+            .map(|(_, owner)| *owner)?;
         self.of(owner)
     }
 
@@ -190,7 +194,9 @@ impl<N: Clone + Default> Rows<N> {
             Owner::Prompt(_) => self.prompts.iter().any(|(_, owner)| *owner == row.owner),
             Owner::Response(lane, id) => is_kept(lane, id),
         };
-        let kept: Vec<usize> = (0..self.rows.len()).filter(|r| keeps(&self.rows[*r])).collect();
+        let kept: Vec<usize> = (0..self.rows.len())
+            .filter(|r| keeps(&self.rows[*r]))
+            .collect();
         if kept.len() < self.rows.len() {
             self.gather(&kept);
         }

@@ -306,8 +306,10 @@ impl Strong {
         for fed in feeds {
             self.rows.row_mut(fed.row).note = None;
         }
-        let batch: Vec<(usize, Vec<TokenId>)> =
-            feeds.iter().map(|fed| (fed.row, fed.tokens.clone())).collect();
+        let batch: Vec<(usize, Vec<TokenId>)> = feeds
+            .iter()
+            .map(|fed| (fed.row, fed.tokens.clone()))
+            .collect();
         let mut logits = self.rows.feed(&batch, Want::Last)?;
         Ok(Some(logits.swap_remove(0)))
     }
@@ -406,7 +408,9 @@ impl Strong {
             let job = self.jobs.remove(&lane)?;
             let rules = job.ask.rules;
             let chunks = job.chunks.into_iter();
-            let grown = chunks.map(|chunk| chunk.finish(&self.model, rules)).collect();
+            let grown = chunks
+                .map(|chunk| chunk.finish(&self.model, rules))
+                .collect();
             Some((lane, Answer::Grown(grown)))
         };
         done.into_iter().filter_map(answer).collect()
@@ -425,7 +429,10 @@ impl Chunk {
 
     fn push(&mut self, model: &Model, ask: &Grow, logits: &[f32]) -> Result<(), ModelError> {
         let grown = &mut self.grown;
-        let u = self.slot.lineage.uniform(self.slot.start() + grown.tokens.len());
+        let u = self
+            .slot
+            .lineage
+            .uniform(self.slot.start() + grown.tokens.len());
         // Some models pad their vocabulary: ids beyond the tokenizer's have no text.
         let named = &logits[..model.tokenizer.n_ids().min(logits.len())];
         let token = draw(named, &ask.sampling, ask.rules, u).map_err(|_| model.not_finite())?;

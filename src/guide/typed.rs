@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::evidence::{Reading, Wish};
 use super::executor::ModelExecutor;
 use crate::models::Tokenizer;
-use crate::search::{
-    Growth, Hypothesis, LaneId, ModelError, Rules, Sampling, Text, TokenId,
-};
+use crate::search::{Growth, Hypothesis, LaneId, ModelError, Rules, Sampling, Text, TokenId};
 
 impl ModelExecutor {
     /// `chunk` in the place of `sibling`'s, with the strong model's log-probabilities. A chunk
@@ -30,7 +28,12 @@ impl ModelExecutor {
             return Ok(sampled(same));
         }
         let prompt = self.prompt_ids(lane)?;
-        let parent: Vec<TokenId> = sibling.tokens.iter().take(sibling.chunk_start).copied().collect();
+        let parent: Vec<TokenId> = sibling
+            .tokens
+            .iter()
+            .take(sibling.chunk_start)
+            .copied()
+            .collect();
         let tokenizer = Arc::clone(&self.strong().tokenizer);
         let before_it = [&prompt[..], &parent].concat();
         let tokens = tokens_of(chunk, &before_it, &tokenizer);
@@ -56,7 +59,11 @@ impl ModelExecutor {
         while !reading.is_done() {
             reading.step()?;
         }
-        Ok(reading.places().iter().map(|place| place.log_prob).collect())
+        Ok(reading
+            .places()
+            .iter()
+            .map(|place| place.log_prob)
+            .collect())
     }
 }
 
@@ -66,7 +73,9 @@ fn sampled(same: &Hypothesis) -> Growth {
         tokens: same.tokens.since(same.chunk_start).copied().collect(),
         text: same.text.clone(),
         log_probs: same.log_probs.since(same.chunk_start).copied().collect(),
-        finish: same.finish.filter(|finish| *finish == crate::search::Finish::Eos),
+        finish: same
+            .finish
+            .filter(|finish| *finish == crate::search::Finish::Eos),
     }
 }
 

@@ -9,7 +9,9 @@ use super::inspect::{Seams, seams};
 use super::setting::Setting;
 use crate::library::Model;
 use crate::models::TokenId;
-use crate::search::{Hypothesis, LaneId, ModelError, PairId, Response, Rules, Sampling, SearchParams};
+use crate::search::{
+    Hypothesis, LaneId, ModelError, PairId, Response, Rules, Sampling, SearchParams,
+};
 
 /// What both halves of a pair say of a response, from the first scored token on.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::ask::{Answer, Ask, ModelError, Response, Score};
 use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
-use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::history::{History, Round};
+use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::layout::{Beam, Place, Seat, front, lay_out, seat, seats};
 use super::params::{Rules, SearchParams};
 use super::score::{LogRatio, PairId};
@@ -240,7 +240,11 @@ impl ChunkBeamSearch {
     /// beam at the head or the candidates that follow it. Chunks that grow go on first.
     fn changes_pair(&self) -> bool {
         let (here, open) = (self.history.here(), self.history.open());
-        let in_use = [self.history.pair(), here.pair(), open.map(|round| &round.pair)];
+        let in_use = [
+            self.history.pair(),
+            here.pair(),
+            open.map(|round| &round.pair),
+        ];
         let is_wanted = |pair: &PairId| *pair == self.pair;
         !in_use.into_iter().flatten().all(is_wanted) && !self.is_growing()
     }
@@ -265,7 +269,12 @@ impl ChunkBeamSearch {
         let pool = node.map(|node| self.history.all(node.pool()));
         let candidates = self.history.all(&round.candidate_ids());
         let parents: Vec<_> = candidates.iter().filter_map(|h| self.parent(h)).collect();
-        each_once(parents.into_iter().chain(candidates).chain(pool.unwrap_or_default()))
+        each_once(
+            parents
+                .into_iter()
+                .chain(candidates)
+                .chain(pool.unwrap_or_default()),
+        )
     }
 
     /// Everything that is to have a score of the wanted pair now, parents before children.
@@ -336,7 +345,10 @@ impl ChunkBeamSearch {
         }
         let missing = self.missing();
         let is_missing = |id: &HypothesisId| missing.iter().any(|h| h.id == *id);
-        let asked: Vec<_> = scores.into_iter().filter(|(id, _)| is_missing(id)).collect();
+        let asked: Vec<_> = scores
+            .into_iter()
+            .filter(|(id, _)| is_missing(id))
+            .collect();
         if asked.iter().any(|(_, score)| !score.value().is_finite()) {
             let who = format!("the weak pair {pair}");
             return Err(ModelError::NotFinite { who }.into());
@@ -407,7 +419,8 @@ impl ChunkBeamSearch {
         let all = each_once(beam.into_iter().chain(self.compared()));
         let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
         let scores: Vec<_> = all.iter().filter_map(score).collect();
-        self.fresh.retain(|id, _| scores.iter().all(|(told, _)| told != id));
+        self.fresh
+            .retain(|id, _| scores.iter().all(|(told, _)| told != id));
         self.tell(Entry::Rescored { pair, scores });
         if self.is_finished() {
             self.tell_finished();
@@ -476,9 +489,15 @@ impl ChunkBeamSearch {
         let whole = self.history.all(&round.candidate_ids());
         let whole = whole.into_iter().map(Place::Whole).collect();
         let mut work = Work::new(round.number, round.params, whole);
-        let rest = round.slots.iter().filter(|slot| round.key_of(slot.id).is_none());
+        let rest = round
+            .slots
+            .iter()
+            .filter(|slot| round.key_of(slot.id).is_none());
         for slot in rest {
-            let parent = slot.parent.and_then(|id| self.history.hypothesis(id)).cloned();
+            let parent = slot
+                .parent
+                .and_then(|id| self.history.hypothesis(id))
+                .cloned();
             let seat = seat(&round.params, round.number, slot.id, parent, slot.successor);
             work.join(Place::New(seat));
         }
@@ -549,7 +568,9 @@ impl ChunkBeamSearch {
     fn is_exhausted(&self) -> bool {
         let budget = self.params.max_new_tokens().get();
         let beam = self.history.beam();
-        let mut live = front(&self.params, &beam).iter().filter(|h| !h.is_finished());
+        let mut live = front(&self.params, &beam)
+            .iter()
+            .filter(|h| !h.is_finished());
         // Live hypotheses all have the same length: each round adds as much to every one.
         !beam.is_empty() && live.all(|h| h.tokens.len() >= budget)
     }
@@ -596,7 +617,8 @@ impl ChunkBeamSearch {
 fn each_once(all: impl IntoIterator<Item = Arc<Hypothesis>>) -> Vec<Arc<Hypothesis>> {
     let mut seen = HashSet::new();
     let all = all.into_iter();
-    all.filter(|hypothesis| seen.insert(hypothesis.id)).collect()
+    all.filter(|hypothesis| seen.insert(hypothesis.id))
+        .collect()
 }
 
 fn ids(hypotheses: &[Arc<Hypothesis>]) -> Vec<HypothesisId> {

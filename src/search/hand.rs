@@ -97,7 +97,9 @@ impl ChunkBeamSearch {
         self.next_id += seats.len() as u64;
         let slots = seats.iter().map(Seat::public).collect();
         if let Some(work) = &mut self.work {
-            seats.into_iter().for_each(|seat| work.join(Place::New(seat)));
+            seats
+                .into_iter()
+                .for_each(|seat| work.join(Place::New(seat)));
         }
         slots
     }
@@ -142,7 +144,8 @@ impl ChunkBeamSearch {
         self.history.open().ok_or(Refused::AlreadyHere)?;
         // Begun anew, the round is the same, but for settings that changed since.
         self.work = None;
-        self.typed.retain(|typed| typed.late.is_some() || typed.after != node);
+        self.typed
+            .retain(|typed| typed.late.is_some() || typed.after != node);
         self.drop_round();
         Ok(())
     }
@@ -235,7 +238,10 @@ impl ChunkBeamSearch {
 
 /// The number of the successor that follows those of `parent` in a round.
 fn next_successor(round: &Round, parent: HypothesisId) -> usize {
-    let own = round.slots.iter().filter(|slot| slot.parent == Some(parent));
+    let own = round
+        .slots
+        .iter()
+        .filter(|slot| slot.parent == Some(parent));
     let sampled = own.filter_map(|slot| match slot.successor {
         Successor::Sampled(n) => Some(n + 1),
         Successor::Typed { .. } => None,

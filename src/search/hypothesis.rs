@@ -114,7 +114,8 @@ impl Hypothesis {
             None => Some(0),
             Some(_) => parent.map(LogRatio::len),
         };
-        kept.into_iter().for_each(|kept| self.begin_chunk(pair, kept));
+        kept.into_iter()
+            .for_each(|kept| self.begin_chunk(pair, kept));
     }
 
     /// The parent's score under `pair` has `kept` terms.

@@ -29,11 +29,7 @@ pub trait Executor {
     ///
     /// # Errors
     /// As a model has it.
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError>;
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError>;
 
     /// Caches of a lane's other hypotheses may go. They are an optimisation only: what is
     /// missing is read again.
@@ -52,11 +48,7 @@ impl<E: Executor + ?Sized> Executor for Box<E> {
         (**self).step()
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
         (**self).partials(lane, by)
     }
 
@@ -186,7 +178,10 @@ impl<E: Executor> Lanes<E> {
                 lane.settle();
             }
             let entries = lane.search.news();
-            if entries.iter().any(|entry| matches!(entry, Entry::Selected { .. })) {
+            if entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Selected { .. }))
+            {
                 self.executor.retain(*id, &lane.search.alive());
             }
             if error.is_some() || !entries.is_empty() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::draw::Lineage;
 use super::ask::Slot;
+use super::draw::Lineage;
 use super::entry::CandidateSlot;
 use super::hypothesis::{Hypothesis, HypothesisId, Successor};
 use super::params::{Rules, SearchParams};
@@ -112,7 +112,13 @@ pub(super) fn lay_out(
             Plan::Continue(parent, successor) => {
                 let id = HypothesisId(next);
                 next += 1;
-                Place::New(seat(params, round, id, parent, Successor::Sampled(successor)))
+                Place::New(seat(
+                    params,
+                    round,
+                    id,
+                    parent,
+                    Successor::Sampled(successor),
+                ))
             }
         })
         .collect()

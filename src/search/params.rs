@@ -569,7 +569,10 @@ mod tests {
         ] {
             let mut draft = good.clone();
             draft[key] = bad;
-            assert!(serde_json::from_value::<SearchParams>(draft).is_err(), "{key}");
+            assert!(
+                serde_json::from_value::<SearchParams>(draft).is_err(),
+                "{key}"
+            );
         }
     }
 }

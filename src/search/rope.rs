@@ -41,7 +41,9 @@ impl<T> Rope<T> {
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |piece| piece.kept + piece.own.len())
+        self.0
+            .as_ref()
+            .map_or(0, |piece| piece.kept + piece.own.len())
     }
 
     #[must_use]
@@ -287,7 +289,11 @@ impl Text {
     #[must_use]
     pub fn leaves(&self, parent: &Self) -> usize {
         let mut at = self.0.common_prefix(&parent.0);
-        let is_inside = |at: usize| self.0.get(at).is_some_and(|b| (b & 0b1100_0000) == 0b1000_0000);
+        let is_inside = |at: usize| {
+            self.0
+                .get(at)
+                .is_some_and(|b| (b & 0b1100_0000) == 0b1000_0000)
+        };
         while is_inside(at) {
             at -= 1;
         }

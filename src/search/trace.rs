@@ -105,7 +105,9 @@ impl SearchTrace {
             Entry::CutOff { beam } => beam.iter().for_each(|h| self.admit(h)),
             Entry::Finished { best, .. } => self.admit(best),
             Entry::Rescored { scores, .. } => {
-                let known = scores.iter().filter_map(|(id, _)| self.history.hypothesis(*id));
+                let known = scores
+                    .iter()
+                    .filter_map(|(id, _)| self.history.hypothesis(*id));
                 let known: Vec<_> = known.cloned().collect();
                 known.iter().for_each(|h| self.admit(h));
             }

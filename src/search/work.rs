@@ -37,7 +37,8 @@ impl Work {
         let parent = place.parent_id();
         let is_sibling = |other: &Place| other.parent_id() == parent;
         let at = self.places.iter().rposition(is_sibling);
-        self.places.insert(at.map_or(self.places.len(), |at| at + 1), place);
+        self.places
+            .insert(at.map_or(self.places.len(), |at| at + 1), place);
         self.slots = slots(&self.places);
     }
 
@@ -91,12 +92,14 @@ impl Work {
 
     /// A hypothesis that is not scored yet.
     fn hypothesis(&self, seat: &Seat, growth: &Growth) -> Hypothesis {
-        continued(seat.parent.as_deref(), growth, &self.params, |new| Hypothesis {
-            id: seat.id,
-            round: self.round,
-            successor: seat.successor,
-            lineage: seat.lineage,
-            ..new
+        continued(seat.parent.as_deref(), growth, &self.params, |new| {
+            Hypothesis {
+                id: seat.id,
+                round: self.round,
+                successor: seat.successor,
+                lineage: seat.lineage,
+                ..new
+            }
         })
     }
 

@@ -32,7 +32,11 @@ impl Worker {
 
     /// A command of another run than the one under way is stale.
     fn obey_in_run(&mut self, command: Command) -> Result<(), Gone> {
-        let Some(run) = self.run.as_mut().filter(|run| command.run() == Some(run.id())) else {
+        let Some(run) = self
+            .run
+            .as_mut()
+            .filter(|run| command.run() == Some(run.id()))
+        else {
             return Ok(());
         };
         match command {
@@ -284,7 +288,9 @@ fn type_chunk(
     let siblings = search.siblings(sibling);
     let beside = siblings.iter().find(|c| c.id == sibling);
     let beside = beside.ok_or_else(|| Refused::NotLatest.to_string())?;
-    let typed = floor.executor().typed(lanes.guided, beside, chunk, &siblings);
+    let typed = floor
+        .executor()
+        .typed(lanes.guided, beside, chunk, &siblings);
     let typed = typed.map_err(|e| e.to_string())?;
     match floor.guided(lanes) {
         Some(search) => search.write(sibling, &typed).map_err(|e| e.to_string()),

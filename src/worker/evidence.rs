@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::outbox::Gone;
 use super::Worker;
+use super::outbox::Gone;
 use crate::guide::{self, Join, Place, Testimony, View, Witness};
 use crate::message::{
     Evidence, Likely, PromptView, Scoring, Seams, StrongPlace, Update, Vocabularies, WeakPlace,
@@ -88,10 +88,16 @@ impl Worker {
         let (floor, run) = floor.zip(run).ok_or_else(gone)?;
         let search = floor.lanes.search(run.lanes.guided).ok_or_else(gone)?;
         let params = search.params();
-        let pair = inquiry.candidate.scored_by().unwrap_or(search.pair()).clone();
+        let pair = inquiry
+            .candidate
+            .scored_by()
+            .unwrap_or(search.pair())
+            .clone();
         let whom = (&*inquiry.candidate, inquiry.parent.as_deref());
         let lane = run.lanes.guided;
-        let witness = floor.executor().witness(lane, &pair, &params, whom, N_LIKELIEST)?;
+        let witness = floor
+            .executor()
+            .witness(lane, &pair, &params, whom, N_LIKELIEST)?;
         Ok((pair, witness))
     }
 

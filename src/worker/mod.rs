@@ -153,11 +153,8 @@ impl Worker {
     fn load(startup: &Startup, inbox: Receiver<Command>, out: Outbox) -> Result<Self, String> {
         let library = startup.library().map_err(|e| e.to_string())?;
         let library = library.with_templates(startup.templates.clone());
-        let library = library.watched(out.watch(|what, done, total| Update::Loading {
-            what,
-            done,
-            total,
-        }));
+        let library =
+            library.watched(out.watch(|what, done, total| Update::Loading { what, done, total }));
         let mut worker = Self {
             loader: Loader::new(library.clone(), out.clone()),
             library,
@@ -251,7 +248,10 @@ impl Worker {
 
     /// One pass: of the searches when they are due, else of what is asked about a candidate.
     fn pass(&mut self) -> Result<(), Gone> {
-        let is_due = self.run.as_ref().is_some_and(|run| run.due() <= Instant::now());
+        let is_due = self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.due() <= Instant::now());
         if is_due && self.turns_to_searches() {
             return self.search();
         }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Worker;
 use super::floor::{Floor, Pairing};
 use super::outbox::Gone;
-use super::Worker;
 use crate::message::{Live, RunId, RunRequest, Speeds, Update, Xray};
 use crate::search::{
     ChunkBeamSearch, Entry, Hypothesis, HypothesisId, Motion, PairId, Progress, SearchError,
@@ -286,10 +286,16 @@ impl Worker {
         let Some(search) = search.filter(|s| s.is_growing() && run.drive != Drive::Stand) else {
             return Ok(());
         };
-        let (round, pair, step) = (search.round_idx() + 1, search.pair().clone(), run.step(search));
+        let (round, pair, step) = (
+            search.round_idx() + 1,
+            search.pair().clone(),
+            run.step(search),
+        );
         run.n_grown += 1;
         let rhythm = floor.executor().scoring_rhythm(&pair);
-        let is_due = run.scores_every(rhythm).is_some_and(|n| run.n_grown % n == 0);
+        let is_due = run
+            .scores_every(rhythm)
+            .is_some_and(|n| run.n_grown % n == 0);
         let scoring = Instant::now();
         let partials = floor.partials(run.lanes, is_due);
         run.clock.busy += scoring.elapsed();

@@ -7,9 +7,7 @@ use w2s::decoder::{DeviceChoice, Kernels};
 use w2s::guide::{ModelExecutor, Setting};
 use w2s::library::Library;
 use w2s::models::{Adapter, ModelSpec, PairSpec};
-use w2s::search::{
-    ChunkBeamSearch, Entry, LaneId, Lanes, PairId, Rules, Sampling, SearchParams,
-};
+use w2s::search::{ChunkBeamSearch, Entry, LaneId, Lanes, PairId, Rules, Sampling, SearchParams};
 use w2s::template::Templates;
 
 use super::support::{Tensors, adapter, factor, factors, load, logits, repository};
@@ -43,7 +41,10 @@ fn scores(setting: &Setting) -> Vec<f64> {
     lanes.open(lane, ChunkBeamSearch::new(params, pair));
     let mut scores = Vec::new();
     while lanes.is_busy() {
-        let entries = lanes.step().into_iter().flat_map(|progress| progress.entries);
+        let entries = lanes
+            .step()
+            .into_iter()
+            .flat_map(|progress| progress.entries);
         for entry in entries {
             if let Entry::Scored { candidates, .. } = entry {
                 let terms = candidates.iter().flat_map(|c| c.score().terms());

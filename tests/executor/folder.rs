@@ -18,7 +18,9 @@ pub const PROMPT: &str = "This story has held";
 
 /// A copy of a bundled model; `change` edits one of its JSON files.
 pub fn copy(name: &str, file: &str, change: impl Fn(&mut Value)) -> TempDir {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models").join(name);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("assets/models")
+        .join(name);
     let to = TempDir::new().unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -92,6 +94,9 @@ pub fn run_one(
 ) -> (Arc<w2s::search::Hypothesis>, Vec<Entry>) {
     let mut lanes = Lanes::new(executor);
     open(&mut lanes, 1, prompt, params).unwrap();
-    let entries = run(&mut lanes).into_iter().map(|(_, entry)| entry).collect();
+    let entries = run(&mut lanes)
+        .into_iter()
+        .map(|(_, entry)| entry)
+        .collect();
     (lanes.search(LaneId(1)).unwrap().best().unwrap(), entries)
 }

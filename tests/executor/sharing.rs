@@ -20,7 +20,11 @@ fn a_prompt_is_read_once_a_model_whoever_asks() {
     let before = lanes.executor().n_read_by(&id());
     open(&mut lanes, 4, PROMPT, params(1, 1, 4, 4)).unwrap();
     run(&mut lanes);
-    assert_eq!(lanes.executor().n_read(), n_prompt + 3 * 4 * 3 + 3, "it is still known");
+    assert_eq!(
+        lanes.executor().n_read(),
+        n_prompt + 3 * 4 * 3 + 3,
+        "it is still known"
+    );
     assert!(lanes.executor().n_read_by(&id()) - before <= 4);
 }
 

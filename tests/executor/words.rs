@@ -64,7 +64,10 @@ fn sentence_piece() -> tempfile::TempDir {
         let merges = json["model"]["merges"].as_array().unwrap();
         let merges = merges.iter().map(|merge| match merge {
             Value::String(pair) => Value::String(spaced(pair)),
-            pair => json!([spaced(pair[0].as_str().unwrap()), spaced(pair[1].as_str().unwrap())]),
+            pair => json!([
+                spaced(pair[0].as_str().unwrap()),
+                spaced(pair[1].as_str().unwrap())
+            ]),
         });
         json["model"]["merges"] = Value::Array(merges.collect());
     })
@@ -74,7 +77,11 @@ fn sentence_piece() -> tempfile::TempDir {
 fn a_response_keeps_the_space_that_it_begins_with() {
     let folder = sentence_piece();
     let strong = model(&folder.path().display().to_string());
-    let (best, _) = run_one(executor(strong, pair("positive")), "This film", params(2, 2, 4, 12));
+    let (best, _) = run_one(
+        executor(strong, pair("positive")),
+        "This film",
+        params(2, 2, 4, 12),
+    );
     let text = best.text.to_string();
     assert!(text.starts_with(' ') && !text.starts_with("  "), "{text:?}");
 }
@@ -92,9 +99,17 @@ fn a_typed_chunk_reads_as_it_was_typed() {
         let beside = search.history().here().round().unwrap().candidates[0].clone();
         for chunk in [" was good", "s were good", ". So"] {
             let before = beside.text.to_string()[..beside.text_start].to_owned();
-            let typed = lanes.executor().typed(LaneId(1), &beside, chunk, &[]).unwrap();
+            let typed = lanes
+                .executor()
+                .typed(LaneId(1), &beside, chunk, &[])
+                .unwrap();
             assert_eq!(typed.text, format!("{before}{chunk}"));
-            let parent: Vec<u32> = beside.tokens.iter().take(beside.chunk_start).copied().collect();
+            let parent: Vec<u32> = beside
+                .tokens
+                .iter()
+                .take(beside.chunk_start)
+                .copied()
+                .collect();
             let tokenizer = &lanes.executor().strong().tokenizer;
             let prompt = tokenizer.encode("This film");
             let read = tokenizer.decode(&[&prompt[..], &parent, &typed.tokens].concat());

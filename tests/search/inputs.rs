@@ -132,7 +132,9 @@ fn write(search: &mut ChunkBeamSearch, beside: HypothesisId, chunk: &str) -> Res
     let history = search.history();
     let sibling = history.hypothesis(beside).ok_or(Refused::NotLatest)?;
     let parent = sibling.parent.and_then(|id| history.hypothesis(id));
-    let parent = parent.map(|parent| parent.text.to_string()).unwrap_or_default();
+    let parent = parent
+        .map(|parent| parent.text.to_string())
+        .unwrap_or_default();
     search.write(beside, &typed(&parent, chunk))
 }
 

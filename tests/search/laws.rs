@@ -374,7 +374,11 @@ fn another_pair_rescores_the_beam_and_the_finished_responses() {
     for hypothesis in search.beam() {
         let ended = hypothesis.finish == Some(Finish::Eos);
         let text = hypothesis.text.to_string();
-        assert_eq!(*hypothesis.score(), log_ratio(&other, &text, ended), "{text}");
+        assert_eq!(
+            *hypothesis.score(),
+            log_ratio(&other, &text, ended),
+            "{text}"
+        );
     }
     assert!(
         search
@@ -431,6 +435,12 @@ fn a_chunk_that_is_too_short_is_refused_and_asked_for_again() {
     };
     let short = vec![(grow.slots[0].id, Growth::default())];
     let refused = search.supply(w2s::search::Answer::Grown(short));
-    assert_eq!(refused, Err(SearchError::ShortChunk { got: 0, expected: 5 }));
+    assert_eq!(
+        refused,
+        Err(SearchError::ShortChunk {
+            got: 0,
+            expected: 5
+        })
+    );
     assert_eq!(search.next(), ask);
 }

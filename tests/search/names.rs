@@ -59,11 +59,23 @@ impl Names {
                 format!("round {round} by {pair}: {slots}; {standing}; {params:?}")
             }
             Entry::Dropped { round } => format!("dropped {round}"),
-            Entry::Scored { round, pair, candidates } => {
+            Entry::Scored {
+                round,
+                pair,
+                candidates,
+            } => {
                 let all: Vec<String> = candidates.iter().map(|c| self.whole(c, pair)).collect();
                 format!("scored {round} by {pair}: {}", all.join(", "))
             }
-            Entry::Selected { round, again, pair, kept, pruned, marks, .. } => {
+            Entry::Selected {
+                round,
+                again,
+                pair,
+                kept,
+                pruned,
+                marks,
+                ..
+            } => {
                 let marks: Vec<_> = marks.iter().map(|(id, m)| (self.of_one(*id), m)).collect();
                 let (kept, pruned) = (self.of_all(kept), self.of_all(pruned));
                 let again = again.is_some();
@@ -71,8 +83,16 @@ impl Names {
             }
             Entry::Marked { id, mark } => format!("marked {}: {mark:?}", self.of_one(*id)),
             Entry::Spent { id, extra, .. } => format!("spent {extra} on {}", self.of_one(*id)),
-            Entry::Added { round, late, candidate } => {
-                format!("added to {round}, late {}: {}", late.is_some(), candidate.text)
+            Entry::Added {
+                round,
+                late,
+                candidate,
+            } => {
+                format!(
+                    "added to {round}, late {}: {}",
+                    late.is_some(),
+                    candidate.text
+                )
             }
             Entry::Moved { by, .. } => format!("moved: {by:?}"),
             Entry::Rescored { pair, scores } => {
@@ -83,7 +103,11 @@ impl Names {
                 format!("cut off: {}", self.of_all(beam.iter().map(|h| &h.id)))
             }
             Entry::Finished { best, reason } => {
-                format!("finished, {reason:?}: {} {}", self.of_one(best.id), best.text)
+                format!(
+                    "finished, {reason:?}: {} {}",
+                    self.of_one(best.id),
+                    best.text
+                )
             }
         }
     }
@@ -91,6 +115,9 @@ impl Names {
     fn whole(&self, candidate: &Hypothesis, pair: &PairId) -> String {
         let name = self.of_one(candidate.id);
         let score = candidate.scores.by(pair).map(|score| score.value());
-        format!("{name} {:?} {score:?} {:?}", candidate.text, candidate.finish)
+        format!(
+            "{name} {:?} {score:?} {:?}",
+            candidate.text, candidate.finish
+        )
     }
 }

@@ -27,9 +27,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 use w2s::search::{
-    ChunkBeamSearch, EndReason, Finish, Hypothesis, HypothesisId, LaneId, Lanes, Lineage, LogRatio, Mark,
-    ModelError, Motion, NodeId, PairId, Ranking, Refused, Response, Rules, Sampling, SearchParams,
-    SearchTrace, Slot, Successor, TokenId,
+    ChunkBeamSearch, EndReason, Finish, Hypothesis, HypothesisId, LaneId, Lanes, Lineage, LogRatio,
+    Mark, ModelError, Motion, NodeId, PairId, Ranking, Refused, Response, Rules, Sampling,
+    SearchParams, SearchTrace, Slot, Successor, TokenId,
 };
 
 use crate::toy::{Models, Toys, ids, term, typed};
@@ -136,7 +136,12 @@ impl Stage {
 
     /// One pass of the models, or one cut.
     fn step(&mut self) {
-        for entry in self.lanes.step().into_iter().flat_map(|progress| progress.entries) {
+        for entry in self
+            .lanes
+            .step()
+            .into_iter()
+            .flat_map(|progress| progress.entries)
+        {
             self.trace.apply(&entry);
         }
         self.hear();
@@ -149,7 +154,11 @@ impl Stage {
             if let Some(retune) = self.scenario.retune.get(&next).copied() {
                 self.retune(&retune);
             }
-            assert!(self.lanes.is_busy(), "{}: it does not come to that", self.scenario.about);
+            assert!(
+                self.lanes.is_busy(),
+                "{}: it does not come to that",
+                self.scenario.about
+            );
             self.step();
         }
         self.hear();
@@ -172,7 +181,9 @@ impl Stage {
         ids.sort();
         let known = ids.iter().rev().filter_map(|id| history.hypothesis(*id));
         let mut found = known.filter(|h| shown(h) == response).map(|h| h.id);
-        found.next().unwrap_or_else(|| panic!("no candidate {response:?}"))
+        found
+            .next()
+            .unwrap_or_else(|| panic!("no candidate {response:?}"))
     }
 
     fn play(&mut self, step: &Step) -> Result<(), Refused> {
@@ -256,7 +267,11 @@ impl Stage {
                 .map(|id| round.candidates.iter().position(|h| h.id == *id).unwrap())
                 .collect(),
         });
-        let pairs = self.trace.rounds().iter().map(|round| round.pair.to_string());
+        let pairs = self
+            .trace
+            .rounds()
+            .iter()
+            .map(|round| round.pair.to_string());
         Expect {
             rounds: rounds.collect(),
             best: shown(&ending.best),
@@ -270,7 +285,10 @@ impl Stage {
         let history = self.trace.history();
         let rounds = history.nodes().filter_map(|(_, node)| node.round());
         let row = rounds.map(|round| {
-            let kept = round.kept().iter().map(|id| history.hypothesis(*id).unwrap());
+            let kept = round
+                .kept()
+                .iter()
+                .map(|id| history.hypothesis(*id).unwrap());
             let kept = kept.map(|h| Value::from(shown(h)));
             Value::from_iter([Value::from(round.after.0)].into_iter().chain(kept))
         });
@@ -297,7 +315,9 @@ impl Scenario {
     fn run(&self) -> Expect {
         let mut stage = Stage::new(self);
         for step in &self.steps {
-            stage.play(step).unwrap_or_else(|why| panic!("{}: {step:?}: {why}", self.about));
+            stage
+                .play(step)
+                .unwrap_or_else(|why| panic!("{}: {step:?}: {why}", self.about));
         }
         stage.play(&Step::End).unwrap();
         stage.observed()
@@ -306,7 +326,11 @@ impl Scenario {
 
 impl Models for Scenario {
     fn token(&self, slot: &Slot, chunk: &[TokenId]) -> TokenId {
-        let parent = slot.parent.as_ref().map(|p| p.text.to_string()).unwrap_or_default();
+        let parent = slot
+            .parent
+            .as_ref()
+            .map(|p| p.text.to_string())
+            .unwrap_or_default();
         let n = successor(slot);
         let next = self.next.get(&parent).and_then(|chunks| chunks.get(n));
         let next = next.unwrap_or_else(|| panic!("no successor {n} of {parent:?}"));
@@ -325,7 +349,11 @@ impl Models for Scenario {
         let whole = score(&key).unwrap_or_else(|| panic!("{pair} has no score of {key:?}"));
         let mut sum = 0.0;
         let terms = (1..=key.len()).map(|end| {
-            let next = if end == key.len() { whole } else { score(&key[..end]).unwrap_or(sum) };
+            let next = if end == key.len() {
+                whole
+            } else {
+                score(&key[..end]).unwrap_or(sum)
+            };
             let delta = next - sum;
             sum = next;
             term(&key[end - 1..end], delta, 0.0)

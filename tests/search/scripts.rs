@@ -107,7 +107,14 @@ fn is_killed(history: &History, id: HypothesisId) -> bool {
 /// What has to hold when an entry comes.
 fn check_before(history: &History, entry: &Entry) -> Checked {
     match entry {
-        Entry::Selected { again, pair, kept, pruned, marks, .. } => {
+        Entry::Selected {
+            again,
+            pair,
+            kept,
+            pruned,
+            marks,
+            ..
+        } => {
             let round = match again {
                 Some(node) => history.node(*node).and_then(|node| node.round()),
                 None => history.open(),
@@ -115,7 +122,9 @@ fn check_before(history: &History, entry: &Entry) -> Checked {
             let cut = [&kept[..], &pruned[..]].concat();
             check_cut(history, round.unwrap(), pair, &cut, kept.len(), marks)
         }
-        Entry::Scored { pair, candidates, .. } => {
+        Entry::Scored {
+            pair, candidates, ..
+        } => {
             let all_scored = candidates.iter().all(|c| c.scores.by(pair).is_some());
             prop_assert!(all_scored);
             let round = history.open().unwrap();
@@ -139,7 +148,10 @@ fn check_after(history: &History, entry: &Entry) -> Checked {
         }
         Entry::Rescored { pair, .. } => {
             let beam = history.beam();
-            let scored = beam.iter().chain(&history.pool()).all(|h| h.scores.by(pair).is_some());
+            let scored = beam
+                .iter()
+                .chain(&history.pool())
+                .all(|h| h.scores.by(pair).is_some());
             prop_assert!(scored);
         }
         _ => {}
@@ -223,7 +235,14 @@ fn way(search: &ChunkBeamSearch, entries: &[Entry]) -> Vec<String> {
         let candidates: Vec<String> = round
             .candidates
             .iter()
-            .map(|c| format!("{} {:?} {:?}", names.of_one(c.id), c.text, round.score_of(c.id)))
+            .map(|c| {
+                format!(
+                    "{} {:?} {:?}",
+                    names.of_one(c.id),
+                    c.text,
+                    round.score_of(c.id)
+                )
+            })
             .collect();
         let kept: Vec<&str> = round.kept().iter().map(|id| names.of_one(*id)).collect();
         format!("{} {} {candidates:?} {kept:?}", round.number, round.pair)
@@ -239,16 +258,34 @@ fn stand(search: &ChunkBeamSearch) -> Vec<String> {
     all.extend(search.beam().iter().map(|h| format!("beam: {}", whole(h))));
     all.extend(history.pool().iter().map(|h| format!("pool: {}", told(h))));
     all.extend(history.rounds().iter().map(|round| of_round(round)));
-    all.extend(history.open().map(|round| format!("open: {}", round.number)));
-    all.extend(history.ending().map(|end| format!("{:?} {}", end.reason, told(&end.best))));
+    all.extend(
+        history
+            .open()
+            .map(|round| format!("open: {}", round.number)),
+    );
+    all.extend(
+        history
+            .ending()
+            .map(|end| format!("{:?} {}", end.reason, told(&end.best))),
+    );
     all.extend(search.best().map(|best| format!("best: {}", told(&best))));
     all
 }
 
 fn told(hypothesis: &Hypothesis) -> String {
     let scores = hypothesis.scores.iter();
-    let scores: Vec<_> = scores.map(|(pair, score)| (pair.as_str(), score.value())).collect();
-    let Hypothesis { id, parent, text, tokens, finish, successor, .. } = hypothesis;
+    let scores: Vec<_> = scores
+        .map(|(pair, score)| (pair.as_str(), score.value()))
+        .collect();
+    let Hypothesis {
+        id,
+        parent,
+        text,
+        tokens,
+        finish,
+        successor,
+        ..
+    } = hypothesis;
     format!("{id:?} {parent:?} {successor:?} {text:?} {tokens:?} {finish:?} {scores:?}")
 }
 
@@ -263,13 +300,33 @@ fn of_round(round: &Round) -> String {
     let candidates: Vec<_> = round
         .candidates
         .iter()
-        .map(|c| (whole(c), round.score_of(c.id), round.key_of(c.id), round.fate(c.id)))
+        .map(|c| {
+            (
+                whole(c),
+                round.score_of(c.id),
+                round.key_of(c.id),
+                round.fate(c.id),
+            )
+        })
         .collect();
     let (base, before): (BTreeMap<_, _>, BTreeMap<_, _>) = (
         round.base.iter().map(|(id, score)| (*id, *score)).collect(),
-        round.before.iter().map(|(id, score)| (*id, *score)).collect(),
+        round
+            .before
+            .iter()
+            .map(|(id, score)| (*id, *score))
+            .collect(),
     );
-    let Round { number, pair, slots, standing, marks, extra, cut, .. } = round;
+    let Round {
+        number,
+        pair,
+        slots,
+        standing,
+        marks,
+        extra,
+        cut,
+        ..
+    } = round;
     format!(
         "round {number} by {pair}: {candidates:?} {slots:?} {standing:?} {marks:?} {extra:?} \
          {cut:?} {base:?} {before:?}"
@@ -308,9 +365,14 @@ impl Post {
         self.n_sent += 1;
         let ask = &search.next();
         let late = self.past.len().checked_sub(1 + self.n_sent % 7);
-        let late = late.map(|i| self.past[i].clone()).filter(|late| !is_for(late, ask));
+        let late = late
+            .map(|i| self.past[i].clone())
+            .filter(|late| !is_for(late, ask));
         let nobody = HypothesisId(1 << 40);
-        let foreign = pairs().into_iter().find(|pair| pair != search.pair()).unwrap();
+        let foreign = pairs()
+            .into_iter()
+            .find(|pair| pair != search.pair())
+            .unwrap();
         let mut unasked = vec![
             Answer::Grown(vec![(nobody, Growth::default())]),
             Answer::Scored {
@@ -319,21 +381,26 @@ impl Post {
             },
         ];
         if let Ask::Score(score) = ask {
-            let score = w2s::search::Score { pair: foreign, ..score.clone() };
+            let score = w2s::search::Score {
+                pair: foreign,
+                ..score.clone()
+            };
             unasked.extend(answer(models, &Ask::Score(score)).unwrap());
         }
         unasked.extend(late);
         unasked.extend((*ask != Ask::Cut).then_some(Answer::Cut));
-        unasked.into_iter().for_each(|answer| search.supply(answer).unwrap());
+        unasked
+            .into_iter()
+            .for_each(|answer| search.supply(answer).unwrap());
     }
 }
 
 /// Whether an answer has something of what is asked for: then it is not too late.
 fn is_for(answer: &Answer, ask: &Ask) -> bool {
     match (answer, ask) {
-        (Answer::Grown(grown), Ask::Grow(grow)) => {
-            grown.iter().any(|(id, _)| grow.slots.iter().any(|slot| slot.id == *id))
-        }
+        (Answer::Grown(grown), Ask::Grow(grow)) => grown
+            .iter()
+            .any(|(id, _)| grow.slots.iter().any(|slot| slot.id == *id)),
         (Answer::Scored { pair, scores }, Ask::Score(score)) => {
             let is_asked = |id| score.responses.iter().any(|r| r.id == id);
             *pair == score.pair && scores.iter().any(|(id, _)| is_asked(*id))
@@ -346,7 +413,10 @@ fn is_for(answer: &Answer, ask: &Ask) -> bool {
 /// One answer for each thing that was asked for.
 fn parts(whole: &Answer) -> Vec<Answer> {
     match whole {
-        Answer::Grown(grown) => grown.iter().map(|one| Answer::Grown(vec![one.clone()])).collect(),
+        Answer::Grown(grown) => grown
+            .iter()
+            .map(|one| Answer::Grown(vec![one.clone()]))
+            .collect(),
         Answer::Scored { pair, scores } => {
             let one = |one: &(HypothesisId, LogRatio)| Answer::Scored {
                 pair: pair.clone(),

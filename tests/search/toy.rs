@@ -57,7 +57,11 @@ pub fn first_pair() -> PairId {
 }
 
 pub fn log_ratio(pair: &PairId, text: &str, ended: bool) -> LogRatio {
-    let named: Vec<u64> = pair.as_str().split('/').map(|n| n.parse().unwrap()).collect();
+    let named: Vec<u64> = pair
+        .as_str()
+        .split('/')
+        .map(|n| n.parse().unwrap())
+        .collect();
     let [tuned, untuned, width] = named[..] else {
         panic!("no pair of tables: {pair}");
     };
@@ -69,7 +73,13 @@ pub fn log_ratio(pair: &PairId, text: &str, ended: bool) -> LogRatio {
         rest = tail;
     }
     pieces.extend(ended.then_some("."));
-    let term = |(t, piece): (usize, &&str)| term(piece, log_prob(tuned, t, piece), log_prob(untuned, t, piece));
+    let term = |(t, piece): (usize, &&str)| {
+        term(
+            piece,
+            log_prob(tuned, t, piece),
+            log_prob(untuned, t, piece),
+        )
+    };
     LogRatio::from(pieces.iter().enumerate().map(term).collect::<Vec<_>>())
 }
 
@@ -181,7 +191,9 @@ pub fn drive(
 /// Answers all that the search needs without going on.
 pub fn settle(search: &mut ChunkBeamSearch, models: &impl Models) {
     while let Some(ask) = search.settle() {
-        search.supply(answer(models, &ask).unwrap().unwrap()).unwrap();
+        search
+            .supply(answer(models, &ask).unwrap().unwrap())
+            .unwrap();
     }
 }
 
@@ -239,7 +251,8 @@ impl<M: Models> Executor for Toys<M> {
         let rows = self.lanes.entry(lane).or_default();
         rows.ask = ask.cloned();
         if let Some(Ask::Grow(grow)) = ask {
-            rows.growing.retain(|id, _| grow.slots.iter().any(|slot| slot.id == *id));
+            rows.growing
+                .retain(|id, _| grow.slots.iter().any(|slot| slot.id == *id));
         }
     }
 
@@ -259,11 +272,7 @@ impl<M: Models> Executor for Toys<M> {
         answers
     }
 
-    fn partials(
-        &mut self,
-        lane: LaneId,
-        by: Option<&PairId>,
-    ) -> Result<Vec<Partial>, ModelError> {
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
         let Some(rows) = self.lanes.get(&lane) else {
             return Ok(Vec::new());
         };
@@ -272,7 +281,8 @@ impl<M: Models> Executor for Toys<M> {
         };
         let known = |slot: &Slot| Some((slot.clone(), rows.growing.get(&slot.id)?.clone()));
         let all = grow.slots.iter().filter_map(known);
-        all.map(|(slot, row)| partial(&self.models, &slot, &row, by)).collect()
+        all.map(|(slot, row)| partial(&self.models, &slot, &row, by))
+            .collect()
     }
 
     fn retain(&mut self, _lane: LaneId, ids: &[HypothesisId]) {

@@ -200,7 +200,9 @@ impl History {
     /// or else in the next one.
     #[must_use]
     pub fn extra_of(&self, id: HypothesisId) -> usize {
-        let extra = self.open().map_or(self.here().extra(), |round| &round.extra);
+        let extra = self
+            .open()
+            .map_or(self.here().extra(), |round| &round.extra);
         extra.get(&id).copied().unwrap_or(0)
     }
 
@@ -386,7 +388,10 @@ impl History {
     }
 
     fn rescore_one(&mut self, id: HypothesisId, pair: &PairId, score: &LogRatio) {
-        let own = self.known.get(&id).filter(|own| !self.is_ended_by(own, pair));
+        let own = self
+            .known
+            .get(&id)
+            .filter(|own| !self.is_ended_by(own, pair));
         if let Some(own) = own.map(|own| self.rescored(own, pair, score)) {
             self.known.insert(id, own);
         }
@@ -425,7 +430,10 @@ impl History {
     ) -> Option<Vec<Arc<Hypothesis>>> {
         let rescored = |own: &Arc<Hypothesis>| {
             let score = scores.iter().find(|(id, _)| *id == own.id);
-            score.map_or_else(|| Arc::clone(own), |(_, score)| self.rescored(own, pair, score))
+            score.map_or_else(
+                || Arc::clone(own),
+                |(_, score)| self.rescored(own, pair, score),
+            )
         };
         Some(self.here().stopped()?.iter().map(rescored).collect())
     }
@@ -439,7 +447,9 @@ impl History {
     }
 
     fn finish(&mut self, best: &Arc<Hypothesis>, reason: EndReason) {
-        self.known.entry(best.id).or_insert_with(|| Arc::clone(best));
+        self.known
+            .entry(best.id)
+            .or_insert_with(|| Arc::clone(best));
         let best = Arc::clone(best);
         self.here_mut().end(Ending { best, reason });
     }
