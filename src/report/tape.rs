@@ -9,7 +9,7 @@ use super::ports::{Detokenizer, PromptExecutor};
 use super::recording::{RecordedRound, Tape};
 use crate::search::{
     Answer, Ask, Executor, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError,
-    PairId, Partial, Rules, SearchParams, Slot, Text, TokenId,
+    PairId, Partial, Rules, SearchParams, Slot, TokenId,
 };
 
 /// Gives the recorded ids of many searches, round by round; everything else is the pair's.
