@@ -9,7 +9,7 @@ use super::ports::{Detokenizer, PromptExecutor};
 use super::recording::{RecordedRound, Tape};
 use crate::search::{
     Answer, Ask, Executor, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError,
-    PairId, Partial, Rules, SearchParams, Slot, Text, TokenId,
+    PairId, Partial, Rules, SearchParams, Slot, TokenId,
 };
 
 /// Gives the recorded ids of many searches, round by round; everything else is the pair's.
@@ -163,7 +163,7 @@ impl Replay<'_> {
         let before = slot.parent.as_ref().map(|p| p.text.clone());
         Ok(Growth {
             tokens: new[..n_new].to_vec(),
-            text: before.unwrap_or_else(Text::default).grown_to(&text),
+            text: before.unwrap_or_default().grown_to(&text),
             log_probs: Vec::new(),
             finish: eos.is_some_and(|at| at < n_new).then_some(Finish::Eos),
         })
