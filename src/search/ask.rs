@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::draw::Lineage;
-use super::hypothesis::{Finish, Hypothesis, HypothesisId, TokenId};
+use super::hypothesis::{Finish, Hypothesis};
+use super::ids::{HypothesisId, TokenId};
 use super::params::{Rules, Sampling};
 use super::rope::{Rope, Text};
 use super::score::{LogRatio, PairId};

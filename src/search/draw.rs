@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hypothesis::Successor;
+use super::ids::Successor;
 
 /// Which stream of random numbers a hypothesis draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use super::ask::{Answer, Ask, ModelError};
 use super::engine::ChunkBeamSearch;
 use super::entry::{Entry, Partial};
 use super::error::SearchError;
-use super::hypothesis::HypothesisId;
+use super::ids::HypothesisId;
 use super::score::PairId;
 
 /// Names a search among those that an executor serves.

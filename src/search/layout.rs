@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::ask::Slot;
 use super::draw::Lineage;
 use super::entry::CandidateSlot;
-use super::hypothesis::{Hypothesis, HypothesisId, Successor};
+use super::hypothesis::Hypothesis;
+use super::ids::{HypothesisId, Successor};
 use super::params::{Rules, SearchParams};
 
 /// A new candidate: one more chunk after `parent`, or after the prompt.

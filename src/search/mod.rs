@@ -9,6 +9,7 @@ pub mod error;
 mod hand;
 pub mod history;
 pub mod hypothesis;
+pub mod ids;
 pub mod lanes;
 mod layout;
 pub mod params;
@@ -25,7 +26,8 @@ pub use engine::ChunkBeamSearch;
 pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial};
 pub use error::{Refused, SearchError};
 pub use history::{Cut, Ending, Fate, History, Node, Round};
-pub use hypothesis::{Finish, Hypothesis, HypothesisId, Successor, TokenId};
+pub use hypothesis::{Finish, Hypothesis};
+pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress};
 pub use params::{
     BeamWidth, ChunkLen, Draft, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,

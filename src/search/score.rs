@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use super::hypothesis::TokenId;
+use super::ids::TokenId;
 use super::rope::{Iter, Rope};
 
 /// Names a weak pair: its name or SPEC.

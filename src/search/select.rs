@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Mark;
-use super::hypothesis::{Hypothesis, HypothesisId};
+use super::hypothesis::Hypothesis;
+use super::ids::HypothesisId;
 use super::params::{Ranking, SearchParams};
 use super::score::{LogRatio, PairId};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::entry::{CandidateSlot, Entry, Mark, Partial};
 use super::history::{Ending, History, Round, slot_of};
-use super::hypothesis::{Hypothesis, HypothesisId};
+use super::hypothesis::Hypothesis;
+use super::ids::HypothesisId;
 use super::rope::Text;
 
 /// What is known of a candidate, from its slot on.

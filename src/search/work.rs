@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::ask::{Grow, Growth, Slot};
 use super::error::SearchError;
-use super::hypothesis::{Finish, Hypothesis, HypothesisId};
+use super::hypothesis::{Finish, Hypothesis};
+use super::ids::HypothesisId;
 use super::layout::{Place, Seat};
 use super::params::SearchParams;
 use super::score::{LogRatio, PairId, Scores};
@@ -142,7 +143,7 @@ pub(super) fn continued(
         id: HypothesisId(0),
         parent: parent.map(|p| p.id),
         round: 0,
-        successor: super::hypothesis::Successor::Sampled(0),
+        successor: super::ids::Successor::Sampled(0),
         lineage: root,
         chunk_start,
         tokens,

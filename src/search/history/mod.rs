@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId};
-use super::hypothesis::{Hypothesis, HypothesisId};
+use super::hypothesis::Hypothesis;
+use super::ids::HypothesisId;
 use super::score::PairId;
 
 pub use node::{Ending, Node};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::round::Round;
 use crate::search::entry::{EndReason, Mark, NodeId};
-use crate::search::hypothesis::{Hypothesis, HypothesisId};
+use crate::search::hypothesis::Hypothesis;
+use crate::search::ids::HypothesisId;
 use crate::search::params::Rules;
 use crate::search::score::{LogRatio, PairId};
 use crate::search::select::rank_by;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::History;
-use crate::search::hypothesis::{Hypothesis, HypothesisId};
+use crate::search::hypothesis::Hypothesis;
+use crate::search::ids::HypothesisId;
 use crate::search::score::{LogRatio, PairId};
 
 impl History {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::search::entry::{CandidateSlot, Mark, NodeId};
-use crate::search::hypothesis::{Hypothesis, HypothesisId};
+use crate::search::hypothesis::Hypothesis;
+use crate::search::ids::HypothesisId;
 use crate::search::params::SearchParams;
 use crate::search::score::PairId;
 use crate::search::select::{Marks, Ranker, boost_of};
