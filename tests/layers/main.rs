@@ -164,15 +164,7 @@ const ROOMS: &[Room] = &[
 
 /// Arrows that still close circles, to be turned.
 const TO_TURN: &[(&str, &str)] = &[
-    ("search/hypothesis.rs", "search/port.rs"),
     ("search/score.rs", "search/hypothesis.rs"),
-    ("search/wheel.rs", "search/engine.rs"),
-    ("ui/comparison.rs", "ui/response.rs"),
-    ("ui/token_table.rs", "ui/evidence.rs"),
-    ("ui/help.rs", "ui/overlay.rs"),
-    ("ui/tour.rs", "ui/overlay.rs"),
-    ("ui/tour.rs", "ui/screen.rs"),
-    ("ui/xray_facts.rs", "ui/xray.rs"),
 ];
 
 fn house() -> House {
