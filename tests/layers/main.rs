@@ -163,9 +163,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Arrows that still close circles, to be turned.
-const TO_TURN: &[(&str, &str)] = &[
-    ("search/score.rs", "search/hypothesis.rs"),
-];
+const TO_TURN: &[(&str, &str)] = &[("search/score.rs", "search/hypothesis.rs")];
 
 fn house() -> House {
     House::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
