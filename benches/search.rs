@@ -9,7 +9,7 @@ use w2s::library::{Library, Model};
 use w2s::models::{DecoderConfig, ModelSpec, PairSpec};
 use w2s::search::{
     Answer, Ask, ChunkBeamSearch, Executor, Grow, Hypothesis, HypothesisId, LaneId, Lanes,
-    LogRatio, ModelError, PairId, Partial, Response, Rules, Sampling, Score, SearchParams,
+    LogRatio, ModelError, PairId, Partial, Response, Rules, Sampling, Score, SearchParams, Served,
 };
 
 fn main() {
@@ -74,7 +74,7 @@ impl Executor for Unscored {
         };
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         let Some(Score { pair, responses }) = self.wanted.take() else {
             return self.strong.step();
         };
@@ -259,17 +259,17 @@ fn bundled_pair_full_rescoring_over_16_responses_of_50(bencher: Bencher) {
 /// Sixteen whole responses.
 fn responses(setting: &Setting, params: SearchParams) -> Vec<Response> {
     let mut search = ChunkBeamSearch::new(params, the_pair());
-    let Ask::Grow(Grow { slots, .. }) = search.next() else {
+    let Ask::Grow(Grow { slots, .. }) = search.ask() else {
         unreachable!("a search begins with chunks");
     };
     let mut executor = executor(setting, &params);
-    while let ask @ Ask::Grow(_) = search.next() {
+    while let ask @ Ask::Grow(_) = search.ask() {
         executor.post(LANE, Some(&ask));
         for (_, answer) in executor.step() {
             search.supply(answer.unwrap()).unwrap();
         }
     }
-    let Ask::Score(score) = search.next() else {
+    let Ask::Score(score) = search.ask() else {
         unreachable!("complete chunks are scored");
     };
     assert_eq!(score.responses.len(), slots.len());

@@ -1,7 +1,7 @@
 //! The user's hand on the search: candidates marked, written, taken; where the head goes, and
 //! that taken back.
 
-use super::{App, Editor, Effect, Overlay};
+use super::{Action, App, Context, Editor, Effect, Overlay, Phase};
 use crate::message::{Act, Command};
 use crate::search::{HypothesisId, Mark, NodeId};
 
@@ -39,16 +39,30 @@ impl App {
         let Some(node) = self.reachable() else {
             return Vec::new();
         };
+        let note = self.destination(node) + &self.onwards();
+        self.turn(Act::Go(node), &note)
+    }
+
+    /// Where going to a node leads.
+    fn destination(&self, node: NodeId) -> String {
         let history = self.run.trace.history();
-        let note = match history.node(node).and_then(|node| node.round()) {
+        match history.node(node).and_then(|node| node.round()) {
             _ if node == history.head() => "the round begins again".to_owned(),
             Some(round) if self.run.leads_to_head(node) => {
                 format!("back after round {}", round.number)
             }
             Some(round) => format!("going on after round {}", self.run.name_of(round)),
             None => "back to the prompt".to_owned(),
-        };
-        self.turn(Act::Go(node), &note)
+        }
+    }
+
+    /// A run that was over stands where it is put: by itself it would only do the same again.
+    fn onwards(&self) -> String {
+        let key = self.keymap.label(Context::Main, Action::TogglePause);
+        match self.run.phase {
+            Phase::Finished => format!(": {key} goes on"),
+            _ => String::new(),
+        }
     }
 
     pub(super) fn undo_turn(&mut self) -> Vec<Effect> {

@@ -18,7 +18,7 @@ use crate::library::{Model, WeakPair, free_memory};
 use crate::models::TokenId;
 use crate::search::{
     Answer, Ask, Executor, Growth, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial,
-    Response, Rules, Score, SearchParams, Slot,
+    Response, Rules, Score, SearchParams, Served, Slot,
 };
 use crate::template::Templates;
 
@@ -28,6 +28,8 @@ pub struct ModelExecutor {
     templates: Templates,
     strong: Strong,
     pairs: HashMap<PairId, Pair>,
+    /// What pairs that are let go had scored.
+    n_scored_before: u64,
     lanes: BTreeMap<LaneId, Lane>,
 }
 
@@ -52,6 +54,7 @@ impl ModelExecutor {
             templates,
             strong: Strong::new(strong),
             pairs: HashMap::new(),
+            n_scored_before: 0,
             lanes: BTreeMap::new(),
         }
     }
@@ -71,7 +74,7 @@ impl ModelExecutor {
     /// Weak tokens scored so far, all searches and pairs together; each half read them.
     #[must_use]
     pub fn n_scored(&self) -> u64 {
-        self.pairs.values().map(Pair::n_scored).sum()
+        self.n_scored_before + self.pairs.values().map(Pair::n_scored).sum::<u64>()
     }
 
     /// Ids that the strong model has read so far, all searches together.
@@ -99,7 +102,8 @@ impl ModelExecutor {
 
     /// Lets go of the pairs that are not named.
     pub fn keep_pairs(&mut self, is_kept: impl Fn(&PairId) -> bool) {
-        self.pairs.retain(|id, _| is_kept(id));
+        let gone = self.pairs.extract_if(|id, _| !is_kept(id));
+        self.n_scored_before += gone.map(|(_, pair)| pair.n_scored()).sum::<u64>();
         for lane in self.lanes.values_mut() {
             lane.readers.retain(|id, _| is_kept(id));
         }
@@ -246,7 +250,7 @@ impl ModelExecutor {
     }
 
     /// One pass of the strong model for all that grows.
-    fn grow(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn grow(&mut self) -> Vec<Served> {
         match self.strong.step() {
             Ok(done) => done.into_iter().map(|(lane, a)| (lane, Ok(a))).collect(),
             Err(error) => {
@@ -257,7 +261,7 @@ impl ModelExecutor {
     }
 
     /// One pass of a pair for all that waits for it: over prompts first, then over responses.
-    fn score(&mut self, pair: &PairId) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn score(&mut self, pair: &PairId) -> Vec<Served> {
         let waits = |lane: &Lane| {
             lane.scores
                 .as_ref()
@@ -286,7 +290,7 @@ impl ModelExecutor {
         &mut self,
         pair: &PairId,
         lanes: &[LaneId],
-    ) -> Result<Option<Vec<(LaneId, Result<Answer, ModelError>)>>, ModelError> {
+    ) -> Result<Option<Vec<Served>>, ModelError> {
         for lane in lanes {
             self.admit_pair(*lane, pair)?;
         }
@@ -342,7 +346,7 @@ fn answers(
     lanes: &[LaneId],
     asked: &[Asked<'_>],
     ratios: Vec<LogRatio>,
-) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+) -> Vec<Served> {
     let mut by_lane: BTreeMap<LaneId, Vec<(HypothesisId, LogRatio)>> =
         lanes.iter().map(|lane| (*lane, Vec::new())).collect();
     for (asked, ratio) in asked.iter().zip(ratios) {
@@ -379,7 +383,7 @@ impl Executor for ModelExecutor {
         }
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         let n_growing = self.strong.n_growing();
         match self.most_wanted() {
             Some((pair, n)) if n >= n_growing => self.score(&pair),

@@ -11,8 +11,8 @@ use crate::guide::{
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
 use crate::search::{
-    Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
-    SearchParams, TokenId,
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
+    SearchParams, Served, TokenId,
 };
 
 impl From<Device> for DeviceChoice {
@@ -129,7 +129,7 @@ impl Executor for Guided {
         self.executor.post(lane, ask);
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         self.executor.step()
     }
 

@@ -9,7 +9,7 @@ use super::ports::{Detokenizer, PromptExecutor};
 use super::recording::{RecordedRound, Tape};
 use crate::search::{
     Answer, Ask, Executor, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError,
-    PairId, Partial, Rules, SearchParams, Slot, TokenId,
+    PairId, Partial, Rules, SearchParams, Served, Slot, TokenId,
 };
 
 /// Gives the recorded ids of many searches, round by round; everything else is the pair's.
@@ -72,7 +72,7 @@ impl Executor for TapeExecutor {
     }
 
     /// Recorded rounds cost nothing: all of them come at once, before the pair is let to work.
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         match std::mem::take(&mut self.wanted) {
             none if none.is_empty() => self.pair.step(),
             wanted => {

@@ -1,7 +1,7 @@
 //! Chunk-level beam search (paper Algorithm 1) as a machine that asks.
 //!
 //! A round lays out W·K candidates, asks for their chunks, asks for their scores and keeps the
-//! best W. [`ChunkBeamSearch::next`] says what is needed, [`ChunkBeamSearch::supply`] takes the
+//! best W. [`ChunkBeamSearch::ask`] says what is needed, [`ChunkBeamSearch::supply`] takes the
 //! answer in; every step is an entry of its [`History`]. A round that is broken off leaves
 //! nothing behind but the ids it used, and can simply be run again.
 
@@ -83,7 +83,7 @@ impl ChunkBeamSearch {
     }
 
     /// What is needed to go on. Asking again without an answer asks for the same.
-    pub fn next(&mut self) -> Ask {
+    pub fn ask(&mut self) -> Ask {
         loop {
             if let Some(ask) = self.settle() {
                 return ask;

@@ -13,6 +13,9 @@ use super::score::PairId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId(pub u64);
 
+/// What an executor has to say to a lane.
+pub type Served = (LaneId, Result<Answer, ModelError>);
+
 /// Answers asks: models, a tape, toys, a server.
 pub trait Executor {
     /// What a lane needs now, in the place of what it needed before; `None` lets its chunks
@@ -22,7 +25,7 @@ pub trait Executor {
 
     /// A piece of work of at most one pass of a model, for as many lanes as it can serve at
     /// once. What is complete now; nothing while there is more to do.
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)>;
+    fn step(&mut self) -> Vec<Served>;
 
     /// The chunks of a lane as far as they have grown; scored by a pair at the cost of one pass,
     /// where one is named.
@@ -44,7 +47,7 @@ impl<E: Executor + ?Sized> Executor for Box<E> {
         (**self).post(lane, ask);
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         (**self).step()
     }
 
@@ -200,7 +203,7 @@ impl Lane {
     fn ask(&mut self) -> Option<Ask> {
         match self.motion {
             Motion::Stands => self.search.settle(),
-            Motion::Runs | Motion::Holds => Some(self.search.next()),
+            Motion::Runs | Motion::Holds => Some(self.search.ask()),
         }
     }
 

@@ -28,7 +28,7 @@ pub use error::{Refused, SearchError};
 pub use history::{Cut, Ending, Fate, History, Node, Round};
 pub use hypothesis::{Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
-pub use lanes::{Executor, LaneId, Lanes, Motion, Progress};
+pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use params::{
     BeamWidth, ChunkLen, Draft, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,
     Successors, Weight,

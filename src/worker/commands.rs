@@ -14,20 +14,12 @@ impl Worker {
     pub(super) fn obey(&mut self, command: Command) -> Result<(), Gone> {
         match command {
             Command::Start(request) => return self.start(request),
-            Command::Load { id, part, spec } => {
-                self.loader.start(id, part, spec);
-                return Ok(());
-            }
-            Command::CancelLoad(id) => {
-                self.loader.cancel(id);
-                return Ok(());
-            }
-            Command::UseStrong(spec) => {
-                self.startup.strong = ModelSpec::parse(&spec);
-                return Ok(());
-            }
-            command => self.obey_in_run(command),
+            Command::Load { id, part, spec } => self.loader.start(id, part, spec),
+            Command::CancelLoad(id) => self.loader.cancel(id),
+            Command::UseStrong(spec) => self.startup.strong = ModelSpec::parse(&spec),
+            command => return self.obey_in_run(command),
         }
+        Ok(())
     }
 
     /// A command of another run than the one under way is stale.

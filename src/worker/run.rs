@@ -159,10 +159,8 @@ impl Run {
                 self.n_grown = 0;
                 self.clock.now = Duration::ZERO;
             }
-            Entry::Scored { .. } => {
-                if self.drive == (Drive::ToCut { cuts_first: false }) {
-                    self.drive = Drive::Stand;
-                }
+            Entry::Scored { .. } if self.drive == (Drive::ToCut { cuts_first: false }) => {
+                self.drive = Drive::Stand;
             }
             Entry::Selected { again, .. } => {
                 if again.is_none() {

@@ -75,7 +75,7 @@ fn a_long_prompt_is_read_in_pieces() {
     let settings = params(1, 2, 4, 4);
     executor.open(LaneId(1), &prompt, &id(), &settings).unwrap();
     let mut search = ChunkBeamSearch::new(settings, id());
-    let ask = search.next();
+    let ask = search.ask();
     assert!(matches!(ask, Ask::Grow(_)));
     executor.post(LaneId(1), Some(&ask));
     assert!(executor.step().is_empty());

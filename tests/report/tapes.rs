@@ -8,7 +8,7 @@ use tokenizers::Tokenizer;
 use w2s::report::{Detokenizer, Models, Outcome, PromptExecutor, RecordedSearch, Recording, Stop};
 use w2s::search::{
     Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
-    Score, SearchParams, TokenId, TokenTerm,
+    Score, SearchParams, Served, TokenId, TokenTerm,
 };
 
 use crate::conformance::{assert_same, recordings};
@@ -137,7 +137,7 @@ impl Executor for RecordedPair {
         };
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         let wanted = |(id, (table, score)): (&LaneId, &mut (Table, Option<Score>))| {
             Some((*id, Ok(look_up(table, score.take()?))))
         };

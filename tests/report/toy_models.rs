@@ -8,8 +8,8 @@ use clap::Parser;
 use w2s::cli::Cli;
 use w2s::report::{self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop};
 use w2s::search::{
-    Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Response,
-    Rules, SearchParams, Slot, TokenId,
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Response, Rules,
+    SearchParams, Served, Slot, TokenId,
 };
 
 use crate::toy::{self, EOS, Tables, Toys, first_pair, letter, log_ratio};
@@ -123,7 +123,7 @@ impl Executor for ToyExecutor {
         }
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         self.models.seen.borrow_mut().steps += 1;
         self.lanes.values_mut().flat_map(Executor::step).collect()
     }

@@ -36,7 +36,7 @@ fn growing(case: &Case, number: usize) -> (ChunkBeamSearch, Tables) {
         search.round_idx() + 1 == number
     })
     .unwrap();
-    let ask = search.next();
+    let ask = search.ask();
     let Some(Answer::Grown(mut grown)) = answer(&models, &ask).unwrap() else {
         panic!("a round begins with its chunks: {ask:?}");
     };
@@ -310,7 +310,7 @@ fn a_cut_waits_for_the_scores_of_the_pair_that_makes_it() {
     search.use_pair(pair(8, 9, 1));
     search.supply(Answer::Cut).unwrap();
     assert!(search.is_open());
-    assert!(matches!(search.next(), Ask::Score(_)));
+    assert!(matches!(search.ask(), Ask::Score(_)));
     settle(&mut search, &models);
     search.supply(Answer::Cut).unwrap();
     assert!(!search.is_open());

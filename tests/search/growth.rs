@@ -72,7 +72,7 @@ fn cost(n: usize) -> Cost {
         widest: 0,
     };
     loop {
-        let ask = search.next();
+        let ask = search.ask();
         cost.count(&search, &ask);
         match answer(&models, &ask).unwrap() {
             Some(answer) => search.supply(answer).unwrap(),

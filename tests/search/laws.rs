@@ -360,7 +360,7 @@ fn a_failed_round_leaves_the_beam_unchanged() {
 #[test]
 fn a_chunk_that_is_too_short_is_refused_and_asked_for_again() {
     let mut search = ChunkBeamSearch::new(SearchParams::default(), first_pair());
-    let ask = search.next();
+    let ask = search.ask();
     let w2s::search::Ask::Grow(grow) = &ask else {
         panic!("chunks come first: {ask:?}");
     };
@@ -373,5 +373,5 @@ fn a_chunk_that_is_too_short_is_refused_and_asked_for_again() {
             expected: 5
         })
     );
-    assert_eq!(search.next(), ask);
+    assert_eq!(search.ask(), ask);
 }

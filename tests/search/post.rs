@@ -21,15 +21,15 @@ impl Post {
             return Ok(());
         };
         self.disturb(search, models);
-        prop_assert_eq!(&search.next(), ask);
+        prop_assert_eq!(&search.ask(), ask);
         let parts = parts(&whole);
         for part in parts.iter().skip(1).rev() {
             search.supply(part.clone()).unwrap();
             search.supply(part.clone()).unwrap();
         }
-        let before = search.next();
+        let before = search.ask();
         self.disturb(search, models);
-        prop_assert_eq!(&search.next(), &before);
+        prop_assert_eq!(&search.ask(), &before);
         search.supply(parts[0].clone()).unwrap();
         self.past.push(whole);
         Ok(())
@@ -38,7 +38,7 @@ impl Post {
     /// What nobody asked for, or not any more.
     fn disturb(&mut self, search: &mut ChunkBeamSearch, models: &Tables) {
         self.n_sent += 1;
-        let ask = &search.next();
+        let ask = &search.ask();
         let late = self.past.len().checked_sub(1 + self.n_sent % 7);
         let late = late
             .map(|i| self.past[i].clone())
@@ -111,7 +111,7 @@ pub fn play(
 ) -> Checked {
     let mut search = case.search();
     let mut one = |search: &mut ChunkBeamSearch| {
-        let ask = search.next();
+        let ask = search.ask();
         answer(search, &ask)
     };
     for input in script {

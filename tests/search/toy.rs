@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use w2s::search::{
     Answer, Ask, ChunkBeamSearch, Entry, Executor, Finish, Grow, Growth, HypothesisId, LaneId,
-    LogRatio, ModelError, PairId, Partial, Response, SearchError, Slot, TokenId, TokenTerm,
+    LogRatio, ModelError, PairId, Partial, Response, SearchError, Served, Slot, TokenId, TokenTerm,
 };
 
 pub const EOS: TokenId = 0;
@@ -180,7 +180,7 @@ pub fn drive(
         if is_enough(search) {
             return Ok(search.news());
         }
-        let ask = search.next();
+        let ask = search.ask();
         if ask == Ask::Cut && is_enough(search) {
             return Ok(search.news());
         }
@@ -260,7 +260,7 @@ impl<M: Models> Executor for Toys<M> {
         }
     }
 
-    fn step(&mut self) -> Vec<(LaneId, Result<Answer, ModelError>)> {
+    fn step(&mut self) -> Vec<Served> {
         let mut answers = Vec::new();
         for (id, rows) in &mut self.lanes {
             let Some(ask) = rows.ask.clone() else {

@@ -88,7 +88,7 @@ impl History {
                 marks,
                 ..
             } => {
-                if let Some(mut round) = self.to_cut(*again, pair) {
+                if let Some(mut round) = self.round_to_cut(*again, pair) {
                     round.select(*node, kept, pruned, marks);
                     self.grow_tree(round, again.is_some());
                 }
@@ -267,7 +267,7 @@ impl History {
     }
 
     /// The round that is to be cut: the one under way, or that of a node once more, under `pair`.
-    fn to_cut(&mut self, again: Option<NodeId>, pair: &PairId) -> Option<Round> {
+    fn round_to_cut(&mut self, again: Option<NodeId>, pair: &PairId) -> Option<Round> {
         let Some(node) = again else {
             return self.take_open();
         };
