@@ -82,6 +82,7 @@ impl ChunkBeamSearch {
     }
 
     /// What is needed to go on. Asking again without an answer asks for the same.
+    #[allow(clippy::should_implement_trait)] // No iterator: nothing is used up by asking.
     pub fn next(&mut self) -> Ask {
         loop {
             if let Some(ask) = self.settle() {

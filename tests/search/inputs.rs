@@ -143,7 +143,7 @@ pub fn nth(search: &ChunkBeamSearch, n: usize) -> HypothesisId {
     let history = search.history();
     let late = history.rounds().iter().rev().take(2);
     let mut ids: Vec<HypothesisId> = late.flat_map(|round| round.ids()).collect();
-    if n % 4 == 0 || ids.is_empty() {
+    if n.is_multiple_of(4) || ids.is_empty() {
         ids = (0..20).map(HypothesisId).collect();
     }
     ids[n / 4 % ids.len()]

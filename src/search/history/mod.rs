@@ -87,7 +87,7 @@ impl History {
                 marks,
                 ..
             } => {
-                if let Some(mut round) = self.to_cut(*again, pair) {
+                if let Some(mut round) = self.take_for_cut(*again, pair) {
                     round.select(*node, kept, pruned, marks);
                     self.grow_tree(round, again.is_some());
                 }
@@ -266,7 +266,7 @@ impl History {
     }
 
     /// The round that is to be cut: the one under way, or that of a node once more, under `pair`.
-    fn to_cut(&mut self, again: Option<NodeId>, pair: &PairId) -> Option<Round> {
+    fn take_for_cut(&mut self, again: Option<NodeId>, pair: &PairId) -> Option<Round> {
         let Some(node) = again else {
             return self.take_open();
         };
