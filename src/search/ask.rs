@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use super::draw::Lineage;
-use super::hypothesis::{Finish, Hypothesis, HypothesisId, TokenId};
+use super::hypothesis::{Finish, Hypothesis, HypothesisId};
 use super::params::{Rules, Sampling};
 use super::rope::{Rope, Text};
-use super::score::{LogRatio, PairId};
+use super::score::{LogRatio, PairId, TokenId};
 
 /// Why models could not do what was asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -7,7 +7,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hypothesis::Successor;
+/// Which successor of its parent a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Successor {
+    /// Sampled by the strong model, counted from 0.
+    Sampled(usize),
+    /// Written by the user, counted from 0 within the run.
+    Typed { typed: usize },
+}
 
 /// Which stream of random numbers a hypothesis draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hypothesis::{Hypothesis, HypothesisId, Successor};
+use super::draw::Successor;
+use super::hypothesis::{Hypothesis, HypothesisId};
 use super::params::SearchParams;
 use super::score::{LogRatio, PairId};
 

@@ -3,13 +3,10 @@
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use super::draw::Lineage;
+use super::draw::{Lineage, Successor};
 use super::params::Rules;
 use super::rope::{Rope, Text};
-use super::score::{LogRatio, PairId, Scores};
-
-/// A token id of the strong model's vocabulary (or the weak pair's, in [`super::score::TokenTerm`]).
-pub type TokenId = u32;
+use super::score::{LogRatio, PairId, Scores, TokenId};
 
 /// Names a hypothesis within one run; given in the order of creation, never reused.
 #[derive(
@@ -26,18 +23,6 @@ pub enum Finish {
     Eos,
     /// The token budget is used up.
     Length,
-}
-
-/// Which successor of its parent a candidate is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveSerialize, Deserialize,
-)]
-#[serde(untagged)]
-pub enum Successor {
-    /// Sampled by the strong model, counted from 0.
-    Sampled(usize),
-    /// Written by the user, counted from 0 within the run.
-    Typed { typed: usize },
 }
 
 /// A response so far, sampled from the strong model and scored by weak pairs.

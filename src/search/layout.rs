@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ask::Slot;
-use super::draw::Lineage;
+use super::draw::{Lineage, Successor};
 use super::entry::CandidateSlot;
-use super::hypothesis::{Hypothesis, HypothesisId, Successor};
+use super::hypothesis::{Hypothesis, HypothesisId};
 use super::params::{Rules, SearchParams};
 
 /// A new candidate: one more chunk after `parent`, or after the prompt.

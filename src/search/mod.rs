@@ -20,17 +20,17 @@ pub mod trace;
 mod work;
 
 pub use ask::{Answer, Ask, Grow, Growth, ModelError, Response, Score, Slot};
-pub use draw::Lineage;
+pub use draw::{Lineage, Successor};
 pub use engine::ChunkBeamSearch;
 pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial};
 pub use error::{Refused, SearchError};
 pub use history::{Cut, Ending, Fate, History, Node, Round};
-pub use hypothesis::{Finish, Hypothesis, HypothesisId, Successor, TokenId};
+pub use hypothesis::{Finish, Hypothesis, HypothesisId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress};
 pub use params::{
     BeamWidth, ChunkLen, Draft, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,
     Successors, Weight,
 };
 pub use rope::{Rope, Text};
-pub use score::{LogRatio, PairId, Scores, TokenTerm};
+pub use score::{LogRatio, PairId, Scores, TokenId, TokenTerm};
 pub use trace::{CandidateTrace, SearchTrace};

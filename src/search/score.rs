@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use super::hypothesis::TokenId;
 use super::rope::{Iter, Rope};
+
+/// A token id of the strong model's vocabulary, or the weak pair's in a [`TokenTerm`].
+pub type TokenId = u32;
 
 /// Names a weak pair: its name or SPEC.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveSerialize, Deserialize)]

@@ -162,19 +162,6 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// Arrows that still close circles, to be turned.
-const TO_TURN: &[(&str, &str)] = &[
-    ("search/hypothesis.rs", "search/port.rs"),
-    ("search/score.rs", "search/hypothesis.rs"),
-    ("search/wheel.rs", "search/engine.rs"),
-    ("ui/comparison.rs", "ui/response.rs"),
-    ("ui/token_table.rs", "ui/evidence.rs"),
-    ("ui/help.rs", "ui/overlay.rs"),
-    ("ui/tour.rs", "ui/overlay.rs"),
-    ("ui/tour.rs", "ui/screen.rs"),
-    ("ui/xray_facts.rs", "ui/xray.rs"),
-];
-
 fn house() -> House {
     House::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
@@ -240,24 +227,9 @@ fn only_models_and_decoder_know_candle() {
 
 #[test]
 fn no_file_is_in_a_circle() {
-    let mut house = house();
-    for arrow in TO_TURN {
-        let is_turned = !house.circles().iter().any(|circle| has(circle, arrow));
-        assert!(!is_turned, "{arrow:?} closes no circle: strike it");
-    }
-    let names = |house: &House, (from, to): &Arrow| {
-        TO_TURN.contains(&(&house.sources[*from].name, &house.sources[*to].name))
-    };
-    let arrows = std::mem::take(&mut house.arrows).into_iter();
-    house.arrows = arrows.filter(|arrow| !names(&house, arrow)).collect();
+    let house = house();
     let circles = house.circles().into_iter();
     assert_none(&circles.map(|files| files.join(" → ")).collect::<Vec<_>>());
-}
-
-/// Whether a circle goes along an arrow.
-fn has(circle: &[&str], (from, to): &(&str, &str)) -> bool {
-    let next = circle.iter().cycle().skip(1);
-    circle.iter().zip(next).any(|pair| pair == (from, to))
 }
 
 #[test]
