@@ -4,6 +4,7 @@
 //! `tests/fetch-models.sh` has brought it: how soon a stop or a restart is obeyed, beside how long
 //! one pass takes.
 
+#[path = "support/obeyed.rs"]
 mod obeyed;
 mod support;
 #[path = "../tests/binary/terminal.rs"]

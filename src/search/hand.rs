@@ -14,7 +14,7 @@ use super::ids::{HypothesisId, Successor};
 use super::layout::{Place, Seat, more_seats};
 use super::params::SearchParams;
 use super::score::PairId;
-use super::work::continued;
+use super::work::{Origin, continued};
 
 impl ChunkBeamSearch {
     /// Takes effect at the next round. `seed` and `rules` stay as they are.
@@ -207,13 +207,13 @@ impl ChunkBeamSearch {
             typed: self.n_typed,
         };
         let root = Lineage::root(self.params.seed());
-        continued(parent, chunk, &self.params, |new| Hypothesis {
+        let origin = Origin {
             id: HypothesisId(self.next_id),
             round,
             successor,
             lineage: root.successor(round, successor),
-            ..new
-        })
+        };
+        continued(parent, chunk, &self.params, origin)
     }
 
     /// The round that waits for its cut, or else the one that made the head, and its node.

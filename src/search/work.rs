@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ask::{Grow, Growth, Slot};
+use super::draw::Lineage;
 use super::error::SearchError;
 use super::hypothesis::{Finish, Hypothesis};
-use super::ids::HypothesisId;
+use super::ids::{HypothesisId, Successor};
 use super::layout::{Place, Seat};
 use super::params::SearchParams;
 use super::score::{LogRatio, PairId, Scores};
@@ -93,15 +94,13 @@ impl Work {
 
     /// A hypothesis that is not scored yet.
     fn hypothesis(&self, seat: &Seat, growth: &Growth) -> Hypothesis {
-        continued(seat.parent.as_deref(), growth, &self.params, |new| {
-            Hypothesis {
-                id: seat.id,
-                round: self.round,
-                successor: seat.successor,
-                lineage: seat.lineage,
-                ..new
-            }
-        })
+        let origin = Origin {
+            id: seat.id,
+            round: self.round,
+            successor: seat.successor,
+            lineage: seat.lineage,
+        };
+        continued(seat.parent.as_deref(), growth, &self.params, origin)
     }
 
     /// Reference rules: a finished row tiled once more, its score copied.
@@ -126,25 +125,32 @@ fn slots(places: &[Place]) -> Arc<[Slot]> {
     seats.filter(|seat| seat.grows()).map(Seat::slot).collect()
 }
 
-/// What `growth` makes of `parent`, unscored; `named` gives it its name and origin.
+/// Where a new hypothesis comes from.
+pub(super) struct Origin {
+    pub id: HypothesisId,
+    pub round: usize,
+    pub successor: Successor,
+    pub lineage: Lineage,
+}
+
+/// What `growth` makes of `parent`, unscored.
 pub(super) fn continued(
     parent: Option<&Hypothesis>,
     growth: &Growth,
     params: &SearchParams,
-    named: impl FnOnce(Hypothesis) -> Hypothesis,
+    origin: Origin,
 ) -> Hypothesis {
-    let root = super::draw::Lineage::root(params.seed());
     let tokens = parent.map(|p| p.tokens.clone()).unwrap_or_default();
     let log_probs = parent.map(|p| p.log_probs.clone()).unwrap_or_default();
     let chunk_start = tokens.len();
     let tokens = tokens.extended(chunk_start, growth.tokens.clone());
     let is_spent = tokens.len() >= params.max_new_tokens().get();
-    named(Hypothesis {
-        id: HypothesisId(0),
+    Hypothesis {
+        id: origin.id,
         parent: parent.map(|p| p.id),
-        round: 0,
-        successor: super::ids::Successor::Sampled(0),
-        lineage: root,
+        round: origin.round,
+        successor: origin.successor,
+        lineage: origin.lineage,
         chunk_start,
         tokens,
         text_start: parent.map_or(0, |p| growth.text.leaves(&p.text)),
@@ -153,5 +159,5 @@ pub(super) fn continued(
         finish: growth.finish.or(is_spent.then_some(Finish::Length)),
         scores: Scores::default(),
         chunk_terms: Vec::new(),
-    })
+    }
 }

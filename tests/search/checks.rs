@@ -45,6 +45,20 @@ pub fn check_before(history: &History, entry: &Entry) -> Checked {
             prop_assert_eq!(ids, expected);
             Ok(())
         }
+        Entry::Added {
+            round,
+            late: None,
+            candidate,
+        } => {
+            let open = history.open().unwrap();
+            prop_assert_eq!(open.number, *round);
+            let beside = open
+                .slots
+                .iter()
+                .any(|slot| slot.parent == candidate.parent);
+            prop_assert!(beside || open.candidates.iter().any(|c| c.parent == candidate.parent));
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -240,6 +240,31 @@ fn going_back_to_the_head_while_a_round_grows_is_nothing_to_undo() {
     assert_eq!(finish(&mut search, &models).tokens, straight.tokens);
 }
 
+/// What was under way when the head moved went on where it had moved to: under reference rules
+/// lowered settings end the beam once it has been scored with its EOS.
+#[test]
+fn an_end_that_is_being_scored_does_not_follow_the_head() {
+    let case = Case {
+        rules: Rules::Reference,
+        ..CASE
+    };
+    let (mut search, models) = (case.search(), case.tables());
+    drive(&mut search, &models, |search| search.round_idx() == 1).unwrap();
+    let draft = Draft {
+        max_new_tokens: 1,
+        ..search.params().draft()
+    };
+    search.set_params(draft.build().unwrap());
+    let ask = search.ask();
+    assert!(matches!(ask, Ask::Score(_)));
+    search.rewind(0).unwrap();
+    search
+        .supply(answer(&models, &ask).unwrap().unwrap())
+        .unwrap();
+    assert!(matches!(search.ask(), Ask::Grow(_)));
+    assert!(search.history().here().stopped().is_none());
+}
+
 /// n was a bare number: added to the length of a prompt it went past the largest there is.
 #[test]
 fn n_is_bounded_by_what_no_model_holds() {

@@ -7,6 +7,7 @@ mod growth;
 mod inputs;
 mod laws;
 mod names;
+mod pending;
 mod post;
 mod scenarios;
 mod scripts;

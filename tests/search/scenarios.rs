@@ -259,6 +259,8 @@ impl Stage {
 
     fn observed(&mut self) -> Expect {
         let ending = self.trace.ending().unwrap().clone();
+        let seen = self.trace.beam().iter().map(|id| self.trace.candidate(*id));
+        assert!(seen.flatten().all(|candidate| candidate.is_finished()));
         let rounds = self.trace.rounds().iter().map(|round| ExpectedRound {
             candidates: round.candidates.iter().map(|h| shown(h)).collect(),
             kept: round

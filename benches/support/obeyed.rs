@@ -22,18 +22,30 @@ const WALKED: usize = 200;
 pub fn all(n: usize) {
     let root = env!("CARGO_MANIFEST_DIR");
     let folder = std::env::var_os("W2S_TEST_MODELS");
-    let folder = folder.map_or_else(|| PathBuf::from(root).join("target/test-models"), PathBuf::from);
+    let folder = folder.map_or_else(
+        || PathBuf::from(root).join("target/test-models"),
+        PathBuf::from,
+    );
     let model = folder.join(SMOLLM2);
     if !model.exists() {
-        println!("(no {SMOLLM2} in {}: run tests/fetch-models.sh)", folder.display());
+        println!(
+            "(no {SMOLLM2} in {}: run tests/fetch-models.sh)",
+            folder.display()
+        );
         return;
     }
     let mut desk = Desk::new(&model.display().to_string());
     let passes = desk.passes(n * 5);
     tell("SmolLM2, best-of-16: one pass", passes);
     tell("SmolLM2, best-of-16: stop to standing", desk.stops(n));
-    tell("SmolLM2, best-of-16: restart to first round", desk.restarts(n));
-    tell("SmolLM2, 200 candidates walked, restart", desk.walks(n.div_ceil(5)));
+    tell(
+        "SmolLM2, best-of-16: restart to first round",
+        desk.restarts(n),
+    );
+    tell(
+        "SmolLM2, 200 candidates walked, restart",
+        desk.walks(n.div_ceil(5)),
+    );
 }
 
 struct Desk {
@@ -65,12 +77,19 @@ impl Desk {
     }
 
     fn send(&self, command: Command) {
-        self.worker.commands.send(command).expect("a worker that lives");
+        self.worker
+            .commands
+            .send(command)
+            .expect("a worker that lives");
     }
 
     fn until(&mut self, wanted: impl Fn(&Update) -> bool) -> Update {
         loop {
-            let update = self.worker.updates.blocking_recv().expect("a worker that lives");
+            let update = self
+                .worker
+                .updates
+                .blocking_recv()
+                .expect("a worker that lives");
             if let Update::Failed { error, .. } = &update {
                 panic!("{error}");
             }
@@ -159,7 +178,13 @@ impl Desk {
         let one = |desk: &mut Self| {
             desk.start(short);
             let scored = desk.until(|u| {
-                matches!(u, Update::Search { entry: Entry::Scored { .. }, .. })
+                matches!(
+                    u,
+                    Update::Search {
+                        entry: Entry::Scored { .. },
+                        ..
+                    }
+                )
             });
             desk.send(Command::Pause(desk.run));
             desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
