@@ -29,7 +29,7 @@ fn output(library: &mut Library, args: &[&str]) -> String {
     let mut session = Session {
         models: library,
         out: &mut out,
-        stop: CancelToken::default(),
+        stop: CancelToken::default().into(),
     };
     let outcome = execute(&cli.command.unwrap(), &mut session);
     assert_eq!(outcome.unwrap(), Outcome::Done, "{args:?}");

@@ -10,20 +10,21 @@ mod print;
 mod progress;
 mod run;
 mod score;
+mod stop;
 mod tape;
 
-use std::io::Write;
+use std::io::{IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 
 pub use error::ReportError;
 pub use models::bars;
+pub use stop::Stop;
 pub use tape::{RecordedRound, RecordedSearch, Recording};
 
 use crate::cli::{Command, Print};
 use crate::guide::{Position, Seams, Xray};
 use crate::library::Checked;
-use crate::line::one_line;
-use crate::message::CancelToken;
+use crate::line::{Visible, say};
 use crate::models::ModelSpec;
 use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
 
@@ -153,8 +154,8 @@ pub trait Detokenizer {
 pub struct Session<'a> {
     pub models: &'a mut dyn Models,
     pub out: &'a mut dyn Write,
-    /// Set by Ctrl-C.
-    pub stop: CancelToken,
+    /// Set by signals.
+    pub stop: Stop,
 }
 
 /// How a command ended, when nothing went wrong.
@@ -181,33 +182,39 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
     Ok(outcome)
 }
 
-/// The headless twin as a program: stdout, Ctrl-C and the exit code.
+/// The headless twin as a program: stdout, signals and the exit code.
 pub fn main(command: &Command, models: &mut dyn Models) -> ExitCode {
-    let stop = CancelToken::default();
-    // Without a handler Ctrl-C ends the process at once, which is no reason not to start.
-    let _ = stop_on_ctrl_c(stop.clone());
-    let mut out = std::io::stdout().lock();
+    let stop = Stop::default();
+    // Without a handler a signal ends the process at once, which is no reason not to start.
+    let _ = stop.listen();
     let mut session = Session {
         models,
-        out: &mut out,
-        stop,
+        out: &mut *stdout(),
+        stop: stop.clone(),
     };
-    exit_code(&execute(command, &mut session))
+    exit_code(&execute(command, &mut session), &stop)
+}
+
+/// Stdout: into a pipe what is written goes as it is, on a terminal nothing of it is obeyed.
+fn stdout() -> Box<dyn Write> {
+    let stdout: StdoutLock<'static> = std::io::stdout().lock();
+    match stdout.is_terminal() {
+        true => Box::new(Visible::new(stdout)),
+        false => Box::new(stdout),
+    }
 }
 
 /// Prints what needs no models.
 #[must_use]
 pub fn print(what: &Print) -> ExitCode {
-    exit_code(&print::print(what, &mut std::io::stdout().lock()))
+    exit_code(&print::print(what, &mut *stdout()), &Stop::default())
 }
 
 /// Tells an error in one sentence on stderr. A closed pipe (`w2s … | head`) is no error.
-#[must_use]
-pub fn exit_code(result: &Result<Outcome, ReportError>) -> ExitCode {
+fn exit_code(result: &Result<Outcome, ReportError>, stop: &Stop) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        // 128 + SIGINT, as shells have it.
-        Ok(Outcome::Stopped) => ExitCode::from(130),
+        Ok(Outcome::Stopped) => ExitCode::from(stop.exit_code()),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
@@ -215,26 +222,6 @@ pub fn exit_code(result: &Result<Outcome, ReportError>) -> ExitCode {
 
 /// One sentence on stderr, exit code 2.
 pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {}", one_line(&error.to_string()));
+    say(error);
     ExitCode::from(2)
-}
-
-/// The first Ctrl-C cancels `stop`, so that what is done can be printed; the second ends the
-/// process.
-fn stop_on_ctrl_c(stop: CancelToken) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let listen = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    };
-    std::thread::Builder::new()
-        .name("ctrl-c".to_owned())
-        .spawn(move || runtime.block_on(listen))?;
-    Ok(())
 }

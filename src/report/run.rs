@@ -64,6 +64,7 @@ impl<'a> Batch<'a> {
         self.progress.loading();
         let (strong, pair) = (&self.work.strong, &self.work.pair);
         session.models.prepare(Some(strong), pair)?;
+        session.stop.heed();
         let settings = Settings::new(self.work, session.models.device());
         let outcome = self.run_jobs(&settings, session);
         if outcome.is_ok() || !self.results.is_empty() {

@@ -47,6 +47,7 @@ fn score_cases(
 ) -> Result<Outcome, ReportError> {
     let cases = read_cases(path)?;
     session.models.prepare(None, args.pair.pair())?;
+    session.stop.heed();
     for case in &cases {
         if session.stop.is_cancelled() {
             return Ok(Outcome::Stopped);

@@ -192,7 +192,7 @@ fn a_closed_pipe_ends_the_search_and_is_no_error() {
         let mut session = Session {
             models: &mut ToyModels::default(),
             out: &mut ClosedPipe { left: 10 },
-            stop: CancelToken::default(),
+            stop: CancelToken::default().into(),
         };
         let error = execute(&command, &mut session).unwrap_err();
         assert!(error.is_closed_pipe(), "{format}: {error}");
