@@ -10,12 +10,10 @@ pub fn config_file() -> Option<PathBuf> {
     dirs().map(|dirs| dirs.config_dir().join("config.toml"))
 }
 
-/// Where the playground writes what the screen has no room for.
+/// Where the program writes what a sentence has no room for; nowhere for users without a home.
 #[must_use]
-pub fn log_file() -> PathBuf {
-    state_folder()
-        .unwrap_or_else(std::env::temp_dir)
-        .join("w2s.log")
+pub fn log_file() -> Option<PathBuf> {
+    state_folder().map(|folder| folder.join("w2s.log"))
 }
 
 /// Whether the tour was never dismissed.

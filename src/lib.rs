@@ -15,12 +15,14 @@
 //! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, guide, library, decoder, models, template, measure, message |
 //! | [`app`] | the playground's state: message in, effects out | search, message |
 //! | [`ui`] | draws `&App` | app, search, message, ratatui |
-//! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home |
+//! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home, line |
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line |
-//! | [`mod@line`], [`home`], [`log`], [`samples`] | text in one line, the platform's folders, the log, sample prompts | std |
+//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line, keeper |
+//! | [`keeper`] | the process that waits for the one that works | line |
+//! | [`panics`] | how a panic ends the program, or is contained | log, line |
+//! | [`mod@line`], [`home`], [`log`], [`samples`] | text made fit for a terminal, the platform's folders, the log, sample prompts | std |
 //!
 //! ```text
 //! terminal → ui → app → message → search
@@ -74,7 +76,7 @@
 //! - Settings that exist are valid, also those from a file; those that a run has no room for are
 //!   refused while it goes on.
 //! - `unsafe` stands in one file, for memory maps. No text of a model reaches the terminal with
-//!   its control characters.
+//!   its control characters. Nothing that a server says becomes a path unchecked.
 
 pub mod app;
 pub mod cli;
@@ -82,6 +84,7 @@ pub mod config;
 pub mod decoder;
 pub mod guide;
 pub mod home;
+pub mod keeper;
 pub mod keys;
 pub mod library;
 pub mod line;
@@ -89,6 +92,7 @@ pub mod log;
 pub mod measure;
 pub mod message;
 pub mod models;
+pub mod panics;
 pub mod report;
 pub mod samples;
 pub mod search;

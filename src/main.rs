@@ -1,21 +1,23 @@
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
-use w2s::decoder::Placement;
+use w2s::decoder::{Placement, start_threads};
 use w2s::library::Library;
 use w2s::models::{LoadError, ModelSpec, PAIRS, PairSpec, about};
 use w2s::search::SearchParams;
 use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
-use w2s::{home, keys, log, report, samples, ui};
+use w2s::{home, keeper, keys, log, panics, report, samples, ui};
 
 /// Said before anything is loaded or written.
 const NO_TERMINAL: &str = "the playground needs a terminal for input and output: \
                            `w2s run` works without one";
 
 fn main() -> ExitCode {
+    panics::end_in_order(terminal::restore);
     let cli = match Cli::of_process() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -40,9 +42,21 @@ fn config() -> Result<(Config, Keymap), ConfigError> {
 
 fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
     cli.fill(&config);
+    let leave: Option<keeper::Leave> = match &cli.command {
+        Some(_) => None,
+        None if terminal::is_there() => Some(terminal::leave_for_another),
+        None => return report::fail(&NO_TERMINAL),
+    };
+    if let Some(code) = keeper::keep(leave) {
+        return code;
+    }
+    if let Err(error) = start_threads() {
+        return report::fail(&format!(
+            "the system gives no threads ({error}): end some programs"
+        ));
+    }
     match &cli.command {
         Some(command) => headless(command),
-        None if !terminal::is_there() => report::fail(&NO_TERMINAL),
         None => match playground(&cli.playground, config, keymap) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report::fail(&error),
@@ -76,15 +90,14 @@ fn library(command: &Command) -> Result<Library, LoadError> {
 }
 
 fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_eyre::Result<()> {
-    let log = home::log_file();
-    log::start(&log)?;
+    let log = log();
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
     let params = args.search.params()?;
     let worker = worker::spawn(startup)?;
     let options = options(args, params, &config, keymap);
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .build()?;
     let channels = Channels {
         commands: worker.commands,
@@ -92,9 +105,25 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
         live: worker.live,
     };
     let app = App::new(options);
-    let outcome = runtime.block_on(terminal::run(app, channels, &log.display().to_string()));
+    let outcome = runtime.block_on(terminal::run(app, channels, &log));
     worker.thread.join();
     Ok(outcome?)
+}
+
+/// Starts the log; its name, or why there is none, which is no obstacle.
+fn log() -> String {
+    let Some(file) = home::log_file() else {
+        return "no log".to_owned();
+    };
+    let name = file.display().to_string();
+    match log::start(&file) {
+        Ok(()) => name,
+        Err(error) => {
+            let told = format!("note: there is no log, {name} cannot be written: {error}");
+            let _ = writeln!(std::io::stderr(), "{}", w2s::line::one_line(&told));
+            "no log".to_owned()
+        }
+    }
 }
 
 fn options(

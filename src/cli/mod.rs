@@ -4,6 +4,7 @@
 
 mod fill;
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -380,7 +381,8 @@ impl Cli {
     pub fn of_process() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
             if error.use_stderr() {
-                eprintln!("{}", sentence(&error));
+                // A stderr that takes nothing is no reason to say nothing by the code.
+                let _ = writeln!(std::io::stderr(), "{}", sentence(&error));
                 return ExitCode::from(2);
             }
             // Help that nobody reads any more is no failure.

@@ -30,15 +30,42 @@ pub struct Config {
     pub keys: Keys,
 }
 
+/// More than anybody writes there, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What is in a file of a configuration's size. Pipes and devices are not waited for.
+fn text(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, Read};
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MAX_BYTES {
+        true => Err(Error::other("it is larger than 1 MiB")),
+        false => Ok(text),
+    }
+}
+
 impl Config {
     /// The configuration in `path`; all defaults when there is no such file.
     ///
     /// # Errors
     /// A file that cannot be read, or as [`Self::parse`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        match std::fs::read_to_string(path) {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        match text(path) {
             Ok(text) => Self::parse(&text, path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            // A home that is no folder has no configuration in it.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Self::default()),
             Err(source) => Err(ConfigError::Read {
                 path: path.to_owned(),
                 source,

@@ -35,7 +35,7 @@ pub use cache::KvCache;
 pub use error::ForwardError;
 pub use feed::{Feed, Logits, Want};
 pub use placement::{DeviceChoice, Kernels, Placement};
-pub use pool::pool;
+pub use pool::{pool, start as start_threads};
 
 pub(crate) use factors::Factors;
 pub(crate) use host::{log_sum_exp, max};

@@ -2,17 +2,46 @@
 
 use std::sync::OnceLock;
 
+/// Starts the threads for arithmetic, so that a system without threads is told in words.
+///
+/// # Errors
+/// The system refuses to start them.
+pub fn start() -> Result<(), String> {
+    use rayon::ThreadPoolBuilder;
+    // Libraries take theirs from the global pool, and panic where there is none.
+    match ThreadPoolBuilder::new()
+        .num_threads(n_threads())
+        .build_global()
+    {
+        Err(error) if !error.to_string().contains("already") => return Err(error.to_string()),
+        _ => {}
+    }
+    let pool = builder().build().map_err(|error| error.to_string())?;
+    // Where they were started before, these end.
+    let _ = POOL.set(pool);
+    Ok(())
+}
+
+fn n_threads() -> usize {
+    candle_core::utils::get_num_threads()
+}
+
+fn builder() -> rayon::ThreadPoolBuilder {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads())
+        .thread_name(|i| format!("lm-{i}"))
+}
+
+static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
+
 /// The threads for arithmetic, one per physical core (or `RAYON_NUM_THREADS`). Work that is
 /// installed here runs its forward passes without changing threads.
 ///
 /// # Panics
 /// When the system refuses to start threads.
 pub fn pool() -> &'static rayon::ThreadPool {
-    static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
     POOL.get_or_init(|| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(candle_core::utils::get_num_threads())
-            .thread_name(|i| format!("lm-{i}"))
+        builder()
             .build()
             // Without a thread nothing can be computed: there is no state to save, nor a way on.
             .expect("the system starts a few threads")

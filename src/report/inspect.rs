@@ -8,6 +8,7 @@ use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{InspectArgs, TextOrJson};
 use crate::guide::{Join, JoinView, Position, Seams, View, Xray};
+use crate::line::one_line;
 use crate::models::VocabularyDiff;
 use crate::search::TokenId;
 
@@ -197,7 +198,7 @@ fn write_view(out: &mut dyn Write, role: &str, view: &View) -> io::Result<()> {
     writeln!(
         out,
         "{role} ({}): {} tokens, {bos}",
-        view.model,
+        one_line(&view.model),
         view.ids.len()
     )?;
     writeln!(out, "  text    {:?}", view.prompt)?;

@@ -18,7 +18,7 @@ mod score;
 mod stop;
 mod tape;
 
-use std::io::Write;
+use std::io::{IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 
 pub use error::ReportError;
@@ -28,13 +28,13 @@ pub use recording::{RecordedRound, RecordedSearch, Recording};
 pub use stop::Stop;
 
 use crate::cli::{Command, Print};
-use crate::line::one_line;
+use crate::line::{Visible, say};
 
 /// What a command works with.
 pub struct Session<'a> {
     pub models: &'a mut dyn Models,
     pub out: &'a mut dyn Write,
-    /// Set by Ctrl-C.
+    /// Set by signals.
     pub stop: Stop,
 }
 
@@ -62,33 +62,39 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
     Ok(outcome)
 }
 
-/// The headless twin as a program: stdout, Ctrl-C and the exit code.
+/// The headless twin as a program: stdout, signals and the exit code.
 pub fn main(command: &Command, models: &mut dyn Models) -> ExitCode {
     let stop = Stop::default();
-    // Without a handler Ctrl-C ends the process at once, which is no reason not to start.
-    let _ = stop.on_ctrl_c();
-    let mut out = std::io::stdout().lock();
+    // Without a handler a signal ends the process at once, which is no reason not to start.
+    let _ = stop.listen();
     let mut session = Session {
         models,
-        out: &mut out,
-        stop,
+        out: &mut *stdout(),
+        stop: stop.clone(),
     };
-    exit_code(&execute(command, &mut session))
+    exit_code(&execute(command, &mut session), &stop)
+}
+
+/// Stdout: into a pipe what is written goes as it is, on a terminal nothing of it is obeyed.
+fn stdout() -> Box<dyn Write> {
+    let stdout: StdoutLock<'static> = std::io::stdout().lock();
+    match stdout.is_terminal() {
+        true => Box::new(Visible::new(stdout)),
+        false => Box::new(stdout),
+    }
 }
 
 /// Prints what needs no models.
 #[must_use]
 pub fn print(what: &Print) -> ExitCode {
-    exit_code(&print::print(what, &mut std::io::stdout().lock()))
+    exit_code(&print::print(what, &mut *stdout()), &Stop::default())
 }
 
 /// Tells an error in one sentence on stderr. A closed pipe (`w2s … | head`) is no error.
-#[must_use]
-pub fn exit_code(result: &Result<Outcome, ReportError>) -> ExitCode {
+fn exit_code(result: &Result<Outcome, ReportError>, stop: &Stop) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        // 128 + SIGINT, as shells have it.
-        Ok(Outcome::Stopped) => ExitCode::from(130),
+        Ok(Outcome::Stopped) => ExitCode::from(stop.exit_code()),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
@@ -96,6 +102,6 @@ pub fn exit_code(result: &Result<Outcome, ReportError>) -> ExitCode {
 
 /// One sentence on stderr, exit code 2.
 pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {}", one_line(&error.to_string()));
+    say(error);
     ExitCode::from(2)
 }

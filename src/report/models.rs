@@ -8,6 +8,7 @@ use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{ModelsArgs, ModelsCommand};
 use crate::library::{Checked, gib};
+use crate::line::one_line;
 use crate::models::{Doing, Hub, ModelSpec, PairSpec, Stage, Watch, about, bundled_names, presets};
 
 /// # Errors
@@ -40,9 +41,10 @@ fn list(out: &mut dyn Write) -> Result<Outcome, ReportError> {
     }
     let cached = hub.cached();
     let n = if cached.is_empty() { "no " } else { "" };
-    writeln!(out, "\n{n}models in {}", hub.cache().display())?;
+    let cache = hub.cache().display().to_string();
+    writeln!(out, "\n{n}models in {}", one_line(&cache))?;
     for spec in cached {
-        writeln!(out, "  {spec}")?;
+        writeln!(out, "  {}", one_line(&spec))?;
     }
     Ok(Outcome::Done)
 }
@@ -67,7 +69,7 @@ fn pull(specs: &[String], session: &mut Session<'_>) -> Result<Outcome, ReportEr
     let specs: Vec<ModelSpec> = specs.iter().flat_map(|text| models_of(text)).collect();
     for spec in specs {
         let place = session.models.fetch(&spec)?;
-        writeln!(session.out, "{place}")?;
+        writeln!(session.out, "{}", one_line(&place.to_string()))?;
     }
     Ok(Outcome::Done)
 }
@@ -84,10 +86,13 @@ fn check(specs: &[String], session: &mut Session<'_>) -> Result<Outcome, ReportE
     let mut n_bad = 0;
     for spec in specs.iter().flat_map(|text| models_of(text)) {
         match session.models.check(&spec) {
-            Ok(checked) => writeln!(session.out, "{spec}: {}", told(&checked))?,
+            Ok(checked) => {
+                let line = format!("{spec}: {}", told(&checked));
+                writeln!(session.out, "{}", one_line(&line))?;
+            }
             Err(error) => {
                 n_bad += 1;
-                writeln!(session.out, "{}", crate::line::one_line(&error.to_string()))?;
+                writeln!(session.out, "{}", one_line(&error.to_string()))?;
             }
         }
     }
@@ -144,7 +149,7 @@ fn show(
         bar.reset();
         bar.set_style(style());
         bar.set_length(total);
-        bar.set_message(format!("{doing} {}", crate::line::one_line(what)));
+        bar.set_message(format!("{doing} {}", one_line(what)));
     }
     bar.set_position(done);
 }

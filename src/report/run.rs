@@ -30,6 +30,7 @@ fn search(
     session: &mut Session<'_>,
 ) -> Result<Outcome, ReportError> {
     let executor = executor(work, session)?;
+    session.stop.heed();
     let fits = executor.fits(&work.params);
     let at_once = in_flight(work.in_flight, work.prompts.len(), &work.params, fits)?;
     let settings = Settings::new(work, session.models.device());

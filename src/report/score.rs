@@ -46,6 +46,7 @@ fn score_cases(
     session: &mut Session<'_>,
 ) -> Result<Outcome, ReportError> {
     let cases = read_cases(path)?;
+    session.stop.heed();
     for case in &cases {
         if session.stop.is_set() {
             return Ok(Outcome::Stopped);

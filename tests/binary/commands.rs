@@ -1,21 +1,25 @@
 //! The headless twin as a process among others.
 
-use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::folders::Folders;
-use super::terminal::send;
 
 /// w2s with a home of its own, from the repository's root.
 pub fn command(args: &[&str], home: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_w2s"));
+    command_of(env!("CARGO_BIN_EXE_w2s"), args, home.path())
+}
+
+/// A program in its place.
+pub fn command_of(program: &str, args: &[&str], home: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .args(args)
         .env_clear()
-        .env("HOME", home.path())
+        .env("HOME", home)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -117,32 +121,6 @@ fn a_closed_pipe_is_no_error() {
             "{stderr}"
         );
     }
-}
-
-#[test]
-fn ctrl_c_prints_what_is_done_and_exits_130() {
-    let made = Folders::new();
-    let prompts = vec!["This movie"; 500];
-    let path = made.file("prompts.json", &serde_json::to_string(&prompts).unwrap());
-    let home = TempDir::new().unwrap();
-    let mut child = command(&["run", "--prompts", &path, "-n", "10"], &home)
-        .spawn()
-        .unwrap();
-    let mut out = child.stdout.take().unwrap();
-    let mut text = vec![0; 100];
-    // The first prompt is done.
-    out.read_exact(&mut text).unwrap();
-    send("INT", child.id());
-    out.read_to_end(&mut text).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let list: Vec<Value> = serde_json::from_slice(&text).unwrap();
-    assert!((1..500).contains(&list.len()), "{}", list.len());
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        stderr.contains(&format!("mean over {} prompt", list.len())),
-        "{stderr}"
-    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::terminal::Tty;
 const MODEL: &str = "hf:owner/name";
 
 /// The bundled untuned model's files.
-fn model() -> BTreeMap<String, Vec<u8>> {
+pub fn model() -> BTreeMap<String, Vec<u8>> {
     let folder = fs::read_dir(repository("assets/models/untuned")).unwrap();
     let file = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().unwrap();
@@ -137,7 +137,7 @@ fn half_a_download_is_no_model_and_is_gone_on_with() {
     assert!(
         hub.names("blobs")
             .iter()
-            .all(|name| !name.ends_with(".part"))
+            .all(|name| !name.ends_with(".incomplete"))
     );
 }
 
@@ -229,7 +229,7 @@ fn a_full_disk_is_told_and_cleared() {
     assert!(
         hub.names("blobs")
             .iter()
-            .all(|name| !name.ends_with(".part"))
+            .all(|name| !name.ends_with(".incomplete"))
     );
     done(&hub.w2s(&["models", "pull", MODEL]));
     hub.assert_whole(&model());

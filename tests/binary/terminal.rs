@@ -101,6 +101,8 @@ pub struct Tty {
     /// Held open, so that the terminal's state outlives the program.
     _slave: Box<dyn SlavePty + Send>,
     before: String,
+    /// Held, it keeps the terminal from reading.
+    stall: Arc<Mutex<()>>,
 }
 
 type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -160,7 +162,9 @@ impl Tty {
         command.cwd(env!("CARGO_MANIFEST_DIR"));
         let child = slave.spawn_command(command).unwrap();
         let writer = Arc::new(Mutex::new(master.take_writer().unwrap()));
+        let stall = Arc::new(Mutex::new(()));
         let terminal = Terminal {
+            stall: stall.clone(),
             size: (rows, cols),
             is_light: vars.contains(&LIGHT_TERMINAL),
             writer: writer.clone(),
@@ -172,6 +176,7 @@ impl Tty {
             master,
             _slave: slave,
             before,
+            stall,
         }
     }
 
@@ -181,10 +186,45 @@ impl Tty {
         writer.flush().unwrap();
     }
 
+    /// Presses keys once the screen is as wanted, unless the program ends before.
+    pub fn press_when(&mut self, is_there: impl Fn(&Output) -> bool, keys: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(
+                Instant::now() < deadline,
+                "neither in time:\n{}",
+                self.see(Output::text)
+            );
+            if self.see(&is_there) {
+                return self.press(keys);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What the program is told of its window; the screen that is looked at stays.
+    pub fn resize_window_only(&self, cols: u16, rows: u16) {
+        self.master.resize(size((cols, rows))).unwrap();
+    }
+
     pub fn resize(&self, cols: u16, rows: u16) {
         let mut output = self.lock();
         output.parser.screen_mut().set_size(rows, cols);
         self.master.resize(size((cols, rows))).unwrap();
+    }
+
+    /// While this is held the terminal does not read.
+    pub fn stall(&self) -> Arc<Mutex<()>> {
+        self.stall.clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// The process that works, below the one that waits for it.
+    pub fn worker_pid(&self) -> u32 {
+        child_of(self.pid())
     }
 
     pub fn signal(&self, name: &str) {
@@ -193,6 +233,13 @@ impl Tty {
 
     fn lock(&self) -> MutexGuard<'_, Output> {
         self.output.0.lock().unwrap()
+    }
+
+    /// Lets go of what was written before what is on the screen.
+    pub fn forget(&self) {
+        let mut output = self.lock();
+        let n_shown = std::mem::take(&mut output.n_shown);
+        output.bytes.drain(..n_shown);
     }
 
     /// Looks at what is there now.
@@ -258,6 +305,7 @@ fn state(master: &dyn MasterPty) -> String {
 
 /// The terminal's side: it shows what is written to it and answers what it is asked.
 struct Terminal {
+    stall: Arc<Mutex<()>>,
     size: (u16, u16),
     is_light: bool,
     writer: Writer,
@@ -271,6 +319,7 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             while let Ok(n @ 1..) = from.read(&mut buffer) {
+                drop(self.stall.lock().unwrap_or_else(PoisonError::into_inner));
                 answer(&buffer[..n], self.is_light, &self.writer);
                 // A test that failed while it looked does not matter here.
                 let mut output = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,6 +330,29 @@ impl Terminal {
         });
         shared
     }
+}
+
+/// The first process that `pid` has started.
+pub fn child_of(pid: u32) -> u32 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+        for child in names.filter_map(|name| name.parse().ok()) {
+            if parent_of(child) == Some(pid) {
+                return child;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{pid} has started nothing");
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets and may hold anything.
+    let (_, after) = stat.rsplit_once(')')?;
+    after.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Sends a signal by its name.

@@ -26,10 +26,10 @@ fn restores_the_terminal_and_names_the_log_file() {
         &args,
         &[(LOG, log)],
     );
-    assert_eq!(tty.exit_code(), 2);
+    assert_eq!(tty.exit_code(), 101);
     tty.assert_restored();
     tty.wait("the name of the log file", |output| {
-        output.one_line().contains("died unexpectedly") && output.one_line().contains(log)
+        output.one_line().contains("failed unexpectedly") && output.one_line().contains(log)
     });
     let (shown, was_up) = tty.see(|output| {
         let up = output.bytes.windows(8).any(|bytes| bytes == b"\x1b[?1049h");
@@ -47,9 +47,10 @@ fn child() {
     let Ok(log) = std::env::var(LOG) else {
         return;
     };
+    w2s::panics::end_in_order(terminal::restore);
     w2s::log::start(log.as_ref()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .build()
         .unwrap();
     let app = App::new(Options::default());

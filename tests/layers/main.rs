@@ -111,7 +111,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "terminal",
-        knows: &["ui", "app", "search", "message", "home"],
+        knows: &["ui", "app", "search", "message", "home", "line"],
         never: &["candle"],
         why: "the driver holds no models",
     },
@@ -136,8 +136,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "report",
         knows: &[
-            "cli", "config", "line", "search", "guide", "library", "decoder", "models", "template",
-            "measure",
+            "cli", "config", "line", "keeper", "search", "guide", "library", "decoder", "models",
+            "template", "measure",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",
@@ -150,9 +150,21 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "log",
-        knows: &[],
+        knows: &["home"],
         never: SCREEN,
         why: "a log is a file",
+    },
+    Room {
+        name: "keeper",
+        knows: &["line"],
+        never: SCREEN,
+        why: "who waits does nothing else",
+    },
+    Room {
+        name: "panics",
+        knows: &["log", "home", "line"],
+        never: SCREEN,
+        why: "a panic ends what it knows nothing of",
     },
     Room {
         name: "samples",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::names::Plain;
 use crate::models::load::{WEIGHTS, shards};
 use crate::models::spec::{HubSpec, ModelSpec};
 use crate::models::words::TOKENIZERS;
@@ -27,10 +28,16 @@ pub(super) fn layout(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
 
 /// The snapshot of `spec` in the cache at `root`, whether or not it is there.
 pub(super) fn snapshot(root: &Path, spec: &HubSpec) -> PathBuf {
-    let repo = root.join(format!("models--{}", spec.repo.replace('/', "--")));
-    let commit = fs::read_to_string(repo.join("refs").join(&spec.revision));
-    let commit = commit.map_or(spec.revision.clone(), |text| text.trim().to_owned());
+    let repo = root.join(folder_name(&spec.repo));
+    let commit = fs::read_to_string(repo.join("refs").join(&spec.revision)).ok();
+    let commit = commit.and_then(|text| Plain::new(text.trim()));
+    let commit = commit.as_ref().map_or(&spec.revision[..], Plain::as_str);
     repo.join("snapshots").join(commit)
+}
+
+/// The folder of a repository.
+pub(super) fn folder_name(repo: &str) -> String {
+    format!("models--{}", repo.replace('/', "--"))
 }
 
 /// The model in a snapshot.

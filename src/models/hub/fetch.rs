@@ -2,17 +2,19 @@
 //! next time; it never counts as a file.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
 
-use hf_hub::api::Progress;
-use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, Repo, RepoType};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::Hub;
-use super::cache::{ADAPTER, CONFIG, layout, snapshot};
+use super::cache::{ADAPTER, CONFIG, layout};
+use super::client::Client;
+use super::failure::Failure;
+use super::names::{Plain, leads_down};
+use super::store::{Blob, Store};
 use crate::models::error::LoadError;
 use crate::models::load::shards;
 use crate::models::spec::HubSpec;
@@ -30,32 +32,35 @@ const EXTRAS: [&str; 5] = [
 /// How often a connection that is lost in mid-file is taken up again.
 const ATTEMPTS: usize = 3;
 
+/// More bytes than the list of a model's files has.
+const LONGEST_LIST: u64 = 1 << 25;
+
+/// What stands in an address as it is.
+const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
 /// Fetches the files of `spec` that the cache does not have.
 ///
 /// # Errors
 /// [`LoadError::Fetch`] with the reason and what to do.
 pub(super) fn fetch(hub: &Hub, spec: &HubSpec, watch: &Watch) -> Result<(), LoadError> {
-    let repo = Remote::open(hub, spec).map_err(|e| told(hub, spec, &e))?;
-    let sizes = repo.sizes().map_err(|e| told(hub, spec, &e))?;
+    let in_words = |failure: Failure| failure.told(hub, spec);
+    let mut remote = Remote::open(hub, spec).map_err(in_words)?;
     let name = spec.to_string();
-    let get = |files: &[String]| -> Result<(), LoadError> {
-        let total = files.iter().filter_map(|f| sizes.get(f)).sum();
+    let get = |remote: &mut Remote, files: &[String]| -> Result<(), LoadError> {
+        let total = files.iter().filter_map(|file| remote.sizes.get(file));
+        let total = total.fold(0, |sum: u64, size| sum.saturating_add(*size));
         let meter = Meter::start(watch, Doing::Fetching, &name, total);
-        let mut each = files.iter().map(|file| repo.get(file, &meter));
-        each.try_for_each(|done| done.map_err(|e| told(hub, spec, &e)))
+        let mut each = files.iter().map(|file| remote.get(file, &meter));
+        each.try_for_each(|done| done.map_err(in_words))
     };
-    let first = first_files(spec, &sizes)?;
-    get(&first)?;
-    match first.iter().find(|file| file.ends_with(".index.json")) {
-        Some(index) => get(&shards_of(hub, spec, index)?),
-        None => Ok(()),
+    let first = first_files(spec, &remote.sizes)?;
+    get(&mut remote, &first)?;
+    if let Some(index) = first.iter().find(|file| file.ends_with(".index.json")) {
+        let parts = shards(&remote.snapshot().map_err(in_words)?.join(index))?;
+        get(&mut remote, &parts.into_iter().collect::<Vec<_>>())?;
     }
-}
-
-/// The parts that an index names.
-fn shards_of(hub: &Hub, spec: &HubSpec, index: &str) -> Result<Vec<String>, LoadError> {
-    let names = shards(&snapshot(&hub.cache, spec).join(index))?;
-    Ok(names.into_iter().collect())
+    // Only now: what was whole before stays in use until this is.
+    remote.note().map_err(in_words)
 }
 
 /// What there is to fetch before an index can be read.
@@ -99,34 +104,22 @@ fn unusable(spec: &HubSpec, reason: &str, there: &BTreeMap<String, u64>) -> Load
     }
 }
 
-/// A model's repository on the hub.
+/// A model's repository on the hub, and in the cache.
 struct Remote {
-    repo: ApiRepo,
-    /// Where files of this model are kept in the cache, by what the hub calls their content.
-    blobs: PathBuf,
-}
-
-/// Why a file did not come.
-enum Failure {
-    Api(ApiError),
-    /// Fewer or more bytes than the hub has promised.
-    Cut {
-        file: String,
-        got: u64,
-        of: u64,
-    },
-    /// A name that leads out of the cache.
-    Name(String),
-}
-
-impl From<ApiError> for Failure {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
+    client: Client,
+    store: Store,
+    /// Of files; the name goes behind it.
+    address: String,
+    revision: String,
+    /// What the revision is, as soon as the hub has said so.
+    commit: Option<Plain>,
+    /// Of all files, in bytes.
+    sizes: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
 struct Listing {
+    sha: Option<String>,
     siblings: Vec<Sibling>,
 }
 
@@ -137,204 +130,186 @@ struct Sibling {
 }
 
 impl Remote {
+    /// Asks what there is.
     fn open(hub: &Hub, spec: &HubSpec) -> Result<Self, Failure> {
-        let cache = Cache::new(hub.cache.clone());
-        let api = ApiBuilder::from_cache(cache)
-            .with_endpoint(hub.endpoint.clone())
-            .with_token(hub.token.clone())
-            .with_progress(false)
-            .build()?;
-        let name = spec.repo.clone();
-        let repo = Repo::with_revision(name, RepoType::Model, spec.revision.clone());
+        let client = Client::new(hub)?;
+        let host = hub.endpoint.trim_end_matches('/');
+        let (repo, revision) = (encoded(&spec.repo), encoded_whole(&spec.revision));
+        let list = format!("{host}/api/models/{repo}/revision/{revision}?blobs=true");
+        let list = client.document(&list, LONGEST_LIST)?;
+        let list: Listing = serde_json::from_slice(&list)
+            .map_err(|_| Failure::strange("its list of files cannot be read"))?;
+        let commit = list.sha.map(|sha| {
+            let name = || Failure::Name("commit", sha.clone());
+            Plain::new(&sha).ok_or_else(name)
+        });
+        let sized = |s: Sibling| (s.rfilename, s.size.unwrap_or(0));
         Ok(Self {
-            blobs: hub.cache.join(repo.folder_name()).join("blobs"),
-            repo: api.repo(repo),
+            client,
+            store: Store::new(&hub.cache, spec),
+            address: format!("{host}/{repo}/resolve/{revision}/"),
+            revision: spec.revision.clone(),
+            commit: commit.transpose()?,
+            sizes: list.siblings.into_iter().map(sized).collect(),
         })
     }
 
-    /// All files with their sizes in bytes.
-    fn sizes(&self) -> Result<BTreeMap<String, u64>, Failure> {
-        let request = self.repo.info_request().query("blobs", "true");
-        let listing = request
-            .call()
-            .and_then(|mut answer| answer.body_mut().read_json::<Listing>());
-        let listing = listing.map_err(|e| ApiError::RequestError(Box::new(e)))?;
-        let sized = |s: Sibling| (s.rfilename, s.size.unwrap_or(0));
-        Ok(listing.siblings.into_iter().map(sized).collect())
+    fn commit(&self) -> Result<&Plain, Failure> {
+        let unsaid = || Failure::strange("it does not say which commit that is");
+        self.commit.as_ref().ok_or_else(unsaid)
     }
 
-    /// Fetches one file, or the rest of it.
-    fn get(&self, file: &str, meter: &Meter<'_>) -> Result<(), Failure> {
-        if !is_inside(file) {
-            return Err(Failure::Name(file.to_owned()));
+    fn snapshot(&self) -> Result<PathBuf, Failure> {
+        Ok(self.store.snapshot(self.commit()?))
+    }
+
+    fn note(&self) -> Result<(), Failure> {
+        Ok(self.store.note(&self.revision, self.commit()?)?)
+    }
+
+    /// Fetches one file, or the rest of it, unless it is there.
+    fn get(&mut self, file: &str, meter: &Meter<'_>) -> Result<(), Failure> {
+        if !leads_down(file) {
+            return Err(Failure::Name("file", file.to_owned()));
         }
-        let mut outcome = self.attempt(file, meter);
-        for _ in 1..ATTEMPTS {
-            match &outcome {
-                Err(Failure::Api(error)) if is_passing(error) => {
-                    outcome = self.attempt(file, meter);
-                }
-                _ => break,
-            }
+        let listed = self.sizes.get(file).copied();
+        if let (Some(commit), Some(size)) = (&self.commit, listed)
+            && self.store.has(commit, file, size)
+        {
+            meter.add(size);
+            return Ok(());
         }
-        if matches!(&outcome, Err(Failure::Api(ApiError::IoError(e))) if is_full(e)) {
-            // A full disk is no place for half a file.
-            self.drop_parts();
+        let address = format!("{}{}", self.address, encoded(file));
+        let about = again(|| self.client.about(&address))?;
+        match (&self.commit, about.commit) {
+            (Some(known), Some(told)) if *known != told => return Err(Failure::Moved),
+            (None, told) => self.commit = told,
+            _ => {}
+        }
+        let unsaid = || Failure::strange("it does not say how large a file is");
+        let size = about.size.or(listed).ok_or_else(unsaid)?;
+        let blob = self.store.blob(&about.blob)?.ok_or(Failure::Busy)?;
+        self.fill(&blob, &address, (file, size), meter)?;
+        Ok(self.store.link(self.commit()?, file, &blob)?)
+    }
+
+    /// Makes a blob whole.
+    fn fill(
+        &self,
+        blob: &Blob,
+        address: &str,
+        (file, size): (&str, u64),
+        meter: &Meter<'_>,
+    ) -> Result<(), Failure> {
+        if fs::metadata(&blob.whole).is_ok_and(|there| there.len() == size) {
+            meter.add(size);
+            return Ok(());
+        }
+        let mut download = Download::open(blob, size, meter)?;
+        let outcome = again(|| download.go_on(&self.client, address));
+        let outcome = outcome.and_then(|()| download.finish(blob, file));
+        // A full disk is no place for half a file, and too much of one is none at all.
+        if matches!(&outcome, Err(f) if f.is_full() || matches!(f, Failure::Cut { .. })) {
+            let _ = fs::remove_file(&blob.part);
         }
         outcome
     }
-
-    fn attempt(&self, file: &str, meter: &Meter<'_>) -> Result<(), Failure> {
-        let mut counted = Counted { meter, size: 0 };
-        let path = self.repo.download_with_progress(file, &mut counted)?;
-        let of = counted.size;
-        match fs::metadata(&path).map(|m| m.len()).unwrap_or(0) {
-            got if got == of => Ok(()),
-            got => {
-                let blob = fs::canonicalize(&path);
-                let _ = fs::remove_file(&path);
-                let _ = blob.and_then(fs::remove_file);
-                let file = file.to_owned();
-                Err(Failure::Cut { file, got, of })
-            }
-        }
-    }
-
-    fn drop_parts(&self) {
-        let entries = fs::read_dir(&self.blobs).into_iter().flatten().flatten();
-        for path in entries.map(|e| e.path()) {
-            if path.extension().is_some_and(|e| e == "part") {
-                let _ = fs::remove_file(path);
-            }
-        }
-    }
 }
 
-/// Counts one file's bytes into a meter.
-struct Counted<'a> {
-    meter: &'a Meter<'a>,
-    /// Of the file, as the hub says.
+/// Tries what may go better the next time.
+fn again<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(failure) if failure.is_passing() => {}
+            outcome => return outcome,
+        }
+    }
+    attempt()
+}
+
+/// A file on its way.
+struct Download<'a> {
+    part: File,
+    /// Bytes that are there.
+    got: u64,
+    /// Bytes that were promised.
     size: u64,
+    meter: &'a Meter<'a>,
 }
 
-impl Progress for &mut Counted<'_> {
-    fn init(&mut self, size: usize, _: &str) {
-        self.size = size as u64;
-    }
-
-    fn update(&mut self, size: usize) {
-        self.meter.add(size as u64);
-    }
-
-    fn finish(&mut self) {}
-}
-
-/// A plain path below the folder that it is joined to.
-fn is_inside(file: &str) -> bool {
-    let mut parts = Path::new(file).components();
-    !file.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// Whether it may go better the next time, from where it stopped.
-fn is_passing(error: &ApiError) -> bool {
-    match error {
-        ApiError::IoError(e) => matches!(
-            e.kind(),
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::TimedOut
-        ),
-        ApiError::RequestError(e) => matches!(**e, ureq::Error::StatusCode(500..)),
-        _ => false,
-    }
-}
-
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
-}
-
-/// A failure in words, with what to do.
-fn told(hub: &Hub, spec: &HubSpec, failure: &Failure) -> LoadError {
-    let (reason, advice) = match failure {
-        Failure::Api(ApiError::RequestError(error)) => refused(hub, spec, error),
-        Failure::Api(ApiError::IoError(error)) => broken_off(hub, error),
-        Failure::Api(ApiError::LockAcquisition(_)) => (
-            "another program is fetching it".to_owned(),
-            "try again when it is done".to_owned(),
-        ),
-        Failure::Api(error) => (
-            format!("{} answers strangely: {error}", hub.endpoint),
-            "look at HF_ENDPOINT, or try again".to_owned(),
-        ),
-        Failure::Cut { file, got, of } => (
-            format!("{got} of {of} bytes of {file} came"),
-            "try again".to_owned(),
-        ),
-        Failure::Name(file) => (
-            format!("its file name {file:?} leads out of the cache"),
-            "do not use this model".to_owned(),
-        ),
-    };
-    LoadError::Fetch {
-        spec: spec.to_string(),
-        reason,
-        advice,
-    }
-}
-
-fn refused(hub: &Hub, spec: &HubSpec, error: &ureq::Error) -> (String, String) {
-    let host = &hub.endpoint;
-    match error {
-        ureq::Error::StatusCode(401 | 403) => (
-            format!("{host} has no such model, or does not let you have it"),
-            format!(
-                "look at its name, or ask for access at {host}/{} and set HF_TOKEN",
-                spec.repo
-            ),
-        ),
-        ureq::Error::StatusCode(404) => (
-            format!("{host} has no such model or revision"),
-            "look at its name".to_owned(),
-        ),
-        ureq::Error::StatusCode(code) => (
-            format!("{host} answers with status {code}"),
-            "try again later".to_owned(),
-        ),
-        error => (
-            format!("no connection to {host}: {error}"),
-            "look at the network, or choose a model that is here".to_owned(),
-        ),
-    }
-}
-
-fn broken_off(hub: &Hub, error: &std::io::Error) -> (String, String) {
-    let cache = hub.cache.display();
-    match error.kind() {
-        _ if is_full(error) => (
-            format!("there is no room left in {cache}"),
-            "free some, or set HF_HUB_CACHE to another disk".to_owned(),
-        ),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => (
-            format!("{cache} cannot be written: {error}"),
-            "set HF_HUB_CACHE to a folder of your own".to_owned(),
-        ),
-        _ => (
-            format!("the connection was lost: {error}"),
-            "try again, it goes on from there".to_owned(),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_lead_out_of_the_cache_are_refused() {
-        assert!(is_inside("model.safetensors") && is_inside("onnx/model.bin"));
-        for name in ["", "../x", "/etc/passwd", "a/../../b"] {
-            assert!(!is_inside(name), "{name}");
+impl<'a> Download<'a> {
+    fn open(blob: &Blob, size: u64, meter: &'a Meter<'a>) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        let part = options.create(true).append(true).open(&blob.part)?;
+        let got = part.metadata()?.len();
+        let mut download = Self {
+            part,
+            got,
+            size,
+            meter,
+        };
+        match got > size {
+            true => download.start_over()?,
+            false => meter.add(got),
+        }
+        let needed = size - download.got;
+        match blob.room().filter(|free| *free < needed) {
+            Some(free) => Err(Failure::NoRoom { needed, free }),
+            None => Ok(download),
         }
     }
+
+    fn start_over(&mut self) -> Result<(), Failure> {
+        self.part.set_len(0)?;
+        self.got = 0;
+        Ok(())
+    }
+
+    /// Reads what is missing, and one byte more to see a server that does not stop.
+    fn go_on(&mut self, client: &Client, address: &str) -> Result<(), Failure> {
+        if self.got == self.size {
+            return Ok(());
+        }
+        let content = client.content(address, self.got)?;
+        match content.from {
+            from if from == self.got => {}
+            0 => self.start_over()?,
+            _ => return Err(Failure::strange("it sends another part than was asked for")),
+        }
+        let missing = (self.size - self.got).saturating_add(1);
+        client.read(content, missing, |bytes| self.take(bytes))?;
+        match self.got < self.size {
+            true => Err(Failure::Lost("it ended early".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps bytes, but none beyond the promised size.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let n = usize::try_from(self.size.saturating_sub(self.got)).unwrap_or(usize::MAX);
+        self.part.write_all(&bytes[..n.min(bytes.len())])?;
+        self.got += bytes.len() as u64;
+        self.meter.add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn finish(&self, blob: &Blob, file: &str) -> Result<(), Failure> {
+        if self.got != self.size {
+            let (got, of, file) = (self.got, self.size, file.to_owned());
+            return Err(Failure::Cut { file, got, of });
+        }
+        self.part.sync_all()?;
+        Ok(fs::rename(&blob.part, &blob.whole)?)
+    }
+}
+
+/// A path as a part of an address.
+fn encoded(path: &str) -> String {
+    let parts = path.split('/').map(encoded_whole);
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// A name as one part of an address, whatever is in it.
+fn encoded_whole(name: &str) -> String {
+    utf8_percent_encode(name, AS_IT_IS).to_string()
 }

@@ -2,10 +2,15 @@
 //! it where they are not there.
 
 mod cache;
+mod client;
+mod failure;
 mod fetch;
+mod names;
+mod store;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use directories::BaseDirs;
 
@@ -13,14 +18,18 @@ use crate::models::error::LoadError;
 use crate::models::spec::{HubSpec, ModelSpec};
 use crate::models::watch::Watch;
 
+/// For how long a silent server is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The hub, as the environment says: `HF_HUB_CACHE` or `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN`,
-/// `HF_HUB_OFFLINE`.
+/// `HF_HUB_DOWNLOAD_TIMEOUT`, `HF_HUB_OFFLINE`.
 #[derive(Debug, Clone)]
 pub struct Hub {
     cache: PathBuf,
     endpoint: String,
     token: Option<String>,
     offline: bool,
+    patience: Duration,
 }
 
 impl Hub {
@@ -49,6 +58,9 @@ impl Hub {
             endpoint: var("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
             token: var("HF_TOKEN").or_else(stored),
             offline: var("HF_HUB_OFFLINE").is_some_and(is_on),
+            patience: var("HF_HUB_DOWNLOAD_TIMEOUT")
+                .and_then(|seconds| patience(&seconds))
+                .unwrap_or(PATIENCE),
         }
     }
 
@@ -68,7 +80,7 @@ impl Hub {
     #[must_use]
     pub fn has_all(&self, specs: &[&str]) -> bool {
         specs.iter().all(|spec| match ModelSpec::parse(spec) {
-            ModelSpec::Hub(spec) => self.find(&spec).is_ok(),
+            ModelSpec::Hub(spec) => names::check(&spec).is_ok() && self.find(&spec).is_ok(),
             _ => true,
         })
     }
@@ -79,6 +91,7 @@ impl Hub {
     /// # Errors
     /// [`LoadError::NotCached`] when offline, [`LoadError::Fetch`] for what cannot be fetched.
     pub fn resolve(&self, spec: &HubSpec, watch: &Watch) -> Result<ModelSpec, LoadError> {
+        names::check(spec)?;
         match self.find(spec) {
             Ok(found) => Ok(found),
             Err(missing) if self.offline => Err(self.not_cached(spec, missing)),
@@ -101,6 +114,14 @@ impl Hub {
             cache: self.cache.clone(),
         }
     }
+}
+
+/// Seconds as other programs of the hub read them, from a millisecond to a day.
+fn patience(seconds: &str) -> Option<Duration> {
+    let seconds: f64 = seconds.trim().parse().ok()?;
+    (0.001..=86400.0)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -156,6 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_out_of_the_cache_is_refused() {
+        let root = cache_of(&["config.json", "tokenizer.json", "model.safetensors"]);
+        fs::create_dir(root.path().join("x")).unwrap();
+        let hub = offline(root.path());
+        for text in [
+            "hf:o/n@../../../x",
+            "hf:o/n@/etc",
+            "hf:o/n@",
+            "hf:../n",
+            "hf:o/n:../abc/config.json",
+        ] {
+            let outcome = hub.resolve(&spec(text), &Watch::default());
+            let told = outcome.unwrap_err().to_string();
+            assert!(told.contains("leads out of the cache"), "{told}");
+            assert!(!hub.has_all(&[text]));
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let index = "model.safetensors.index.json";
         let root = cache_of(&["m.gguf", "config.json", "tokenizer.json", index]);
@@ -188,5 +228,15 @@ mod tests {
         assert!(!hub(&[("HF_HUB_OFFLINE", "0")]).offline);
         let endpoint = hub(&[("HF_ENDPOINT", "http://e")]).endpoint;
         assert_eq!(endpoint, "http://e");
+        for (text, seconds) in [
+            ("3", 3.0),
+            ("0.5", 0.5),
+            ("0", 10.0),
+            ("x", 10.0),
+            ("NaN", 10.0),
+        ] {
+            let hub = Hub::new(|name| (name == "HF_HUB_DOWNLOAD_TIMEOUT").then(|| text.to_owned()));
+            assert_eq!(hub.patience, Duration::from_secs_f64(seconds), "{text}");
+        }
     }
 }

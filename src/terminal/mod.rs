@@ -1,41 +1,37 @@
 //! The driver: owns the terminal, turns its events into messages, draws, carries out effects.
 //!
-//! Nothing here blocks. Reports of the worker come in two lanes: structural updates, all of
+//! Nothing here blocks: keys are read and frames are written on threads of their own. Reports of the worker come in two lanes: structural updates, all of
 //! which are read, and live text, of which only the latest counts. Whatever arrived is folded
 //! in first; then one frame is drawn, at most [`FRAME`] apart and none when nothing changed.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+mod input;
+mod line;
+mod output;
+mod screen;
+mod signals;
+
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
-    EventStream, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    Event, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
-use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, execute, queue};
-use futures::StreamExt;
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
 use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
+use self::screen::Screen;
+use self::signals::{Signals, Wish};
 use crate::app::{App, Edge, Effect, Key, KeyCode, Msg, Phase};
 use crate::home;
+use crate::line::visible;
 use crate::message::{Command, Live, Update};
 use crate::ui::{self, Depth, Theme};
 
+pub use self::screen::{leave_for_another, restore};
+
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
-
-/// More than a full repaint of a large terminal takes.
-const FRAME_BYTES: usize = 1 << 17;
 
 /// Lines that one notch of the wheel moves.
 const WHEEL_LINES: isize = 3;
@@ -60,11 +56,13 @@ pub fn is_there() -> bool {
 /// # Errors
 /// [`PlaygroundError`], after the terminal was restored.
 pub async fn run(app: App, channels: Channels, log: &str) -> Result<()> {
+    let signals = Signals::listen()?;
     let screen = Screen::enter()?;
     let mut driver = Driver {
         depth: Depth::detect(|name| std::env::var(name).ok()),
         app,
         channels,
+        signals,
         screen,
         drag: None,
         dirty: true,
@@ -93,7 +91,7 @@ pub enum PlaygroundError {
     Load(String),
     #[error("the search has died unexpectedly: {log} says more")]
     Died { log: String },
-    #[error("cannot use the terminal")]
+    #[error("cannot use the terminal ({0}): look at what limits this program, or try `w2s run`")]
     Terminal(#[from] io::Error),
 }
 
@@ -102,6 +100,7 @@ type Result<T> = std::result::Result<T, PlaygroundError>;
 struct Driver {
     app: App,
     channels: Channels,
+    signals: Signals,
     screen: Screen,
     depth: Depth,
     /// The border that is being moved.
@@ -120,20 +119,26 @@ enum Flow {
 
 impl Driver {
     async fn run(&mut self, log: &str) -> Result<()> {
-        let mut input = EventStream::new();
-        let mut stop = Box::pin(stop_signal());
+        let mut input = input::listen()?;
         let mut is_live_open = true;
         loop {
             let frame = sleep_until(self.next_frame.into());
             let flow = tokio::select! {
                 biased;
-                () = &mut stop => Flow::Quit,
-                event = input.next() => match event {
+                wish = self.signals.next() => match wish {
+                    Wish::Leave => Flow::Quit,
+                    Wish::Suspend => self.suspend()?,
+                },
+                event = input.recv() => match event {
                     Some(event) => self.on_event(&event?)?,
                     None => Flow::Quit,
                 },
+                written = self.screen.output.written(), if self.screen.output.is_busy() => {
+                    written?;
+                    Flow::Go
+                }
                 // Before what the worker tells: however fast it is, it cannot hold up a frame.
-                () = frame, if self.dirty => {
+                () = frame, if self.dirty && !self.screen.output.is_busy() => {
                     self.draw()?;
                     Flow::Go
                 }
@@ -181,6 +186,7 @@ impl Driver {
     fn on_event(&mut self, event: &Event) -> Result<Flow> {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => match key_of(*key) {
+                Some(key) if self.is_suspend(key) => self.suspend(),
                 Some(key) => self.handle(Msg::Key(key)),
                 None => Ok(Flow::Go),
             },
@@ -197,8 +203,7 @@ impl Driver {
     /// Mere movement of the pointer costs nothing.
     fn on_mouse(&mut self, mouse: MouseEvent) -> Result<Flow> {
         let (x, y) = (mouse.column, mouse.row);
-        let size = self.screen.terminal.size()?;
-        let area = Rect::new(0, 0, size.width, size.height);
+        let area = self.screen.area()?;
         let target = || ui::hit(&self.app, area, x, y);
         let msg = match (mouse.kind, self.drag) {
             (MouseEventKind::Down(MouseButton::Left), _) => {
@@ -221,11 +226,26 @@ impl Driver {
             match effect {
                 // A worker that is gone shows by its closed updates.
                 Effect::Send(command) => drop(self.channels.commands.send(command)),
-                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Copy(text) => self.screen.copy(&visible(&text))?,
                 Effect::RememberTour => home::remember_tour(),
                 Effect::Quit => return Ok(Flow::Quit),
             }
         }
+        Ok(Flow::Go)
+    }
+
+    /// Ctrl-Z, where it means nothing else.
+    fn is_suspend(&self, key: Key) -> bool {
+        let is_free = || self.app.keymap().action(self.app.context(), key).is_none();
+        key == Key::ctrl('z') && is_free()
+    }
+
+    /// To the shell, until it brings the program back.
+    fn suspend(&mut self) -> Result<Flow> {
+        screen::restore();
+        signals::stop();
+        self.screen.enter_again()?;
+        self.dirty = true;
         Ok(Flow::Go)
     }
 
@@ -236,144 +256,6 @@ impl Driver {
         self.next_frame = Instant::now() + FRAME;
         Ok(())
     }
-}
-
-/// Resolves when the system asks the program to end.
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    );
-    // Without signal handlers the program still ends by key.
-    let (Ok(mut terminate), Ok(mut hangup)) = signals else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-}
-
-/// Resolves when the system asks the program to end.
-#[cfg(not(unix))]
-async fn stop_signal() {
-    // Without a handler the program still ends by key.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Whether the playground's screen is up. Held while a frame is drawn, so that a panic on
-/// another thread restores the terminal between two frames and no frame follows.
-static IS_UP: Mutex<bool> = Mutex::new(false);
-
-/// How long a panicking thread waits for the frame being drawn. If it panicked while drawing,
-/// it waits for itself, hence the limit.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// The terminal in raw mode on its alternate screen; restored when dropped, and by a panic on
-/// any thread.
-struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
-}
-
-impl Screen {
-    fn enter() -> io::Result<Self> {
-        restore_on_panic();
-        // Up from here on: if a later step fails, what was done is undone.
-        *lock_screen() = true;
-        // A frame goes out in one write: the buffer holds the largest.
-        let out = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
-        let screen = enter().and_then(|()| Terminal::new(CrosstermBackend::new(out)));
-        match screen {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                restore();
-                Err(error)
-            }
-        }
-    }
-
-    /// One frame, shown at once by terminals that know synchronized updates.
-    fn draw(&mut self, app: &App, theme: &Theme) -> io::Result<()> {
-        let is_up = lock_screen();
-        if !*is_up {
-            return Ok(());
-        }
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| ui::render(frame, app, theme))?;
-        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
-    }
-
-    /// To the clipboard by OSC 52, which reaches the user's machine through ssh too.
-    fn copy(&mut self, text: &str) -> io::Result<()> {
-        execute!(
-            self.terminal.backend_mut(),
-            CopyToClipboard::to_clipboard_from(text)
-        )
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        restore();
-    }
-}
-
-fn enter() -> io::Result<()> {
-    enable_raw_mode()?;
-    let mut out = io::stdout();
-    execute!(
-        out,
-        EnterAlternateScreen,
-        EnableBracketedPaste,
-        EnableMouseCapture,
-        cursor::Hide
-    )
-}
-
-fn lock_screen() -> MutexGuard<'static, bool> {
-    IS_UP.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives the terminal back as it was. Harmless when it already is.
-fn restore() {
-    let deadline = Instant::now() + PATIENCE;
-    let guard = loop {
-        match IS_UP.try_lock() {
-            Ok(guard) => break Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if Instant::now() > deadline => break None,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
-        }
-    };
-    let was_up = guard.is_none_or(|mut is_up| std::mem::replace(&mut *is_up, false));
-    if was_up {
-        leave();
-    }
-}
-
-/// Every step is tried: a terminal that is gone cannot be restored, and there is no one to tell.
-fn leave() {
-    let mut out = io::stdout();
-    let _ = execute!(out, EndSynchronizedUpdate);
-    let _ = execute!(out, DisableMouseCapture, DisableBracketedPaste);
-    let _ = execute!(out, LeaveAlternateScreen, cursor::Show);
-    let _ = disable_raw_mode();
-}
-
-/// A panic on any thread restores the terminal before it is reported.
-fn restore_on_panic() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            restore();
-            report(info);
-        }));
-    });
 }
 
 fn key_of(key: KeyEvent) -> Option<Key> {
