@@ -171,7 +171,7 @@ pub fn run_on(
     let mut session = Session {
         models,
         out: &mut out,
-        stop: stop.into(),
+        stop,
     };
     let outcome = report::execute(&cli.command.unwrap(), &mut session);
     (outcome, String::from_utf8(out).unwrap())

@@ -40,6 +40,8 @@ pub(super) enum Failure {
     },
     /// The cache cannot be written.
     Cache(io::Error),
+    /// Nobody wants it any more. What has come stays, to be gone on with.
+    Stopped,
 }
 
 impl From<io::Error> for Failure {
@@ -71,6 +73,9 @@ impl Failure {
 
     /// In words, with what to do.
     pub(super) fn told(&self, hub: &Hub, spec: &HubSpec) -> LoadError {
+        if matches!(self, Self::Stopped) {
+            return LoadError::Stopped;
+        }
         let (reason, advice) = self.in_words(hub, spec);
         LoadError::Fetch {
             spec: spec.to_string(),
@@ -84,6 +89,7 @@ impl Failure {
         let said = |reason: String, advice: &str| (reason, advice.to_owned());
         match self {
             Self::Status(code) => refused(*code, host, spec),
+            Self::Stopped => said("it was given up".to_owned(), "fetch it again"),
             Self::Cache(error) => self.unwritable(hub, error),
             Self::Endpoint => said(
                 format!("{host:?} is no address of a hub"),

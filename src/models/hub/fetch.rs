@@ -286,6 +286,7 @@ impl<'a> Download<'a> {
 
     /// Keeps bytes, but none beyond the promised size.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.meter.check().map_err(|_| Failure::Stopped)?;
         let n = usize::try_from(self.size.saturating_sub(self.got)).unwrap_or(usize::MAX);
         self.part.write_all(&bytes[..n.min(bytes.len())])?;
         self.got += bytes.len() as u64;
