@@ -12,7 +12,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config, Device, Ground, pace};
 use crate::line::one_line;
 use crate::search::{ParamError, Rules, Sampling, SearchParams};
-use crate::template::{Template, Templates};
+use crate::template::{Date, Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
 #[derive(Debug, Clone, Parser)]
@@ -303,6 +303,10 @@ pub struct PairArgs {
     /// A system prompt, for chat templates
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
+    /// What chat templates take for today: YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SS [default: the
+    /// clock's]
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<Date>,
     /// Where models run [default: auto]
     #[arg(long, value_enum)]
     pub device: Option<Device>,
@@ -323,6 +327,7 @@ impl ModelArgs {
             strong: self.strong_template.clone().or(chat.clone()),
             pair: self.weak.pair_template.clone().or(chat),
             system: self.weak.system.clone(),
+            date: self.weak.date,
         }
     }
 
@@ -347,6 +352,7 @@ impl PairArgs {
             strong: None,
             pair: self.pair_template.clone(),
             system: self.system.clone(),
+            date: self.date,
         }
     }
 
@@ -359,6 +365,7 @@ impl PairArgs {
     fn fill(&mut self, file: &config::Models) {
         self.pair = self.pair.take().or_else(|| file.pair.clone());
         self.device = self.device.or(file.device);
+        self.date = self.date.or(file.date);
     }
 }
 

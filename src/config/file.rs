@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::error::Fault;
 use super::values::{self, Device, Ground};
 use crate::search::{BeamWidth, MaxNewTokens, Rules, Sampling, SearchParams, Successors};
+use crate::template::Date;
 
 /// The file as a whole. Names are checked before.
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +51,8 @@ pub struct Models {
     pub pair: Option<String>,
     pub device: Option<Device>,
     pub pair_device: Option<Device>,
+    #[serde(deserialize_with = "date")]
+    pub date: Option<Date>,
 }
 
 /// How the playground looks and begins.
@@ -119,6 +122,11 @@ fn temperature<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Err
 
 fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     checked(from, |p| Sampling::new(1.0, 0, p))
+}
+
+fn date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    let date = String::deserialize(from)?.parse();
+    date.map(Some).map_err(D::Error::custom)
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -55,7 +55,7 @@ impl Reader {
     ) -> Result<Self, ModelError> {
         let prompt_ids = match join {
             Join::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
-            Join::Text => pair.tuned.text_ids(prompt, ""),
+            Join::Text => pair.tuned.try_text_ids(prompt, "")?,
         };
         let prompt = prompt.clone();
         Ok(Self {
@@ -68,16 +68,22 @@ impl Reader {
 
     /// Prompt and response in weak tokens, and where the response begins: the length of the
     /// common prefix with the prompt alone, at least 1 since nothing predicts the first token.
-    pub(super) fn read(&self, response: &Response<'_>) -> (Vec<TokenId>, usize) {
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub(super) fn read(
+        &self,
+        response: &Response<'_>,
+    ) -> Result<(Vec<TokenId>, usize), ModelError> {
         let mut ids = match self.join {
             Join::Ids => self.joined_ids(response.tokens),
-            Join::Text => self.joined_text(response.text),
+            Join::Text => self.joined_text(response.text)?,
         };
         if response.ended {
             ids.extend(self.pair.tuned.tokenizer.eos());
         }
         let first = common_prefix(&ids, &self.prompt_ids).max(1);
-        (ids, first)
+        Ok((ids, first))
     }
 
     fn joined_ids(&self, tokens: &[TokenId]) -> Vec<TokenId> {
@@ -86,16 +92,16 @@ impl Reader {
         [&self.prompt_ids, text].concat()
     }
 
-    fn joined_text(&self, text: &str) -> Vec<TokenId> {
-        self.pair.tuned.text_ids(&self.prompt, text)
+    fn joined_text(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        Ok(self.pair.tuned.try_text_ids(&self.prompt, text)?)
     }
 
     /// How many tokens at the prompt's end do not stand where prompt and text are tokenised as
     /// one, whether the pair reads them so or not.
-    pub(super) fn merged(&self, text: &str) -> usize {
-        let alone = self.joined_text("");
-        let stand = common_prefix(&alone, &self.joined_text(text));
-        alone.len() - stand
+    pub(super) fn merged(&self, text: &str) -> Result<usize, ModelError> {
+        let alone = self.joined_text("")?;
+        let stand = common_prefix(&alone, &self.joined_text(text)?);
+        Ok(alone.len() - stand)
     }
 
     /// The weak tokens of `accepted`, and how many of them are others once it goes on as
@@ -104,12 +110,12 @@ impl Reader {
         &self,
         accepted: &Response<'_>,
         response: &Response<'_>,
-    ) -> (usize, usize) {
-        let (before, first) = self.read(accepted);
-        let (after, _) = self.read(response);
+    ) -> Result<(usize, usize), ModelError> {
+        let (before, first) = self.read(accepted)?;
+        let (after, _) = self.read(response)?;
         let stand = common_prefix(&before, &after).max(first);
         let from = |at: usize| before.len().saturating_sub(at);
-        (from(first), from(stand))
+        Ok((from(first), from(stand)))
     }
 
     /// What both models say of the response, from the first scored token on: the tuned one's
@@ -123,7 +129,7 @@ impl Reader {
         n_likeliest: usize,
     ) -> Result<PairEvidence, ModelError> {
         const JOINS: usize = 3;
-        let (ids, first) = self.read(response);
+        let (ids, first) = self.read(response)?;
         let raw = Sampling::default();
         let of = |model: &Model| model.places(&ids, first, n_likeliest, &raw, Rules::Fixed);
         let before = &ids[first.min(ids.len()).saturating_sub(JOINS)..first.min(ids.len())];

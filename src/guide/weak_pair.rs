@@ -288,7 +288,9 @@ impl Row {
 
 impl Scorer for PairScorer {
     fn score(&mut self, responses: &[Response<'_>]) -> Result<Vec<LogRatio>, ModelError> {
-        let (ids, firsts): (Vec<_>, Vec<_>) = responses.iter().map(|r| self.reader.read(r)).unzip();
+        let read = responses.iter().map(|r| self.reader.read(r));
+        let (ids, firsts): (Vec<_>, Vec<_>) =
+            read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
         self.reader.pair.tuned.check_context(longest)?;
         self.open_rows(responses, &ids)?;

@@ -141,6 +141,22 @@ pub enum LoadError {
     Backend(#[from] candle_core::Error),
 }
 
+/// Why a text does not become tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    #[error("the tokenizer refuses the text ({0}): change the text or choose another model")]
+    Refused(String),
+    /// The tokenizer has more ids than the embedding has rows.
+    #[error(
+        "the token '{token}' in the text has the id {id}, and the weights end at {n_rows}: leave it out"
+    )]
+    NoRow {
+        token: String,
+        id: u32,
+        n_rows: usize,
+    },
+}
+
 impl LoadError {
     /// Says of which model, where the words do not say it yet.
     pub(crate) fn of(self, name: &str) -> Self {

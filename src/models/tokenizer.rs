@@ -1,13 +1,15 @@
 //! Text to token ids and back, the way the reference does it: no special tokens added, special
 //! tokens in the text recognised, special tokens skipped when decoding.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::error::LoadError;
+use super::error::{EncodeError, LoadError};
 use super::gguf::GgufFile;
+use super::special;
 
 /// A token's id in its model's vocabulary.
 pub type TokenId = u32;
@@ -16,6 +18,7 @@ pub type TokenId = u32;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    names: Vec<(String, String)>,
     bos: Option<TokenId>,
     eos: Option<TokenId>,
     adds_bos: bool,
@@ -35,8 +38,10 @@ struct Contents {
 }
 
 /// The special tokens that matter here.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Specials {
+    /// All by name.
+    pub names: Vec<(String, String)>,
     pub bos: Option<TokenId>,
     pub eos: Option<TokenId>,
     pub adds_bos: bool,
@@ -53,33 +58,35 @@ pub struct VocabularyDiff {
 }
 
 impl Tokenizer {
-    /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` or empty; `name` is for
-    /// messages.
+    /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` with what else says
+    /// something of special tokens, or empty; `name` is for messages.
     ///
     /// # Errors
-    /// When `json` is not a tokenizer.
+    /// When `json` is not a tokenizer, or `config` no configuration of it.
     pub fn from_bytes(json: &[u8], config: &[u8], name: &str) -> Result<Self, LoadError> {
-        let broken = |e: &dyn std::fmt::Display| LoadError::Tokenizer {
+        let broken = |reason: String| LoadError::Tokenizer {
             name: name.to_owned(),
-            reason: e.to_string(),
+            reason,
         };
-        let value: Value = serde_json::from_slice(json).map_err(|e| broken(&e))?;
-        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| broken(&e))?;
-        let config: Value = serde_json::from_slice(config).unwrap_or_default();
-        let special = |key: &str| {
-            let token = &config[key];
-            let text = token.as_str().or_else(|| token["content"].as_str())?;
-            inner.token_to_id(text)
+        let value: Value = serde_json::from_slice(json).map_err(|e| broken(e.to_string()))?;
+        let config = match config {
+            [] => Value::Null,
+            text => serde_json::from_slice(text).map_err(|e| broken(e.to_string()))?,
         };
-        let bos = special("bos_token");
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(broken)?;
+        special::add_tokens(&mut inner, &config).map_err(broken)?;
+        let names = special::names(&config);
+        special::mark(&mut inner, &config, &names).map_err(broken)?;
+        let bos = special::id(&inner, &config, &names, "bos_token");
         let specials = Specials {
             bos,
-            eos: special("eos_token"),
+            eos: special::id(&inner, &config, &names, "eos_token"),
             adds_bos: begins_with(&inner, bos),
+            names,
         };
         let merges = value["model"]["merges"].as_array();
         let merges = hash(merges.into_iter().flatten().filter_map(merge));
-        Ok(Self::new(inner, specials, merges))
+        Self::new(inner, specials, merges).map_err(broken)
     }
 
     /// The tokenizer in a GGUF file.
@@ -90,13 +97,32 @@ impl Tokenizer {
         let (inner, merges, specials) = file.tokenizer()?;
         let pairs = merges.iter().map(|(a, b)| (a.as_str(), b.as_str()));
         let merges = hash(pairs);
-        Ok(Self::new(inner, specials, merges))
+        Self::new(inner, specials, merges).map_err(|reason| LoadError::Tokenizer {
+            name: file.name(),
+            reason,
+        })
     }
 
-    fn new(inner: tokenizers::Tokenizer, specials: Specials, merges: u64) -> Self {
+    fn new(
+        mut inner: tokenizers::Tokenizer,
+        specials: Specials,
+        merges: u64,
+    ) -> Result<Self, String> {
+        // As transformers does: both are for training and for batches.
+        inner.with_truncation(None).map_err(|e| e.to_string())?;
+        inner.with_padding(None);
         let vocab = inner.get_vocab(true);
         let n = vocab.values().max().map_or(0, |m| *m as usize + 1);
-        Self {
+        // Ids leave gaps at times, yet not many.
+        if n > 4 * vocab.len() + (1 << 16) {
+            return Err(format!(
+                "it has {} tokens, and an id of {}",
+                vocab.len(),
+                n - 1
+            ));
+        }
+        Ok(Self {
+            names: specials.names,
             bos: specials.bos,
             eos: specials.eos,
             adds_bos: specials.adds_bos,
@@ -107,13 +133,13 @@ impl Tokenizer {
                 merges,
             },
             inner,
-        }
+        })
     }
 
-    /// The text of a special token.
+    /// The special tokens by what configurations call them, such as `bos_token`: texts.
     #[must_use]
-    pub fn name(&self, id: TokenId) -> Option<String> {
-        self.inner.id_to_token(id)
+    pub fn specials(&self) -> &[(String, String)] {
+        &self.names
     }
 
     /// One more than the highest id.
@@ -161,12 +187,19 @@ impl Tokenizer {
     }
 
     /// Token ids of `text`; no special tokens are added.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        let encoded = guarded(|| self.inner.encode_fast(text, false));
+        let ids = encoded.map(|encoded| encoded.get_ids().to_vec());
+        ids.map_err(EncodeError::Refused)
+    }
+
+    /// The same of a text that is known to be fine.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<TokenId> {
-        self.inner
-            .encode_fast(text, false)
-            .map(|e| e.get_ids().to_vec())
-            .unwrap_or_default()
+        self.try_encode(text).unwrap_or_default()
     }
 
     /// The text of `ids` without special tokens; U+FFFD where bytes are no character.
@@ -195,6 +228,17 @@ impl Tokenizer {
     }
 }
 
+/// What `run` makes, its panic taken for an error: regular expressions that onig cannot hold panic
+/// within the tokenizers crate. What `run` borrows is not changed by it.
+pub(super) fn guarded<T, E: std::fmt::Display>(
+    run: impl FnOnce() -> Result<T, E>,
+) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(made) => made.map_err(|e| e.to_string()),
+        Err(_) => Err("the tokenizers library gave up on it".to_owned()),
+    }
+}
+
 /// A merge as `tokenizer.json` writes it: "a b" in older files, ["a", "b"] in newer ones.
 fn merge(value: &Value) -> Option<(&str, &str)> {
     match value.as_array() {
@@ -217,7 +261,7 @@ fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
 
 /// Whether `bos` comes first where special tokens are added to a text.
 fn begins_with(tokenizer: &tokenizers::Tokenizer, bos: Option<TokenId>) -> bool {
-    let encoded = tokenizer.encode_fast("a", true);
+    let encoded = guarded(|| tokenizer.encode_fast("a", true));
     bos.is_some() && encoded.is_ok_and(|e| e.get_ids().first().copied() == bos)
 }
 

@@ -60,6 +60,11 @@ impl GgufFile {
         })
     }
 
+    /// For messages.
+    pub(in crate::models) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// Size of the file.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {

@@ -46,7 +46,14 @@ impl GgufFile {
             reason: e.to_string(),
         })?;
         self.add_tokens(&mut tokenizer);
+        let names = [
+            ("bos_token", self.bos()),
+            ("eos_token", self.eos().first().copied()),
+        ];
+        let name =
+            |(key, id): (&str, Option<u32>)| Some((key.to_owned(), tokenizer.id_to_token(id?)?));
         let specials = Specials {
+            names: names.into_iter().filter_map(name).collect(),
             bos: self.bos(),
             eos: self.eos().first().copied(),
             adds_bos: self.adds_bos(),
