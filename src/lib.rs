@@ -47,6 +47,7 @@
 //!   its control characters.
 
 pub mod app;
+pub mod caught;
 pub mod cli;
 pub mod config;
 pub mod decoder;

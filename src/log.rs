@@ -18,6 +18,9 @@ pub fn start(file: &Path) -> color_eyre::Result<()> {
     color_eyre::install()?;
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if crate::caught::is_caught() {
+            return;
+        }
         tracing::error!("{info}\n{}", std::backtrace::Backtrace::force_capture());
         report(info);
     }));

@@ -371,6 +371,9 @@ fn restore_on_panic() {
     HOOK.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            if crate::caught::is_caught() {
+                return;
+            }
             restore();
             report(info);
         }));

@@ -156,7 +156,7 @@ pub fn text_seams(
     response: &str,
     chunk: Option<&str>,
 ) -> Result<Seams, ModelError> {
-    let encode = |text| setting.strong.try_encode(text);
+    let encode = |text| setting.strong.try_encode_on(text);
     let before = encode(response)?;
     let Some(chunk) = chunk else {
         return seams(setting, rules, None, &given(&before, response));

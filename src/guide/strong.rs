@@ -111,7 +111,7 @@ impl StrongSampler {
                 finish: same.finish,
             });
         }
-        let tokens = [before, &self.model.try_encode(chunk)?].concat();
+        let tokens = [before, &self.model.try_encode_on(chunk)?].concat();
         let ids = [&self.prompt[..], &tokens].concat();
         let log_probs = self.model.log_probs(&ids, self.prompt.len())?;
         Ok(Growth {

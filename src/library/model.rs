@@ -27,7 +27,9 @@ impl Model {
     ) -> Result<Vec<TokenId>, EncodeError> {
         let mut ids = self.try_encode(&format!("{}{response}", prompt.text))?;
         let bos = self.tokenizer.bos();
-        let adds = prompt.bos && self.tokenizer.adds_bos() && ids.first().copied() != bos;
+        // Nothing else would say what comes first where there is no prompt.
+        let begins = self.tokenizer.adds_bos() || prompt.text.is_empty();
+        let adds = prompt.bos && begins && ids.first().copied() != bos;
         if let Some(bos) = bos.filter(|_| adds) {
             ids.insert(0, bos);
         }
@@ -39,7 +41,18 @@ impl Model {
     /// # Errors
     /// As [`Self::try_text_ids`].
     pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
-        let ids = self.tokenizer.try_encode(text)?;
+        self.with_rows(self.tokenizer.try_encode(text)?)
+    }
+
+    /// Token ids of `text` where it goes on after another.
+    ///
+    /// # Errors
+    /// As [`Self::try_text_ids`].
+    pub fn try_encode_on(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        self.with_rows(self.tokenizer.try_encode_on(text)?)
+    }
+
+    fn with_rows(&self, ids: Vec<TokenId>) -> Result<Vec<TokenId>, EncodeError> {
         let n_rows = self.decoder.config().vocab_size;
         match ids.iter().find(|id| **id as usize >= n_rows) {
             Some(&id) => Err(EncodeError::NoRow {

@@ -58,6 +58,11 @@ pub enum LoadError {
     /// A setting that changes the arithmetic and that the decoder does not implement.
     #[error("{family} with {setting} is not supported: choose another model")]
     Setting { family: String, setting: String },
+    /// Weights in a form of their own.
+    #[error(
+        "its weights are quantised by {0}, which is not read: choose the model before it was quantised, or a GGUF file of it"
+    )]
+    Quantised(String),
     /// What is wrong with the model called `name`.
     #[error("{name}: {source}")]
     At { name: String, source: Box<Self> },
@@ -165,6 +170,7 @@ impl LoadError {
             | Self::Generation(_)
             | Self::Family(_)
             | Self::Setting { .. }
+            | Self::Quantised(_)
             | Self::Missing(_)
             | Self::Shape { .. }
             | Self::Dtype { .. }
@@ -182,4 +188,14 @@ impl LoadError {
 pub(crate) fn brief(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What a file says, for a sentence: one line, and not longer than one.
+pub(crate) fn short(told: &str) -> String {
+    const MOST: usize = 200;
+    let line = told.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }

@@ -1,15 +1,15 @@
 //! Text to token ids and back, the way the reference does it: no special tokens added, special
 //! tokens in the text recognised, special tokens skipped when decoding.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::error::{EncodeError, LoadError};
+use super::error::{EncodeError, LoadError, short};
 use super::gguf::GgufFile;
-use super::special;
+use super::{spaces, special};
+use crate::caught::caught;
 
 /// A token's id in its model's vocabulary.
 pub type TokenId = u32;
@@ -22,6 +22,8 @@ pub struct Tokenizer {
     bos: Option<TokenId>,
     eos: Option<TokenId>,
     adds_bos: bool,
+    /// Whether a text is taken to begin with a space that is not in it.
+    adds_space: bool,
     pieces: Vec<OnceLock<Arc<str>>>,
     /// Vocabulary and merges: equal contents mean that ids mean the same.
     contents: Contents,
@@ -66,14 +68,14 @@ impl Tokenizer {
     pub fn from_bytes(json: &[u8], config: &[u8], name: &str) -> Result<Self, LoadError> {
         let broken = |reason: String| LoadError::Tokenizer {
             name: name.to_owned(),
-            reason,
+            reason: short(&reason),
         };
         let value: Value = serde_json::from_slice(json).map_err(|e| broken(e.to_string()))?;
         let config = match config {
             [] => Value::Null,
             text => serde_json::from_slice(text).map_err(|e| broken(e.to_string()))?,
         };
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(broken)?;
+        let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json)).map_err(broken)?;
         special::add_tokens(&mut inner, &config).map_err(broken)?;
         let names = special::names(&config);
         special::mark(&mut inner, &config, &names).map_err(broken)?;
@@ -111,6 +113,7 @@ impl Tokenizer {
         // As transformers does: both are for training and for batches.
         inner.with_truncation(None).map_err(|e| e.to_string())?;
         inner.with_padding(None);
+        spaces::keep_first(&mut inner)?;
         let vocab = inner.get_vocab(true);
         let n = vocab.values().max().map_or(0, |m| *m as usize + 1);
         // Ids leave gaps at times, yet not many.
@@ -127,6 +130,7 @@ impl Tokenizer {
             eos: specials.eos,
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
+            adds_space: spaces::adds_first(&inner),
             contents: Contents {
                 n_tokens: vocab.len(),
                 vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
@@ -191,18 +195,37 @@ impl Tokenizer {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
-        let encoded = guarded(|| self.inner.encode_fast(text, false));
+        let encoded = caught(|| self.inner.encode_fast(text, false));
         let ids = encoded.map(|encoded| encoded.get_ids().to_vec());
         ids.map_err(EncodeError::Refused)
     }
 
-    /// The same of a text that is known to be fine.
+    /// Token ids of `text` where it goes on after another: no space is put before it.
+    ///
+    /// # Errors
+    /// As [`Self::try_encode`].
+    pub fn try_encode_on(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        // A line end joins with no letter after it, nor with a space.
+        const BEFORE: &str = "\n";
+        let ids = match self.adds_space {
+            true => self.try_encode(&format!("{BEFORE}{text}"))?,
+            false => return self.try_encode(text),
+        };
+        let before = self.try_encode(BEFORE)?;
+        match ids.strip_prefix(&before[..]) {
+            Some(rest) => Ok(rest.to_vec()),
+            None => self.try_encode(text),
+        }
+    }
+
+    /// As [`Self::try_encode`], of a text that is known to be fine.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<TokenId> {
         self.try_encode(text).unwrap_or_default()
     }
 
-    /// The text of `ids` without special tokens; U+FFFD where bytes are no character.
+    /// The text of `ids`, which follow others, without special tokens; U+FFFD where bytes are no
+    /// character.
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
         self.inner.decode(ids, true).unwrap_or_default()
@@ -228,17 +251,6 @@ impl Tokenizer {
     }
 }
 
-/// What `run` makes, its panic taken for an error: regular expressions that onig cannot hold panic
-/// within the tokenizers crate. What `run` borrows is not changed by it.
-pub(super) fn guarded<T, E: std::fmt::Display>(
-    run: impl FnOnce() -> Result<T, E>,
-) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(made) => made.map_err(|e| e.to_string()),
-        Err(_) => Err("the tokenizers library gave up on it".to_owned()),
-    }
-}
-
 /// A merge as `tokenizer.json` writes it: "a b" in older files, ["a", "b"] in newer ones.
 fn merge(value: &Value) -> Option<(&str, &str)> {
     match value.as_array() {
@@ -261,7 +273,7 @@ fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
 
 /// Whether `bos` comes first where special tokens are added to a text.
 fn begins_with(tokenizer: &tokenizers::Tokenizer, bos: Option<TokenId>) -> bool {
-    let encoded = guarded(|| tokenizer.encode_fast("a", true));
+    let encoded = caught(|| tokenizer.encode_fast("a", true));
     bos.is_some() && encoded.is_ok_and(|e| e.get_ids().first().copied() == bos)
 }
 

@@ -1,6 +1,6 @@
 //! Arguments of Python's functions: by place or by name.
 
-use minijinja::value::{Kwargs, ValueKind, from_args};
+use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
 /// What was given for each of a function's parameters.
@@ -88,4 +88,9 @@ impl<'a> Args<'a> {
 
 pub(super) fn invalid(told: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, told.into())
+}
+
+/// A tuple.
+pub(super) fn tuple<const N: usize>(parts: [&str; N]) -> Value {
+    Value::from(Tuple::new(parts.map(Value::from).to_vec()))
 }

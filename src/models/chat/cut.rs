@@ -2,8 +2,7 @@
 
 use minijinja::{Error, Value};
 
-use super::args::{Args, invalid};
-use super::text::tuple;
+use super::args::{Args, invalid, tuple};
 
 /// White space to Python: Unicode's, and four separators of ASCII.
 pub(super) fn is_space(c: char) -> bool {

@@ -37,6 +37,8 @@ use jiff::civil::DateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 
+use crate::caught::caught;
+
 /// What a template is rendered with: one user's turn, and the beginning of the answer after it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Talk {
@@ -69,7 +71,8 @@ pub(crate) fn render(source: &str, talk: Talk) -> Result<String, String> {
         .stack_size(STACK);
     let run = move || {
         // Nobody waits any more where this fails.
-        let _ = sender.send(run(&source, &talk).map_err(|error| reason(&error)));
+        let rendered = caught(|| run(&source, &talk).map_err(|error| reason(&error)));
+        let _ = sender.send(rendered);
     };
     thread
         .spawn(run)
@@ -77,8 +80,7 @@ pub(crate) fn render(source: &str, talk: Talk) -> Result<String, String> {
     // A thread that takes longer is left to itself until it has no fuel any more.
     match receiver.recv_timeout(TIME) {
         Ok(rendered) => rendered,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(ENDLESS.to_owned()),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err("it stops the renderer".to_owned()),
+        Err(_) => Err(ENDLESS.to_owned()),
     }
 }
 

@@ -292,10 +292,9 @@ impl Writer {
     }
 
     fn comma(&mut self) {
-        if let Some(level) = self.levels.last_mut() {
-            if level.bracket == Bracket::Round {
-                level.bracket = Bracket::Tuple;
-            }
+        let level = self.levels.last_mut();
+        if let Some(level) = level.filter(|level| level.bracket == Bracket::Round) {
+            level.bracket = Bracket::Tuple;
         }
     }
 

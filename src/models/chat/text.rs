@@ -1,7 +1,6 @@
 //! Methods of Python's texts.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::Tuple;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::args::{Args, invalid};
@@ -298,9 +297,4 @@ pub(super) fn check_widths(text: &str) -> Result<(), Error> {
         true => Err(invalid("a width in a format is too large")),
         false => Ok(()),
     }
-}
-
-/// A tuple.
-pub(super) fn tuple<const N: usize>(parts: [&str; N]) -> Value {
-    Value::from(Tuple::new(parts.map(Value::from).to_vec()))
 }
