@@ -52,7 +52,7 @@ fn the_manual_says_the_defaults() {
 fn settings_without_a_default_are_known_too() {
     let text = "[models]\npair_device = \"cpu\"\ndate = \"2026-11-05\"\n";
     let mut cli = Cli::parse_from(["w2s"]);
-    cli.fill(&parse(text).unwrap());
+    cli.fill(&parse(text).unwrap().0);
     let models = &cli.playground.models;
     assert_eq!(models.pair_device, Some(Device::Cpu));
     assert_eq!(
