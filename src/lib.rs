@@ -7,7 +7,7 @@
 //! | [`search`] | the engine: chunk-level beam search as a machine that asks; its one history | std |
 //! | [`template`] | what a model is shown of a prompt, as the user says it | std |
 //! | [`measure`] | the bundled gold reward; means and how sure they are | std |
-//! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, candle |
+//! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, caught, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
 //! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
 //! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, library, decoder, models, template |
@@ -21,7 +21,8 @@
 //! | [`cli`] | the command line | config, search, template, line |
 //! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line, keeper |
 //! | [`keeper`] | the process that waits for the one that works | line |
-//! | [`panics`] | how a panic ends the program, or is contained | log, line |
+//! | [`caught`] | panics of other people's code that are taken for errors | std |
+//! | [`panics`] | how a panic ends the program | log, line, caught |
 //! | [`mod@line`], [`home`], [`log`], [`samples`] | text made fit for a terminal, the platform's folders, the log, sample prompts | std |
 //!
 //! ```text
@@ -79,6 +80,7 @@
 //!   its control characters. Nothing that a server says becomes a path unchecked.
 
 pub mod app;
+pub mod caught;
 pub mod cli;
 pub mod config;
 pub mod decoder;

@@ -3,37 +3,19 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 
-use crate::log;
+use crate::{caught, log};
 
 /// As the standard library has it.
 const CODE: i32 = 101;
 
-thread_local! {
-    /// How deep this thread is in [`contained`].
-    static DEPTH: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Runs `work` of a library that panics where it should return an error; what it said then.
-/// `work` must own what it changes: after a panic nobody looks at it any more.
-///
-/// # Errors
-/// The panic's message.
-pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    DEPTH.set(DEPTH.get() + 1);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    DEPTH.set(DEPTH.get() - 1);
-    outcome.map_err(|payload| message(&*payload))
-}
-
-/// From here on a panic that is not [`contained`] ends the program: `restore` gives the terminal
+/// From here on a panic that is not [caught](caught::caught) ends the program: `restore` gives the terminal
 /// back, stderr gets one sentence that names the log, the exit code is 101.
 pub fn end_in_order(restore: fn()) {
     panic::set_hook(Box::new(move |info| {
-        if DEPTH.get() == 0 {
+        if !caught::is_caught() {
             end(info, restore);
         }
     }));
@@ -62,17 +44,4 @@ fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_contained_panic_is_an_error() {
-        assert_eq!(contained(|| 1), Ok(1));
-        let told = contained(|| -> u8 { panic!("at {}", 3) });
-        assert_eq!(told, Err("at 3".to_owned()));
-        assert_eq!(DEPTH.get(), 0);
-    }
 }

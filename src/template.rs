@@ -21,6 +21,21 @@ pub struct Templates {
     pub pair: Option<Template>,
     /// A system prompt, for chat templates.
     pub system: Option<String>,
+    /// What chat templates take for today.
+    pub date: Option<Date>,
+}
+
+/// A day, and a time of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Date(pub jiff::civil::DateTime);
+
+impl FromStr for Date {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let date = text.parse().map(Self);
+        date.map_err(|_| "use YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS".to_owned())
+    }
 }
 
 impl FromStr for Template {

@@ -15,7 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
 use crate::search::{Draft, ParamError, Ranking, Rules, SearchParams};
-use crate::template::{Template, Templates};
+use crate::template::{Date, Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
 #[derive(Debug, Clone, Parser)]
@@ -305,6 +305,10 @@ pub struct PairArgs {
     /// A system prompt, for chat templates
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
+    /// What chat templates take for today: YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SS [default: the
+    /// clock's]
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<Date>,
     /// Where models run [default: auto]
     #[arg(long, value_enum)]
     pub device: Option<Device>,
@@ -325,6 +329,7 @@ impl ModelArgs {
             strong: self.strong_template.clone().or(chat.clone()),
             pair: self.weak.pair_template.clone().or(chat),
             system: self.weak.system.clone(),
+            date: self.weak.date,
         }
     }
 }
@@ -343,6 +348,7 @@ impl PairArgs {
             strong: None,
             pair: self.pair_template.clone(),
             system: self.system.clone(),
+            date: self.date,
         }
     }
 

@@ -13,6 +13,7 @@ use super::values::{self, Device, Ground};
 use crate::search::{
     BeamWidth, Draft, MaxNewTokens, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
 };
+use crate::template::Date;
 
 /// The file as a whole. Names are checked before.
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +56,8 @@ pub struct Models {
     pub pair: Option<String>,
     pub device: Option<Device>,
     pub pair_device: Option<Device>,
+    #[serde(deserialize_with = "date")]
+    pub date: Option<Date>,
 }
 
 /// How the playground looks and begins.
@@ -130,6 +133,11 @@ fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 
 fn weight<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     checked(from, Weight::new)
+}
+
+fn date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    let date = String::deserialize(from)?.parse();
+    date.map(Some).map_err(D::Error::custom)
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -9,7 +9,8 @@ use super::error::Fault;
 /// # Errors
 /// Text that is no TOML; the first name that the manual does not know, with the nearest it does.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
-    let manual = DeTable::parse(MANUAL)?;
+    let manual = all_names();
+    let manual = DeTable::parse(&manual)?;
     let table = DeTable::parse(text)?;
     for (name, value) in table.get_ref() {
         let known = manual.get_ref();
@@ -22,6 +23,17 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The manual with the settings that have no default and stand in it as comments.
+fn all_names() -> String {
+    let line = |line: &'static str| {
+        let setting = line.strip_prefix("# ");
+        let setting = setting.filter(|rest| rest.split(' ').nth(1) == Some("="));
+        setting.unwrap_or(line)
+    };
+    let lines: Vec<&str> = MANUAL.lines().map(line).collect();
+    lines.join("\n")
 }
 
 fn check_section(section: &str, inner: &DeTable<'_>, known: &DeTable<'_>) -> Result<(), Fault> {

@@ -132,12 +132,13 @@ pub fn seams(
     response: &Response,
 ) -> Result<Seams, ModelError> {
     let reader = setting.reader(rules, 0)?;
-    let (accepted, changed) = accepted.map_or((0, 0), |before| reader.changed(before, response));
+    let (accepted, changed) =
+        accepted.map_or(Ok((0, 0)), |before| reader.changed(before, response))?;
     let (tokenizer, text) = (&setting.strong.tokenizer, response.text.to_string());
     let tokens = response.tokens.to_vec();
     let whole = tokenizer.decode_whole_characters(&tokens);
     Ok(Seams {
-        merged: reader.merged(&text),
+        merged: reader.merged(&text)?,
         accepted,
         changed,
         in_character: tokenizer.decode(&tokens) != whole,
@@ -156,13 +157,13 @@ pub fn text_seams(
     response: &str,
     chunk: Option<&str>,
 ) -> Result<Seams, ModelError> {
-    let encode = |text| setting.strong.tokenizer.encode(text);
-    let before = encode(response);
+    let encode = |text| setting.strong.try_encode_on(text);
+    let before = encode(response)?;
     let Some(chunk) = chunk else {
         return seams(setting, rules, None, &given(&before, response));
     };
     let (ids, text) = (
-        [&before[..], &encode(chunk)].concat(),
+        [&before[..], &encode(chunk)?].concat(),
         format!("{response}{chunk}"),
     );
     let accepted = given(&before, response);
@@ -187,7 +188,7 @@ fn view(
 ) -> Result<View, ModelError> {
     let ids = match join {
         Join::Ids => model.prompt_ids(prompt, 0)?,
-        Join::Text => model.text_ids(prompt, ""),
+        Join::Text => model.try_text_ids(prompt, "")?,
     };
     let pieces = ids.iter().map(|id| model.tokenizer.piece(*id).to_string());
     Ok(View {
@@ -195,19 +196,26 @@ fn view(
         prompt: prompt.text.clone(),
         pieces: pieces.collect(),
         bos: ids.first().copied() == model.tokenizer.bos() && !ids.is_empty(),
-        join: response.map(|response| join_view(model, prompt, &ids, response)),
+        join: response
+            .map(|response| join_view(model, prompt, &ids, response))
+            .transpose()?,
         ids,
     })
 }
 
-fn join_view(model: &Model, prompt: &Prompt, alone: &[TokenId], response: &str) -> JoinView {
-    let ids = model.text_ids(prompt, response);
+fn join_view(
+    model: &Model,
+    prompt: &Prompt,
+    alone: &[TokenId],
+    response: &str,
+) -> Result<JoinView, ModelError> {
+    let ids = model.try_text_ids(prompt, response)?;
     let shared = common_prefix(&ids, alone);
-    JoinView {
+    Ok(JoinView {
         merges: shared < alone.len(),
         ids,
         shared,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -181,7 +181,8 @@ impl Pair {
     /// A text that outgrows a context; a failing device; a number that is not finite.
     pub fn score(&mut self, asked: &[Asked<'_>]) -> Result<Vec<LogRatio>, ModelError> {
         let read = asked.iter().map(|a| a.reader.read(a.response));
-        let (ids, firsts): (Vec<_>, Vec<_>) = read.unzip();
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        let (ids, firsts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
         let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
         for half in [&self.pair.tuned, &self.pair.untuned] {
             half.check_context(longest)?;

@@ -3,9 +3,9 @@
 use super::setting::Setting;
 use crate::decoder::ForwardError;
 use crate::library::{Library, Model, WeakPair};
-use crate::models::{Prompt, presets, render};
+use crate::models::{EncodeError, Prompt, Talk, presets, render};
 use crate::search::{ModelError, TokenId};
-use crate::template::{Template, Templates};
+use crate::template::{Date, Template, Templates};
 
 impl Library {
     /// `prompt` for both sides, each through its template.
@@ -39,7 +39,9 @@ pub fn strong_prompt(
     let preset = || presets().strong_template(&strong.name).cloned();
     let template = templates.strong.clone().or_else(preset);
     let system = templates.system.as_deref();
-    template.unwrap_or_default().apply(strong, prompt, system)
+    template
+        .unwrap_or_default()
+        .apply(strong, prompt, system, templates.date)
 }
 
 /// `prompt` through the pair's template.
@@ -57,11 +59,11 @@ pub fn pair_prompt(
     // A system prompt is for those who are chatted with.
     let system = templates.system.as_deref();
     let system = system.filter(|_| template == Template::Chat);
-    template.apply(&pair.tuned, prompt, system)
+    template.apply(&pair.tuned, prompt, system, templates.date)
 }
 
 impl Template {
-    /// `prompt` as `model` is to see it.
+    /// `prompt` as `model` is to see it, on a fixed date or today.
     ///
     /// # Errors
     /// A chat template that is missing or cannot be run; a system prompt without one.
@@ -70,9 +72,10 @@ impl Template {
         model: &Model,
         prompt: &str,
         system: Option<&str>,
+        date: Option<Date>,
     ) -> Result<Prompt, ModelError> {
         match (self, system) {
-            (Self::Chat, system) => chat(model, prompt, system).map(Prompt::complete),
+            (Self::Chat, system) => chat(model, prompt, system, date).map(Prompt::complete),
             (_, Some(_)) => Err(ModelError::Other(format!(
                 "a system prompt for {} needs its chat template: choose the template 'chat'",
                 model.name
@@ -84,16 +87,25 @@ impl Template {
 }
 
 /// One user's turn and the beginning of the answer.
-fn chat(model: &Model, prompt: &str, system: Option<&str>) -> Result<String, ModelError> {
+fn chat(
+    model: &Model,
+    prompt: &str,
+    system: Option<&str>,
+    date: Option<Date>,
+) -> Result<String, ModelError> {
     let Some(source) = &model.chat_template else {
         return Err(ModelError::Other(format!(
             "{} has no chat template: choose raw or a text with {{prompt}} in it",
             model.name
         )));
     };
-    let name = |id: Option<u32>| id.and_then(|id| model.tokenizer.name(id));
-    let specials = [name(model.tokenizer.bos()), name(model.tokenizer.eos())];
-    render(source, prompt, system, specials).map_err(|reason| {
+    let talk = Talk {
+        prompt: prompt.to_owned(),
+        system: system.map(str::to_owned),
+        specials: model.tokenizer.specials().to_vec(),
+        date: date.map(|date| date.0),
+    };
+    render(source, talk).map_err(|reason| {
         ModelError::Other(format!(
             "the chat template of {} cannot be used ({reason}): choose raw or a text with {{prompt}} in it",
             model.name
@@ -112,7 +124,7 @@ impl Model {
         prompt: &Prompt,
         max_new_tokens: usize,
     ) -> Result<Vec<TokenId>, ModelError> {
-        let mut ids = self.text_ids(prompt, "");
+        let mut ids = self.try_text_ids(prompt, "")?;
         if ids.is_empty() {
             ids.push(self.tokenizer.bos().ok_or_else(|| self.needs_a_prompt())?);
         }
@@ -146,6 +158,12 @@ impl Model {
             "the prompt is empty and {} has no BOS token to start from: write a prompt",
             self.name
         ))
+    }
+}
+
+impl From<EncodeError> for ModelError {
+    fn from(error: EncodeError) -> Self {
+        Self::Other(error.to_string())
     }
 }
 

@@ -56,7 +56,7 @@ impl Reader {
     ) -> Result<Self, ModelError> {
         let prompt_ids = match join {
             Join::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
-            Join::Text => pair.tuned.text_ids(prompt, ""),
+            Join::Text => pair.tuned.try_text_ids(prompt, "")?,
         };
         // Sampled text may be fewer tokens here or more: only ids are known to count the same.
         let n_new = if join == Join::Ids { max_new_tokens } else { 0 };
@@ -75,17 +75,20 @@ impl Reader {
 
     /// Prompt and response in weak tokens, and where the response begins: the length of the
     /// common prefix with the prompt alone, at least 1 since nothing predicts the first token.
-    pub(super) fn read(&self, response: &Response) -> (Vec<TokenId>, usize) {
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub(super) fn read(&self, response: &Response) -> Result<(Vec<TokenId>, usize), ModelError> {
         let ids = match self.join {
             Join::Ids => self.joined_ids(response),
             Join::Text => {
-                let mut ids = self.joined_text(&response.text.to_string());
+                let mut ids = self.joined_text(&response.text.to_string())?;
                 ids.extend(self.eos().filter(|_| response.ended));
                 ids
             }
         };
         let first = common_prefix(&ids, &self.prompt_ids).max(1);
-        (ids, first)
+        Ok((ids, first))
     }
 
     fn eos(&self) -> Option<TokenId> {
@@ -105,25 +108,29 @@ impl Reader {
         ids
     }
 
-    fn joined_text(&self, text: &str) -> Vec<TokenId> {
-        self.pair.tuned.text_ids(&self.prompt, text)
+    fn joined_text(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        Ok(self.pair.tuned.try_text_ids(&self.prompt, text)?)
     }
 
     /// How many tokens at the prompt's end do not stand where prompt and text are tokenised as
     /// one, whether the pair reads them so or not.
-    pub(super) fn merged(&self, text: &str) -> usize {
-        let alone = self.joined_text("");
-        let stand = common_prefix(&alone, &self.joined_text(text));
-        alone.len() - stand
+    pub(super) fn merged(&self, text: &str) -> Result<usize, ModelError> {
+        let alone = self.joined_text("")?;
+        let stand = common_prefix(&alone, &self.joined_text(text)?);
+        Ok(alone.len() - stand)
     }
 
     /// The weak tokens of `accepted`, and how many of them are others once it goes on as
     /// `response`: those from the first change on.
-    pub(super) fn changed(&self, accepted: &Response, response: &Response) -> (usize, usize) {
-        let (before, first) = self.read(accepted);
-        let (after, _) = self.read(response);
+    pub(super) fn changed(
+        &self,
+        accepted: &Response,
+        response: &Response,
+    ) -> Result<(usize, usize), ModelError> {
+        let (before, first) = self.read(accepted)?;
+        let (after, _) = self.read(response)?;
         let stand = common_prefix(&before, &after).max(first);
         let from = |at: usize| before.len().saturating_sub(at);
-        (from(first), from(stand))
+        Ok((from(first), from(stand)))
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::evidence::{Reading, Wish};
 use super::executor::ModelExecutor;
-use crate::models::Tokenizer;
 use crate::search::{Growth, Hypothesis, LaneId, ModelError, Rules, Sampling, Text, TokenId};
 
 impl ModelExecutor {
@@ -34,9 +33,9 @@ impl ModelExecutor {
             .take(sibling.chunk_start)
             .copied()
             .collect();
-        let tokenizer = Arc::clone(&self.strong().tokenizer);
         let before_it = [&prompt[..], &parent].concat();
-        let tokens = tokens_of(chunk, &before_it, &tokenizer);
+        // A chunk tokenised as a text of its own would gain the space of one.
+        let tokens = self.strong().try_encode_on(chunk)?;
         let ids = [&before_it[..], &tokens].concat();
         Ok(Growth {
             log_probs: self.log_probs(ids, prompt.len() + parent.len())?,
@@ -77,28 +76,4 @@ fn sampled(same: &Hypothesis) -> Growth {
             .finish
             .filter(|finish| *finish == crate::search::Finish::Eos),
     }
-}
-
-/// Ids that read as `chunk` after those `before` it. A tokenizer may treat the beginning of a text
-/// as the beginning of a word, so that a chunk tokenised alone would gain a space: the first way
-/// that reads back as it was typed is taken.
-fn tokens_of(chunk: &str, before: &[TokenId], tokenizer: &Tokenizer) -> Vec<TokenId> {
-    let read = tokenizer.decode(before);
-    let wanted = format!("{read}{chunk}");
-    let reads_back = |ids: &Vec<TokenId>| tokenizer.decode(&[before, ids].concat()) == wanted;
-    let whole = tokenizer.encode(&wanted);
-    let inside = whole.strip_prefix(before).map(<[TokenId]>::to_vec);
-    let alone = tokenizer.encode(chunk);
-    let unspaced = chunk.strip_prefix(' ').map(|rest| tokenizer.encode(rest));
-    let anchored = after_anchor(chunk, tokenizer);
-    let ways = [inside, Some(alone.clone()), unspaced, anchored];
-    ways.into_iter().flatten().find(reads_back).unwrap_or(alone)
-}
-
-/// The chunk's ids behind a character that joins nothing.
-fn after_anchor(chunk: &str, tokenizer: &Tokenizer) -> Option<Vec<TokenId>> {
-    const ANCHOR: &str = "\n";
-    let ids = tokenizer.encode(&format!("{ANCHOR}{chunk}"));
-    let anchor = tokenizer.encode(ANCHOR);
-    ids.strip_prefix(&anchor[..]).map(<[TokenId]>::to_vec)
 }

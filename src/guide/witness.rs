@@ -63,7 +63,7 @@ impl ModelExecutor {
             sampling: Sampling::default(),
             rules: Rules::Fixed,
         };
-        let (ids, first) = setting.reader(rules, 0)?.read(&response);
+        let (ids, first) = setting.reader(rules, 0)?.read(&response)?;
         let own = self.pair_part(pair)?;
         let half = |n: usize, model: &Model| {
             let (cache, _) = own.rows().copy_for(n, &ids, first.saturating_sub(1))?;

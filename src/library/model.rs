@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decoder::Decoder;
-use crate::models::{Prompt, TokenId, Tokenizer};
+use crate::models::{EncodeError, Prompt, TokenId, Tokenizer};
 
 /// A decoder with its tokenizer. Cheap to clone: weights are shared.
 #[derive(Debug, Clone)]
@@ -17,15 +17,51 @@ pub struct Model {
 
 impl Model {
     /// Prompt and response tokenised jointly, with BOS where prompt and tokenizer have it.
-    #[must_use]
-    pub fn text_ids(&self, prompt: &Prompt, response: &str) -> Vec<TokenId> {
-        let mut ids = self.tokenizer.encode(&format!("{}{response}", prompt.text));
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses, or with a token that the weights do not have.
+    pub fn try_text_ids(
+        &self,
+        prompt: &Prompt,
+        response: &str,
+    ) -> Result<Vec<TokenId>, EncodeError> {
+        let mut ids = self.try_encode(&format!("{}{response}", prompt.text))?;
         let bos = self.tokenizer.bos();
-        let adds = prompt.bos && self.tokenizer.adds_bos() && ids.first().copied() != bos;
+        // Nothing else would say what comes first where there is no prompt.
+        let begins = self.tokenizer.adds_bos() || prompt.text.is_empty();
+        let adds = prompt.bos && begins && ids.first().copied() != bos;
         if let Some(bos) = bos.filter(|_| adds) {
             ids.insert(0, bos);
         }
-        ids
+        Ok(ids)
+    }
+
+    /// Token ids of `text`.
+    ///
+    /// # Errors
+    /// As [`Self::try_text_ids`].
+    pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        self.with_rows(self.tokenizer.try_encode(text)?)
+    }
+
+    /// Token ids of `text` where it goes on after another.
+    ///
+    /// # Errors
+    /// As [`Self::try_text_ids`].
+    pub fn try_encode_on(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        self.with_rows(self.tokenizer.try_encode_on(text)?)
+    }
+
+    fn with_rows(&self, ids: Vec<TokenId>) -> Result<Vec<TokenId>, EncodeError> {
+        let n_rows = self.decoder.config().vocab_size;
+        match ids.iter().find(|id| **id as usize >= n_rows) {
+            Some(&id) => Err(EncodeError::NoRow {
+                token: self.tokenizer.piece(id).to_string(),
+                id,
+                n_rows,
+            }),
+            None => Ok(ids),
+        }
     }
 
     /// The ids that end a response: the tokenizer's EOS and the configuration's.

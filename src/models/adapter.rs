@@ -4,12 +4,18 @@
 //! `lora_alpha / √r` with `use_rslora`. Nothing is merged, so that a model and what was tuned
 //! from it share `W`, quantised or not. PEFT's `fan_in_fan_out` says how `W` is stored, which
 //! only matters to those who merge.
+//!
+//! | `adapter_config.json` | |
+//! | --- | --- |
+//! | read | `peft_type`, `r`, `lora_alpha` (0 and negative ones too), `use_rslora`, `base_model_name_or_path` |
+//! | ignored | `target_modules` (the tensors say it), dropout, `fan_in_fan_out`, `task_type`, starts that leave the base as it is |
+//! | refused | other kinds of adapters, DoRA, patterns of ranks and alphas, `modules_to_save`, biases, replicated layers, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ), `adapter_model.bin` |
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::error::LoadError;
+use super::error::{LoadError, short};
 use super::load::open;
 use super::raw::MappedFile;
 
@@ -30,7 +36,7 @@ impl Adapter {
         let config = config(folder)?;
         let refused = |what: &str| LoadError::Adapter {
             path: folder.to_owned(),
-            reason: format!("{what} is not supported"),
+            reason: short(&format!("{what} is not supported")),
         };
         if config["peft_type"].as_str().unwrap_or("LORA") != "LORA" {
             return Err(refused(&config["peft_type"].to_string()));
@@ -48,16 +54,30 @@ impl Adapter {
                 return Err(refused(key));
             }
         }
+        let start = &config["init_lora_weights"];
+        if let Some(kind) = start.as_str().filter(|kind| changes_base(kind)) {
+            return Err(refused(&format!(
+                "its start '{kind}', which changes the base model's weights,"
+            )));
+        }
         if config["bias"].as_str().unwrap_or("none") != "none" {
             return Err(refused("a trained bias"));
         }
-        let number = |key: &str| config[key].as_f64().filter(|n| *n > 0.0);
-        let rank = number("r").ok_or_else(|| refused("a configuration without r"))?;
-        let alpha = number("lora_alpha").unwrap_or(8.0);
+        let number = |key: &str| match &config[key] {
+            // PEFT's default of both.
+            Value::Null => Ok(8.0),
+            value => value
+                .as_f64()
+                .ok_or_else(|| refused(&format!("{key} of {value}"))),
+        };
+        let (rank, alpha) = (number("r")?, number("lora_alpha")?);
+        if rank < 1.0 {
+            return Err(refused(&format!("r of {rank}")));
+        }
         let rooted = config["use_rslora"].as_bool().unwrap_or(false);
         Ok(Self {
             path: folder.to_owned(),
-            file: open(&folder.join("adapter_model.safetensors"))?,
+            file: weights(folder)?,
             scale: (alpha / if rooted { rank.sqrt() } else { rank }) as f32,
         })
     }
@@ -65,7 +85,7 @@ impl Adapter {
     pub(crate) fn refused(&self, reason: &str) -> LoadError {
         LoadError::Adapter {
             path: self.path.clone(),
-            reason: reason.to_owned(),
+            reason: short(reason),
         }
     }
 }
@@ -99,6 +119,27 @@ fn config(folder: &Path) -> Result<Value, LoadError> {
         path: folder.to_owned(),
         reason: format!("adapter_config.json is not JSON: {e}"),
     })
+}
+
+/// Whether an adapter's training began with other weights of the base than the base has: PiSSA,
+/// OLoRA, CorDA and LoftQ take the beginning out of it.
+fn changes_base(start: &str) -> bool {
+    let start = start.to_lowercase();
+    let kinds = ["pissa", "olora", "corda", "loftq"];
+    kinds.iter().any(|kind| start.starts_with(kind))
+}
+
+/// The adapter's tensors.
+fn weights(folder: &Path) -> Result<MappedFile, LoadError> {
+    let file = folder.join("adapter_model.safetensors");
+    if !file.exists() && folder.join("adapter_model.bin").exists() {
+        return Err(LoadError::Adapter {
+            path: folder.to_owned(),
+            reason: "its adapter_model.bin is not read: save it as adapter_model.safetensors"
+                .to_owned(),
+        });
+    }
+    open(&file)
 }
 
 /// Absent, null, false or empty.

@@ -61,6 +61,11 @@ pub enum LoadError {
     /// A setting that changes the arithmetic and that the decoder does not implement.
     #[error("{family} with {setting} is not supported: choose another model")]
     Setting { family: String, setting: String },
+    /// Weights in a form of their own.
+    #[error(
+        "its weights are quantised by {0}, which is not read: choose the model before it was quantised, or a GGUF file of it"
+    )]
+    Quantised(String),
     /// What is wrong with the model called `name`.
     #[error("{name}: {source}")]
     At { name: String, source: Box<Self> },
@@ -144,6 +149,22 @@ pub enum LoadError {
     Backend(#[from] candle_core::Error),
 }
 
+/// Why a text does not become tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    #[error("the tokenizer refuses the text ({0}): change the text or choose another model")]
+    Refused(String),
+    /// The tokenizer has more ids than the embedding has rows.
+    #[error(
+        "the token '{token}' in the text has the id {id}, and the weights end at {n_rows}: leave it out"
+    )]
+    NoRow {
+        token: String,
+        id: u32,
+        n_rows: usize,
+    },
+}
+
 impl LoadError {
     /// Says of which model, where the words do not say it yet.
     pub(crate) fn of(self, name: &str) -> Self {
@@ -152,6 +173,7 @@ impl LoadError {
             | Self::Generation(_)
             | Self::Family(_)
             | Self::Setting { .. }
+            | Self::Quantised(_)
             | Self::Missing(_)
             | Self::Shape { .. }
             | Self::Dtype { .. }
@@ -169,4 +191,14 @@ impl LoadError {
 pub(crate) fn brief(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What a file says, for a sentence: one line, and not longer than one.
+pub(crate) fn short(told: &str) -> String {
+    const MOST: usize = 200;
+    let line = told.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }

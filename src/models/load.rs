@@ -79,6 +79,24 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, LoadError> {
     fs::read(path).map_err(|source| file(path, source))
 }
 
+/// A file with an object of JSON in it; empty where there is no such file.
+///
+/// # Errors
+/// The file cannot be read, or is something else.
+pub(super) fn object(
+    folder: &Path,
+    name: &str,
+) -> Result<serde_json::Map<String, serde_json::Value>, LoadError> {
+    let path = folder.join(name);
+    if !path.exists() {
+        return Ok(serde_json::Map::new());
+    }
+    serde_json::from_slice(&bytes(&path)?).map_err(|e| LoadError::Tokenizer {
+        name: folder.display().to_string(),
+        reason: format!("{name}: {e}"),
+    })
+}
+
 fn text(path: &Path) -> Result<String, LoadError> {
     fs::read_to_string(path).map_err(|source| file(path, source))
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::LoadError;
-use super::load::bytes;
+use super::load::{bytes, object};
+use super::special::content;
 
 /// Where no file names a special token, these are GPT-2's.
 const DEFAULT: &str = "<|endoftext|>";
@@ -21,44 +22,45 @@ const FAMILIES: [&str; 2] = ["gpt2", "opt"];
 struct Files {
     vocab: Map<String, Value>,
     merges: String,
-    /// `tokenizer_config.json`, `special_tokens_map.json`: the first that says something holds.
     config: Value,
-    map: Value,
     /// `added_tokens.json`.
-    added: Value,
+    added: Map<String, Value>,
 }
 
-/// The text of a `tokenizer.json`, and of a `tokenizer_config.json` with its special tokens, from
-/// `vocab.json`, `merges.txt` and the text of the folder's own `tokenizer_config.json`.
+/// The text of a `tokenizer.json`, from `vocab.json`, `merges.txt` and `config`, which is the
+/// folder's `tokenizer_config.json` with `special_tokens_map.json`. GPT-2's special tokens are
+/// added to it where it names none.
 ///
 /// # Errors
 /// [`LoadError::File`] for a file that is missing, [`LoadError::Tokenizer`] for a malformed one,
 /// and for a tokenizer of another kind.
-pub(super) fn tokenizer(folder: &Path, config: &[u8]) -> Result<(Vec<u8>, Vec<u8>), LoadError> {
+pub(super) fn tokenizer(folder: &Path, config: &mut Value) -> Result<Vec<u8>, LoadError> {
     let unusable = |reason| LoadError::Tokenizer {
         name: folder.display().to_string(),
         reason,
     };
-    let config = serde_json::from_slice(config).unwrap_or_default();
-    check_kind(folder, &config).map_err(unusable)?;
+    check_kind(folder, config).map_err(unusable)?;
     let text = String::from_utf8(bytes(&folder.join("merges.txt"))?);
     let files = Files {
         vocab: serde_json::from_slice(&bytes(&folder.join("vocab.json"))?)
             .map_err(|e| unusable(format!("vocab.json: {e}")))?,
         merges: text.map_err(|e| unusable(format!("merges.txt: {e}")))?,
-        config,
-        map: parsed(folder, "special_tokens_map.json"),
-        added: parsed(folder, "added_tokens.json"),
+        config: config.clone(),
+        added: object(folder, "added_tokens.json")?,
     };
-    let [bos, eos] = ["bos_token", "eos_token"].map(|key| files.special(key));
-    let specials = json!({"bos_token": bos, "eos_token": eos});
     let tokenizer = files.tokenizer().map_err(unusable)?;
-    Ok((json_bytes(&tokenizer), json_bytes(&specials)))
+    for key in DEFAULTED {
+        if config.get(key).is_none() {
+            config[key] = json!(DEFAULT);
+        }
+    }
+    Ok(tokenizer.to_string().into_bytes())
 }
 
 /// Others split words by rules that only a `tokenizer.json` tells.
 fn check_kind(folder: &Path, config: &Value) -> Result<(), String> {
-    let model = parsed(folder, "config.json");
+    // Its faults are told by those who read it for the model.
+    let model = Value::Object(object(folder, "config.json").unwrap_or_default());
     let class = [config, &model].map(|file| file["tokenizer_class"].as_str());
     let family = model["model_type"].as_str().unwrap_or_default();
     let kind = class.into_iter().flatten().next();
@@ -70,16 +72,6 @@ fn check_kind(folder: &Path, config: &Value) -> Result<(), String> {
             kind.unwrap_or(family)
         )),
     }
-}
-
-/// A file of JSON that may be missing.
-fn parsed(folder: &Path, name: &str) -> Value {
-    let text = std::fs::read(folder.join(name)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
-}
-
-fn json_bytes(value: &Value) -> Vec<u8> {
-    value.to_string().into_bytes()
 }
 
 impl Files {
@@ -138,7 +130,7 @@ impl Files {
 
     /// What the files say of one special token: a text, or an object with its `content`.
     fn said(&self, key: &str) -> Option<&Value> {
-        self.config.get(key).or_else(|| self.map.get(key))
+        self.config.get(key)
     }
 
     fn special(&self, key: &str) -> Option<String> {
@@ -164,7 +156,7 @@ impl Files {
     fn numbered(&self) -> Result<Vec<(u64, Value)>, String> {
         let newer = self.config["added_tokens_decoder"].as_object();
         let number = |(id, token): (&String, &Value)| Some((id.parse().ok()?, token.clone()));
-        let older = self.added.as_object().into_iter().flatten();
+        let older = self.added.iter();
         let turned = |(text, id): (&String, &Value)| Some((id.as_u64()?, json!(text)));
         let all: Option<Vec<_>> = match newer {
             Some(newer) => newer.iter().map(number).collect(),
@@ -220,8 +212,4 @@ fn entry(id: u64, text: &str, token: &Value, is_special: bool) -> Value {
         "normalized": is("normalized"),
         "special": is_special || is("special"),
     })
-}
-
-fn content(token: &Value) -> Option<&str> {
-    token.as_str().or_else(|| token["content"].as_str())
 }

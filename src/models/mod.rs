@@ -5,6 +5,7 @@
 
 mod adapter;
 pub(crate) mod bundled;
+mod chat;
 mod config;
 mod error;
 mod gguf;
@@ -12,11 +13,13 @@ mod hub;
 mod load;
 mod map;
 mod merges;
+mod pickle;
 mod presets;
 mod prompt;
 mod raw;
+mod spaces;
 mod spec;
-mod template;
+mod special;
 mod tokenizer;
 mod torch;
 mod watch;
@@ -26,7 +29,7 @@ mod words;
 pub use adapter::Adapter;
 pub use bundled::{PAIRS, about, bundled_names};
 pub use config::DecoderConfig;
-pub use error::LoadError;
+pub use error::{EncodeError, LoadError};
 pub use gguf::GgufFile;
 pub use hub::Hub;
 pub use load::read_folder;
@@ -38,12 +41,12 @@ pub use watch::{Doing, Stage, Stop, Watch};
 pub use weights::Weights;
 
 pub(crate) use adapter::{base_of, is_adapter};
+pub(crate) use chat::{Talk, render};
 pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNorm, Rope, Slot};
 pub(crate) use error::brief;
 pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
-pub(crate) use template::render;
 pub(crate) use watch::Meter;
 pub(crate) use weights::{Shard, Source, Stored};
 pub(crate) use words::WordFiles;

@@ -6,8 +6,10 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::error::LoadError;
+use super::error::{EncodeError, LoadError, short};
 use super::gguf::GgufFile;
+use super::{spaces, special};
+use crate::caught::caught;
 
 /// A token's id in its model's vocabulary.
 pub type TokenId = u32;
@@ -16,9 +18,12 @@ pub type TokenId = u32;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    names: Vec<(String, String)>,
     bos: Option<TokenId>,
     eos: Option<TokenId>,
     adds_bos: bool,
+    /// Whether a text is taken to begin with a space that is not in it.
+    adds_space: bool,
     pieces: Vec<OnceLock<Arc<str>>>,
     /// Vocabulary and merges: equal contents mean that ids mean the same.
     contents: Contents,
@@ -35,8 +40,10 @@ struct Contents {
 }
 
 /// The special tokens that matter here.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Specials {
+    /// All by name.
+    pub names: Vec<(String, String)>,
     pub bos: Option<TokenId>,
     pub eos: Option<TokenId>,
     pub adds_bos: bool,
@@ -53,33 +60,35 @@ pub struct VocabularyDiff {
 }
 
 impl Tokenizer {
-    /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` or empty; `name` is for
-    /// messages.
+    /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` with what else says
+    /// something of special tokens, or empty; `name` is for messages.
     ///
     /// # Errors
-    /// When `json` is not a tokenizer.
+    /// When `json` is not a tokenizer, or `config` no configuration of it.
     pub fn from_bytes(json: &[u8], config: &[u8], name: &str) -> Result<Self, LoadError> {
-        let broken = |e: &dyn std::fmt::Display| LoadError::Tokenizer {
+        let broken = |reason: String| LoadError::Tokenizer {
             name: name.to_owned(),
-            reason: e.to_string(),
+            reason: short(&reason),
         };
-        let value: Value = serde_json::from_slice(json).map_err(|e| broken(&e))?;
-        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| broken(&e))?;
-        let config: Value = serde_json::from_slice(config).unwrap_or_default();
-        let special = |key: &str| {
-            let token = &config[key];
-            let text = token.as_str().or_else(|| token["content"].as_str())?;
-            inner.token_to_id(text)
+        let value: Value = serde_json::from_slice(json).map_err(|e| broken(e.to_string()))?;
+        let config = match config {
+            [] => Value::Null,
+            text => serde_json::from_slice(text).map_err(|e| broken(e.to_string()))?,
         };
-        let bos = special("bos_token");
+        let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json)).map_err(broken)?;
+        special::add_tokens(&mut inner, &config).map_err(broken)?;
+        let names = special::names(&config);
+        special::mark(&mut inner, &config, &names).map_err(broken)?;
+        let bos = special::id(&inner, &config, &names, "bos_token");
         let specials = Specials {
             bos,
-            eos: special("eos_token"),
+            eos: special::id(&inner, &config, &names, "eos_token"),
             adds_bos: begins_with(&inner, bos),
+            names,
         };
         let merges = value["model"]["merges"].as_array();
         let merges = hash(merges.into_iter().flatten().filter_map(merge));
-        Ok(Self::new(inner, specials, merges))
+        Self::new(inner, specials, merges).map_err(broken)
     }
 
     /// The tokenizer in a GGUF file.
@@ -90,30 +99,51 @@ impl Tokenizer {
         let (inner, merges, specials) = file.tokenizer()?;
         let pairs = merges.iter().map(|(a, b)| (a.as_str(), b.as_str()));
         let merges = hash(pairs);
-        Ok(Self::new(inner, specials, merges))
+        Self::new(inner, specials, merges).map_err(|reason| LoadError::Tokenizer {
+            name: file.name(),
+            reason,
+        })
     }
 
-    fn new(inner: tokenizers::Tokenizer, specials: Specials, merges: u64) -> Self {
+    fn new(
+        mut inner: tokenizers::Tokenizer,
+        specials: Specials,
+        merges: u64,
+    ) -> Result<Self, String> {
+        // As transformers does: both are for training and for batches.
+        inner.with_truncation(None).map_err(|e| e.to_string())?;
+        inner.with_padding(None);
+        spaces::keep_first(&mut inner)?;
         let vocab = inner.get_vocab(true);
         let n = vocab.values().max().map_or(0, |m| *m as usize + 1);
-        Self {
+        // Ids leave gaps at times, yet not many.
+        if n > 4 * vocab.len() + (1 << 16) {
+            return Err(format!(
+                "it has {} tokens, and an id of {}",
+                vocab.len(),
+                n - 1
+            ));
+        }
+        Ok(Self {
+            names: specials.names,
             bos: specials.bos,
             eos: specials.eos,
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
+            adds_space: spaces::adds_first(&inner),
             contents: Contents {
                 n_tokens: vocab.len(),
                 vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
                 merges,
             },
             inner,
-        }
+        })
     }
 
-    /// The text of a special token.
+    /// The special tokens by what configurations call them, such as `bos_token`: texts.
     #[must_use]
-    pub fn name(&self, id: TokenId) -> Option<String> {
-        self.inner.id_to_token(id)
+    pub fn specials(&self) -> &[(String, String)] {
+        &self.names
     }
 
     /// One more than the highest id.
@@ -161,15 +191,41 @@ impl Tokenizer {
     }
 
     /// Token ids of `text`; no special tokens are added.
-    #[must_use]
-    pub fn encode(&self, text: &str) -> Vec<TokenId> {
-        self.inner
-            .encode_fast(text, false)
-            .map(|e| e.get_ids().to_vec())
-            .unwrap_or_default()
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        let encoded = caught(|| self.inner.encode_fast(text, false));
+        let ids = encoded.map(|encoded| encoded.get_ids().to_vec());
+        ids.map_err(EncodeError::Refused)
     }
 
-    /// The text of `ids` without special tokens; U+FFFD where bytes are no character.
+    /// Token ids of `text` where it goes on after another: no space is put before it.
+    ///
+    /// # Errors
+    /// As [`Self::try_encode`].
+    pub fn try_encode_on(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
+        // A line end joins with no letter after it, nor with a space.
+        const BEFORE: &str = "\n";
+        let ids = match self.adds_space {
+            true => self.try_encode(&format!("{BEFORE}{text}"))?,
+            false => return self.try_encode(text),
+        };
+        let before = self.try_encode(BEFORE)?;
+        match ids.strip_prefix(&before[..]) {
+            Some(rest) => Ok(rest.to_vec()),
+            None => self.try_encode(text),
+        }
+    }
+
+    /// As [`Self::try_encode`], of a text that is known to be fine.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Vec<TokenId> {
+        self.try_encode(text).unwrap_or_default()
+    }
+
+    /// The text of `ids`, which follow others, without special tokens; U+FFFD where bytes are no
+    /// character.
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
         self.inner.decode(ids, true).unwrap_or_default()
@@ -217,7 +273,7 @@ fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
 
 /// Whether `bos` comes first where special tokens are added to a text.
 fn begins_with(tokenizer: &tokenizers::Tokenizer, bos: Option<TokenId>) -> bool {
-    let encoded = tokenizer.encode_fast("a", true);
+    let encoded = caught(|| tokenizer.encode_fast("a", true));
     bos.is_some() && encoded.is_ok_and(|e| e.get_ids().first().copied() == bos)
 }
 

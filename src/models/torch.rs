@@ -1,5 +1,11 @@
 //! Files of `torch.save` since PyTorch 1.6: a zip archive of one pickle and the tensors' bytes.
 //!
+//! | `pytorch_model.bin` | |
+//! | --- | --- |
+//! | read | tensors of a state dict, alone or as parameters: f32, f16, bf16, f64, by rows or turned |
+//! | ignored | whatever else stands in the dict |
+//! | refused | files from before 1.6, compressed or big-endian archives, parts of larger tensors, pickles that would take more to read than a state dict does ([`pickle`]) |
+//!
 //! candle's unpickler reads what the pickle says and runs none of it: calls come back as data,
 //! and the only one that is understood is `torch._utils._rebuild_tensor_v2`. (candle's own reader
 //! of tensors is not used: it opens the file anew for each, and prints to the terminal.)
@@ -12,8 +18,10 @@ use candle_core::pickle::{Object, Stack};
 use safetensors::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::error::{LoadError, brief};
+use super::error::{LoadError, short};
+use super::pickle;
 use super::raw::{MappedFile, check_shape, to_f32};
+use crate::caught::caught;
 
 /// A file with its pickle read.
 pub(crate) struct TorchFile<'a> {
@@ -77,8 +85,11 @@ impl<'a> TorchFile<'a> {
         let order = view.order();
         let order = order.ok_or_else(|| LoadError::View(name.to_owned()))?;
         let dtype = view.dtype(name)?;
-        let n_bytes = shape.iter().product::<usize>() * dtype.bitsize() / 8;
-        let bytes = view.storage.get(..n_bytes);
+        let n = shape
+            .iter()
+            .try_fold(1_usize, |n, size| n.checked_mul(*size));
+        let n_bytes = n.and_then(|n| n.checked_mul(dtype.bitsize() / 8));
+        let bytes = n_bytes.and_then(|n| view.storage.get(..n));
         let cut = || broken(&self.path, format!("tensor '{name}' is cut short"));
         let values = to_f32(name, dtype, bytes.ok_or_else(cut)?)?;
         Ok(order.by_rows(values))
@@ -180,7 +191,7 @@ fn root(name: &str) -> Option<&str> {
 
 /// The files in an archive, none of them compressed, as `torch.save` writes it.
 fn entries(bytes: &[u8]) -> Result<Entries<'_>, String> {
-    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+    let mut zip = caught(|| ZipArchive::new(Cursor::new(bytes)))?;
     let indices = 0..zip.len();
     let entry = |i| {
         let file = zip.by_index(i).map_err(|e| e.to_string())?;
@@ -201,10 +212,13 @@ fn slice(bytes: &[u8], start: Option<u64>, len: u64) -> Option<&[u8]> {
 }
 
 fn state_dict(pickle: &[u8]) -> Result<Vec<(Object, Object)>, String> {
-    let mut stack = Stack::empty();
-    let read = stack.read_loop(&mut &pickle[..]);
-    let whole = read.and_then(|()| stack.finalize());
-    let whole = whole.map_err(|e| brief(&e))?;
+    pickle::check(pickle)?;
+    let whole = caught(|| {
+        let mut stack = Stack::empty();
+        stack.read_loop(&mut &pickle[..])?;
+        stack.finalize()
+    });
+    let whole = whole.map_err(|told| short(&told))?;
     whole
         .dict()
         .map_err(|_| "it holds no state dict".to_owned())

@@ -1,9 +1,15 @@
 //! Weights as they are stored, read tensor by tensor as f32.
+//!
+//! | safetensors | |
+//! | --- | --- |
+//! | read | the header, and of the tensors those that the configuration calls for: f32, f16, bf16, f64 |
+//! | ignored | metadata, other tensors |
+//! | refused | a header that is damaged or points outside the file, other shapes and types, values that are not finite |
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::error::LoadError;
+use super::error::{LoadError, short};
 use super::gguf::{GgufFile, QuantRows};
 use super::raw::{MappedFile, check_shape, to_f32};
 use super::torch::TorchFile;
@@ -150,7 +156,7 @@ impl<'a> Shard<'a> {
             reason,
         };
         let (header, metadata) =
-            SafeTensors::read_metadata(bytes).map_err(|e| broken(e.to_string()))?;
+            SafeTensors::read_metadata(bytes).map_err(|e| broken(short(&e.to_string())))?;
         // The header is preceded by its length in 8 bytes.
         let data = bytes
             .get(header + 8..)

@@ -1,12 +1,20 @@
 //! What a model folder says of words: its tokenizer's files and its chat template.
+//!
+//! | file | read | ignored | refused |
+//! | --- | --- | --- | --- |
+//! | `tokenizer.json` | all but | `truncation`, `padding`, which transformers resets | what the tokenizers crate refuses, ids far beyond the number of tokens |
+//! | `vocab.json`, `merges.txt` | where there is no `tokenizer.json` | | other classes than GPT-2's ([`merges`]) |
+//! | `tokenizer_config.json` | `*_token`, `added_tokens_decoder`, `additional_special_tokens`, `extra_special_tokens`, `chat_template` | classes, lengths, sides, clean-up of spaces | what is no JSON; tokens that would get other ids |
+//! | `special_tokens_map.json` | where `added_tokens_decoder` is not there; goes before the configuration | | what is no JSON |
+//! | `config.json` | `bos_token_id`, `eos_token_id`, where no token is named | | |
+//! | `chat_template.jinja`, `chat_template.json` | goes before the configuration's | templates with other names than `default` | what is no text |
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::error::LoadError;
-use super::load::bytes;
+use super::load::{bytes, object};
 use super::merges;
 
 /// The files that make a tokenizer, best first.
@@ -17,7 +25,7 @@ pub(super) const TOKENIZERS: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json"
 pub(crate) struct WordFiles {
     /// A `tokenizer.json`.
     pub tokenizer: Vec<u8>,
-    /// A `tokenizer_config.json`; may be empty.
+    /// A `tokenizer_config.json`, with what other files say of special tokens.
     pub config: Vec<u8>,
     pub chat_template: Option<String>,
     /// For messages.
@@ -31,34 +39,59 @@ impl WordFiles {
     /// Neither is there, or what is there is not usable.
     pub fn read(folder: &Path) -> Result<Self, LoadError> {
         let file = folder.join(TOKENIZERS[0][0]);
-        let config = fs::read(folder.join("tokenizer_config.json")).unwrap_or_default();
-        let chat_template = chat_template(folder, &config);
+        let mut config = config(folder)?;
+        let chat_template = chat_template(folder, &config)?;
         let older = !file.exists() && folder.join(TOKENIZERS[1][0]).exists();
-        let (tokenizer, config) = match older {
-            true => merges::tokenizer(folder, &config)?,
-            false => (bytes(&file)?, config),
+        let tokenizer = match older {
+            true => merges::tokenizer(folder, &mut config)?,
+            false => bytes(&file)?,
         };
         Ok(Self {
             tokenizer,
-            config,
+            config: config.to_string().into_bytes(),
             chat_template,
             name: file.display().to_string(),
         })
     }
 }
 
+/// `tokenizer_config.json`, and what other files say of special tokens in its place.
+fn config(folder: &Path) -> Result<Value, LoadError> {
+    let mut config = object(folder, "tokenizer_config.json")?;
+    if !config.contains_key("added_tokens_decoder") {
+        config.extend(object(folder, "special_tokens_map.json")?);
+    }
+    for key in ["bos_token_id", "eos_token_id"] {
+        config.remove(key);
+    }
+    // Its faults are told by those who read it for the model.
+    let model = object(folder, "config.json").unwrap_or_default();
+    let ids = model
+        .into_iter()
+        .filter(|(key, _)| key.ends_with("os_token_id"));
+    config.extend(ids);
+    Ok(Value::Object(config))
+}
+
 /// A folder's chat template: a file of its own, or a text or the list's `default` in
 /// `tokenizer_config.json`.
-fn chat_template(folder: &Path, config: &[u8]) -> Option<String> {
-    if let Ok(text) = fs::read_to_string(folder.join("chat_template.jinja")) {
-        return Some(text);
+fn chat_template(folder: &Path, config: &Value) -> Result<Option<String>, LoadError> {
+    let path = folder.join("chat_template.jinja");
+    if path.exists() {
+        let text = String::from_utf8(bytes(&path)?);
+        return text.map(Some).map_err(|e| LoadError::Tokenizer {
+            name: folder.display().to_string(),
+            reason: format!("chat_template.jinja: {e}"),
+        });
     }
-    let config: Value = serde_json::from_slice(config).ok()?;
-    let template = &config["chat_template"];
+    let older = object(folder, "chat_template.json")?;
+    let template = older
+        .get("chat_template")
+        .unwrap_or(&config["chat_template"]);
     let named = |list: &Vec<Value>| {
         let default = list.iter().find(|t| t["name"] == "default")?;
         default["template"].as_str().map(str::to_owned)
     };
     let text = template.as_str().map(str::to_owned);
-    text.or_else(|| template.as_array().and_then(named))
+    Ok(text.or_else(|| template.as_array().and_then(named)))
 }

@@ -49,6 +49,25 @@ fn the_manual_says_the_defaults() {
 }
 
 #[test]
+fn settings_without_a_default_are_known_too() {
+    let text = "[models]\npair_device = \"cpu\"\ndate = \"2026-11-05\"\n";
+    let mut cli = Cli::parse_from(["w2s"]);
+    cli.fill(&parse(text).unwrap().0);
+    let models = &cli.playground.models;
+    assert_eq!(models.pair_device, Some(Device::Cpu));
+    assert_eq!(
+        models.templates().date,
+        Some("2026-11-05T00:00:00".parse().unwrap())
+    );
+    let told = parse("[models]\ndate = \"tomorrow\"\n").unwrap_err();
+    assert!(
+        told.contains(":2:") && told.contains("YYYY-MM-DD"),
+        "{told}"
+    );
+    assert!(parse("[models]\nwhere = 1\n").is_err());
+}
+
+#[test]
 fn the_manual_names_every_action_and_all_its_keys() {
     let expected = keys_section();
     // For those who change the keys: the manual's last part is written anew.

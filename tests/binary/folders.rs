@@ -66,6 +66,8 @@ pub fn change_family(folder: &Path) {
 pub fn drop_bos(folder: &Path) {
     let config = folder.join("tokenizer_config.json");
     edit(&config, r#""bos_token""#, r#""no_bos_token""#);
+    let config = folder.join("config.json");
+    edit(&config, r#""bos_token_id""#, r#""no_bos_token_id""#);
 }
 
 pub fn drop_weights(folder: &Path) {

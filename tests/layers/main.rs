@@ -47,6 +47,12 @@ const ROOMS: &[Room] = &[
         why: "one line of text is text",
     },
     Room {
+        name: "caught",
+        knows: &[],
+        never: PURE,
+        why: "a panic that is caught is nobody's in particular",
+    },
+    Room {
         name: "measure",
         knows: &[],
         never: PURE,
@@ -54,25 +60,27 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "models",
-        knows: &["template"],
+        knows: &["template", "caught"],
         never: &["tokio", "ratatui", "crossterm"],
         why: "files say nothing of what is done with them",
     },
     Room {
         name: "decoder",
-        knows: &["models", "template"],
+        knows: &["models", "template", "caught"],
         never: &["tokio", "ratatui", "crossterm", "std::fs"],
         why: "what computes knows what files say and nothing above",
     },
     Room {
         name: "library",
-        knows: &["decoder", "models", "template"],
+        knows: &["decoder", "models", "template", "caught"],
         never: SCREEN,
         why: "loaded models serve whoever asks",
     },
     Room {
         name: "guide",
-        knows: &["search", "library", "decoder", "models", "template"],
+        knows: &[
+            "search", "library", "decoder", "models", "template", "caught",
+        ],
         never: &["candle", "tokio", "ratatui", "crossterm", "std::fs"],
         why: "what guides knows models and engine, and never the judge",
     },
@@ -86,6 +94,7 @@ const ROOMS: &[Room] = &[
         name: "worker",
         knows: &[
             "search", "message", "guide", "library", "decoder", "models", "template", "measure",
+            "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
@@ -117,13 +126,13 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "config",
-        knows: &["search"],
+        knows: &["search", "template"],
         never: SCREEN,
         why: "the configuration is text and checked values",
     },
     Room {
         name: "keys",
-        knows: &["config", "app", "search", "message"],
+        knows: &["config", "app", "search", "message", "template"],
         never: PURE,
         why: "the file's keys meet the playground's here",
     },
@@ -137,7 +146,7 @@ const ROOMS: &[Room] = &[
         name: "report",
         knows: &[
             "cli", "config", "line", "keeper", "search", "guide", "library", "decoder", "models",
-            "template", "measure",
+            "template", "measure", "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",

@@ -1,11 +1,12 @@
 //! The families: what each reads from its `config.json` and how it differs from Llama.
 
-use crate::models::error::LoadError;
+use crate::models::error::{LoadError, short};
 
 use super::json::Json;
 use super::names::{self, Names};
 use super::rope::Rope;
 use super::{Activation, Arithmetic, Bias, DecoderConfig, LayerKind, NormKind, Order, QkNorm};
+use super::{MAX_HEAD_DIM, MAX_LAYERS};
 
 /// Reads the configuration of whichever family `model_type` names.
 pub(crate) fn read(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
@@ -17,16 +18,16 @@ pub(crate) fn read(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
         "gemma" => gemma(json),
         "gemma2" => gemma2(json),
         "gemma3_text" => gemma3(json),
-        "llama" => with_biases(json, llama_like(json, names::LLAMA, false)?),
-        "mistral" => mistral(json),
+        "llama" => with_mlp_bias(json, llama_like(json, names::LLAMA, false)?),
+        "mistral" => slid(json, llama_like(json, names::LLAMA, false)?, 4096),
         "qwen2" | "qwen3" => qwen(json, family == "qwen3"),
-        "phi3" => llama_like(json, names::PHI3, false),
+        "phi3" => phi3(json),
         "smollm3" => smollm3(json),
         "olmo2" => olmo2(json),
         "granite" => granite(json),
         "starcoder2" => starcoder2(json),
         "" => Err(LoadError::Config("model_type is missing".into())),
-        other => Err(LoadError::Family(other.into())),
+        other => Err(LoadError::Family(short(other))),
     }
 }
 
@@ -34,8 +35,11 @@ pub(crate) fn read(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
 fn llama_like(json: &Json<'_>, names: Names, tied: bool) -> Result<DecoderConfig, LoadError> {
     let hidden = json.size(&["hidden_size"])?;
     let n_heads = json.size(&["num_attention_heads"])?;
-    let n_layers = json.size(&["num_hidden_layers"])?;
+    let n_layers = n_layers(json, &["num_hidden_layers"])?;
     let head_dim = json.size_or(&["head_dim"], Some(hidden / n_heads.max(1)))?;
+    if head_dim > MAX_HEAD_DIM {
+        return Err(LoadError::Config(format!("head_dim is {head_dim}")));
+    }
     let rope = Rope::read(
         json,
         json.object("rope_parameters"),
@@ -58,17 +62,27 @@ fn llama_like(json: &Json<'_>, names: Names, tied: bool) -> Result<DecoderConfig
         tied: json.is("tie_word_embeddings", tied),
         arithmetic: Arithmetic {
             ropes: vec![rope],
-            layers: layers(
-                json,
-                n_layers,
-                json.size_or(&["sliding_window"], Some(0))?,
-                |_| true,
-            )?,
+            layers: vec![WHOLE; n_layers],
             eps: json.number(&["rms_norm_eps"], 1e-6)?,
             ..arithmetic(head_dim, activation)
         },
         names,
     })
+}
+
+/// A layer that sees all positions.
+const WHOLE: LayerKind = LayerKind {
+    window: None,
+    rope: Some(0),
+};
+
+/// The number of layers, before it sizes a list.
+fn n_layers(json: &Json<'_>, keys: &[&str]) -> Result<usize, LoadError> {
+    let n = json.size(keys)?;
+    match n <= MAX_LAYERS {
+        true => Ok(n),
+        false => Err(LoadError::Config(format!("{} is {n}", keys[0]))),
+    }
 }
 
 /// Llama's arithmetic, without layers.
@@ -119,26 +133,51 @@ fn layers(
     (0..n).map(kind).collect()
 }
 
-fn with_biases(json: &Json<'_>, mut c: DecoderConfig) -> Result<DecoderConfig, LoadError> {
+fn with_biases(json: &Json<'_>, mut c: DecoderConfig) -> DecoderConfig {
     let attention = json.is("attention_bias", false);
     c.arithmetic.bias = Bias {
         qkv: attention,
         out: attention,
-        ffn: json.is("mlp_bias", false),
+        ffn: false,
     };
+    c
+}
+
+fn with_mlp_bias(json: &Json<'_>, c: DecoderConfig) -> Result<DecoderConfig, LoadError> {
+    let mut c = with_biases(json, c);
+    c.arithmetic.bias.ffn = json.is("mlp_bias", false);
     Ok(c)
 }
 
-fn mistral(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = llama_like(json, names::LLAMA, false)?;
-    if !json.mentions("sliding_window") {
-        c.arithmetic.layers = layers(json, c.n_layers, 4096, |_| true)?;
+/// Every layer sees `sliding_window` positions: absent it is the family's, null or 0 is none.
+fn slid(json: &Json<'_>, mut c: DecoderConfig, usual: usize) -> Result<DecoderConfig, LoadError> {
+    let absent = if json.mentions("sliding_window") {
+        0
+    } else {
+        usual
+    };
+    let window = json.size_or(&["sliding_window"], Some(absent))?;
+    for layer in &mut c.arithmetic.layers {
+        layer.window = Some(window).filter(|window| *window > 0);
     }
     Ok(c)
 }
 
+fn phi3(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
+    let mut c = llama_like(json, names::PHI3, false)?;
+    let rope = json.object("rope_parameters");
+    c.arithmetic.ropes = vec![Rope::read_part(
+        json,
+        rope,
+        &["rope_theta"],
+        c.head_dim,
+        1.0,
+    )?];
+    slid(json, c, 0)
+}
+
 fn qwen(json: &Json<'_>, third: bool) -> Result<DecoderConfig, LoadError> {
-    let mut c = with_biases(json, llama_like(json, names::LLAMA, false)?)?;
+    let mut c = with_biases(json, llama_like(json, names::LLAMA, false)?);
     if third {
         c.arithmetic.qk_norm = QkNorm::Head;
     } else {
@@ -163,7 +202,10 @@ fn sliding_if_used(json: &Json<'_>, c: &mut DecoderConfig) -> Result<(), LoadErr
 }
 
 fn gemma(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = with_biases(json, llama_like(json, names::LLAMA, true)?)?;
+    if json.is("use_bidirectional_attention", false) {
+        return Err(refused(json, "use_bidirectional_attention"));
+    }
+    let mut c = with_biases(json, llama_like(json, names::LLAMA, true)?);
     c.arithmetic.norm = NormKind::RmsPlusOne;
     c.arithmetic.embedding_scale = (c.hidden as f64).sqrt();
     // The first configs say "gelu", yet the models were trained with the tanh form.
@@ -223,8 +265,7 @@ fn gemma3_ropes(json: &Json<'_>, head_dim: usize) -> Result<Vec<Rope>, LoadError
 }
 
 fn smollm3(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = with_biases(json, llama_like(json, names::LLAMA, true)?)?;
-    sliding_if_used(json, &mut c)?;
+    let mut c = with_mlp_bias(json, llama_like(json, names::LLAMA, true)?)?;
     let flags = json.numbers("no_rope_layers")?;
     let every = json.size_or(&["no_rope_layer_interval"], Some(4))?.max(1);
     for (i, layer) in c.arithmetic.layers.iter_mut().enumerate() {
@@ -234,18 +275,33 @@ fn smollm3(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
             .map_or((i + 1) % every != 0, |&flag| flag != 0.0);
         layer.rope = rotary.then_some(0);
     }
+    let window = match json.is("use_sliding_window", false) {
+        true => json.size_or(&["sliding_window"], Some(0))?,
+        false => 0,
+    };
+    // Layers without one slide.
+    let ropes: Vec<bool> = c
+        .arithmetic
+        .layers
+        .iter()
+        .map(|l| l.rope.is_some())
+        .collect();
+    let windows = layers(json, c.n_layers, window, |i| !ropes[i])?;
+    for (layer, slides) in c.arithmetic.layers.iter_mut().zip(windows) {
+        layer.window = slides.window;
+    }
     Ok(c)
 }
 
 fn olmo2(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = with_biases(json, llama_like(json, names::OLMO2, false)?)?;
+    let mut c = with_biases(json, llama_like(json, names::OLMO2, false)?);
     c.arithmetic.order = Order::After;
     c.arithmetic.qk_norm = QkNorm::All;
     Ok(c)
 }
 
 fn granite(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = with_biases(json, llama_like(json, names::LLAMA, false)?)?;
+    let mut c = with_mlp_bias(json, llama_like(json, names::LLAMA, false)?)?;
     let a = &mut c.arithmetic;
     a.attention_scale = json.number(&["attention_multiplier"], 1.0)?;
     a.embedding_scale = json.number(&["embedding_multiplier"], 1.0)?;
@@ -255,7 +311,7 @@ fn granite(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
 }
 
 fn starcoder2(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
-    let mut c = llama_like(json, names::STARCODER2, true)?;
+    let mut c = slid(json, llama_like(json, names::STARCODER2, true)?, 0)?;
     let a = &mut c.arithmetic;
     a.norm = NormKind::Layer;
     a.eps = json.number(&["norm_epsilon"], 1e-5)?;
@@ -294,7 +350,7 @@ fn gpt2(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
     let hidden = json.size(&["n_embd"])?;
     let shape = Shape {
         hidden,
-        n_layers: json.size(&["n_layer"])?,
+        n_layers: n_layers(json, &["n_layer"])?,
         n_heads: json.size(&["n_head"])?,
         ffn: json.size_or(&["n_inner"], Some(4 * hidden))?,
         context: json.size(&["n_positions", "n_ctx"])?,
@@ -324,7 +380,7 @@ fn opt(json: &Json<'_>) -> Result<DecoderConfig, LoadError> {
     }
     let shape = Shape {
         hidden,
-        n_layers: json.size(&["num_hidden_layers"])?,
+        n_layers: n_layers(json, &["num_hidden_layers"])?,
         n_heads: json.size(&["num_attention_heads"])?,
         ffn: json.size(&["ffn_dim"])?,
         context: json.size(&["max_position_embeddings"])?,
@@ -417,6 +473,6 @@ fn cap(json: &Json<'_>, key: &str, default: Option<f64>) -> Result<Option<f64>, 
 fn refused(json: &Json<'_>, setting: &str) -> LoadError {
     LoadError::Setting {
         family: json.text(&["model_type"]).unwrap_or("this model").into(),
-        setting: setting.into(),
+        setting: short(setting),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::models::error::LoadError;
+use crate::models::error::{LoadError, short};
 
 /// A JSON object.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ impl<'a> Json<'a> {
         self.any(&[key]).and_then(Value::as_bool).unwrap_or(default)
     }
 
-    /// A size that must be there, under the first of `keys`.
+    /// A size that must be there, under the first of `keys`; at most [`LARGEST`].
     pub fn size(&self, keys: &[&str]) -> Result<usize, LoadError> {
         self.size_or(keys, None)
     }
@@ -45,10 +45,11 @@ impl<'a> Json<'a> {
     /// A size with a default.
     pub fn size_or(&self, keys: &[&str], default: Option<usize>) -> Result<usize, LoadError> {
         match self.any(keys) {
-            Some(value) => value
-                .as_u64()
-                .and_then(|n| usize::try_from(n).ok())
-                .ok_or_else(|| wrong(keys[0], value)),
+            Some(value) => {
+                let size = value.as_u64().and_then(|n| usize::try_from(n).ok());
+                let size = size.filter(|n| *n <= LARGEST);
+                size.ok_or_else(|| wrong(keys[0], value))
+            }
             None => default.ok_or_else(|| LoadError::Config(format!("{} is missing", keys[0]))),
         }
     }
@@ -98,6 +99,9 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Whatever a file says, no size of a model is larger.
+const LARGEST: usize = 1 << 28;
+
 fn wrong(key: &str, value: &Value) -> LoadError {
-    LoadError::Config(format!("{key} is {value}"))
+    LoadError::Config(short(&format!("{key} is {value}")))
 }

@@ -1,4 +1,10 @@
 //! What a model is, as data: every family that the decoder runs is a value of [`DecoderConfig`].
+//!
+//! | `config.json` | |
+//! | --- | --- |
+//! | read | sizes, activation, biases, norms, `rope_parameters` or `rope_theta` and `rope_scaling` (linear, llama3), `tie_word_embeddings`, `bos_token_id`, `eos_token_id`; what else the family's code in transformers reads ([`family`]) |
+//! | ignored | keys that the family's code does not read (`sliding_window` outside mistral, phi3, qwen, gemma, smollm3 and starcoder2; `mlp_bias` outside llama, granite and smollm3; a partial rotary factor outside phi3 and gpt_neox), dropout, dtypes, initialisation, caches |
+//! | refused | other families, activations, kinds of attention and of rotary scaling; `quantization_config`, by its method; sizes that no model has, before they size anything |
 
 mod family;
 mod json;
@@ -7,10 +13,11 @@ mod rope;
 mod stack;
 
 pub(crate) use names::Names;
+pub(super) use rope::PART;
 pub(crate) use rope::Rope;
 pub(crate) use stack::Slot;
 
-use crate::models::error::LoadError;
+use crate::models::error::{LoadError, short};
 
 /// A decoder's shape and arithmetic, read from a Hugging Face `config.json` of either generation
 /// (`rope_theta`/`rope_scaling`/`torch_dtype` or `rope_parameters`/`dtype`).
@@ -126,6 +133,25 @@ pub(crate) struct Bias {
     pub ffn: bool,
 }
 
+/// More than any model has: these two size tables before all else is known.
+const MAX_LAYERS: usize = 1 << 12;
+const MAX_HEAD_DIM: usize = 1 << 14;
+
+/// The method by which a checkpoint is quantised, if it says so.
+fn quantised(config: &serde_json::Value) -> Option<String> {
+    let quantised = &config["quantization_config"];
+    let table = quantised.as_object().filter(|table| !table.is_empty())?;
+    let method = table.get("quant_method").and_then(|method| method.as_str());
+    // bitsandbytes did not name itself at first.
+    let old = table.contains_key("load_in_4bit") || table.contains_key("load_in_8bit");
+    let unnamed = if old {
+        "bitsandbytes"
+    } else {
+        "an unknown method"
+    };
+    Some(short(method.unwrap_or(unnamed)))
+}
+
 impl DecoderConfig {
     /// Reads a `config.json`.
     ///
@@ -139,6 +165,9 @@ impl DecoderConfig {
 
     /// The same from JSON that is parsed already.
     pub(crate) fn from_json(value: &serde_json::Value) -> Result<Self, LoadError> {
+        if let Some(method) = quantised(value) {
+            return Err(LoadError::Quantised(method));
+        }
         let config = family::read(&json::Json::new(value))?;
         config.check()?;
         Ok(config)
@@ -228,18 +257,19 @@ impl DecoderConfig {
 
     /// Refuses shapes that no model has, before they reach an allocation.
     fn check(&self) -> Result<(), LoadError> {
+        // So that no product of them overflows either.
         let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden),
-            ("num_hidden_layers", self.n_layers),
-            ("num_attention_heads", self.n_heads),
-            ("num_key_value_heads", self.n_kv_heads),
-            ("head_dim", self.head_dim),
-            ("intermediate_size", self.ffn),
-            ("max_position_embeddings", self.context),
+            ("vocab_size", self.vocab_size, 1 << 24),
+            ("hidden_size", self.hidden, 1 << 18),
+            ("num_hidden_layers", self.n_layers, MAX_LAYERS),
+            ("num_attention_heads", self.n_heads, 1 << 12),
+            ("num_key_value_heads", self.n_kv_heads, 1 << 12),
+            ("head_dim", self.head_dim, MAX_HEAD_DIM),
+            ("intermediate_size", self.ffn, 1 << 22),
+            ("max_position_embeddings", self.context, 1 << 28),
         ];
-        for (name, size) in sizes {
-            if size == 0 || size > 1 << 28 {
+        for (name, size, most) in sizes {
+            if size == 0 || size > most {
                 return Err(LoadError::Config(format!("{name} is {size}")));
             }
         }

@@ -1,8 +1,21 @@
 //! Rotary embeddings as configured, of both config generations.
 
-use crate::models::error::LoadError;
+use crate::models::error::{LoadError, short};
 
 use super::json::Json;
+
+/// Which part of a head a GGUF file says is rotated.
+pub(in crate::models) const PART: &str = "gguf.partial_rotary_factor";
+
+/// How many values of a head are rotated, before the number sizes a table.
+fn rotated(head_dim: usize, part: f64) -> Result<usize, LoadError> {
+    match (0.0..=1.0).contains(&part) {
+        true => Ok((head_dim as f64 * part) as usize),
+        false => Err(LoadError::Config(format!(
+            "partial_rotary_factor is {part}"
+        ))),
+    }
+}
 
 /// The angular frequencies of a rotary embedding: pair `i` of a head's first `2 * half` values,
 /// `(x[i], x[half + i])`, turns by `position * frequency[i]`.
@@ -34,10 +47,12 @@ impl Rope {
         theta_keys: &[&str],
         head_dim: usize,
     ) -> Result<Self, LoadError> {
-        Self::read_part(json, table, theta_keys, head_dim, 1.0)
+        // What GGUF files say of any family; in `config.json` only some read such a key.
+        let part = json.number(&[PART], 1.0)?;
+        Self::read_of(json, table, theta_keys, rotated(head_dim, part)?)
     }
 
-    /// The same where only a part of each head is rotated by default.
+    /// The same where only a part of each head may be rotated.
     pub fn read_part(
         json: &Json<'_>,
         table: Option<Json<'_>>,
@@ -45,12 +60,21 @@ impl Rope {
         head_dim: usize,
         part: f64,
     ) -> Result<Self, LoadError> {
-        let old = json.number(theta_keys, 10_000.0)?;
-        let theta = table.map_or(Ok(old), |t| t.number(&["rope_theta"], old))?;
-        let keys = ["partial_rotary_factor", "rotary_pct"];
+        let keys = [PART, "partial_rotary_factor", "rotary_pct"];
         let old = json.number(&keys, part)?;
         let part = table.map_or(Ok(old), |t| t.number(&keys, old))?;
-        let rope = Self::plain(theta, (head_dim as f64 * part) as usize);
+        Self::read_of(json, table, theta_keys, rotated(head_dim, part)?)
+    }
+
+    fn read_of(
+        json: &Json<'_>,
+        table: Option<Json<'_>>,
+        theta_keys: &[&str],
+        n_rotated: usize,
+    ) -> Result<Self, LoadError> {
+        let old = json.number(theta_keys, 10_000.0)?;
+        let theta = table.map_or(Ok(old), |t| t.number(&["rope_theta"], old))?;
+        let rope = Self::plain(theta, n_rotated);
         match table {
             Some(table) => rope.scaled(json, &table),
             None => Self::read_scaled(json, rope),
@@ -75,7 +99,7 @@ impl Rope {
             "llama3" => self.llama3(json, scaling),
             other => Err(LoadError::Setting {
                 family: json.text(&["model_type"]).unwrap_or("this model").into(),
-                setting: format!("rotary scaling '{other}'"),
+                setting: short(&format!("rotary scaling '{other}'")),
             }),
         }
     }

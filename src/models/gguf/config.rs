@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::GgufFile;
-use crate::models::config::{DecoderConfig, NormKind};
+use crate::models::config::{DecoderConfig, NormKind, PART};
 use crate::models::error::LoadError;
 
 /// What GGUF calls a number, and what `config.json` calls it.
@@ -20,6 +20,31 @@ const NUMBERS: [(&str, &str); 12] = [
     ("attention.sliding_window", "sliding_window"),
     ("attn_logit_softcapping", "attn_logit_softcapping"),
     ("final_logit_softcapping", "final_logit_softcapping"),
+];
+
+/// Tokens that end a text or a turn whatever a file says of them (llama.cpp, `llama-vocab.cpp`,
+/// `special_eog_ids`).
+pub(super) const ENDS: [&str; 20] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
 ];
 
 impl GgufFile {
@@ -63,9 +88,8 @@ impl GgufFile {
     }
 
     fn vocab_size(&self) -> Result<usize, LoadError> {
-        let infos = &self.content.tensor_infos;
-        let table = infos.get("token_embd.weight");
-        let table = table.ok_or_else(|| LoadError::Missing("token_embd.weight".to_owned()))?;
+        let table = self.info("token_embd.weight");
+        let (_, table) = table.ok_or_else(|| LoadError::Missing("token_embd.weight".to_owned()))?;
         Ok(table.shape.dims().first().copied().unwrap_or(0))
     }
 
@@ -75,10 +99,7 @@ impl GgufFile {
         let (hidden, heads) = (whole("embedding_length"), whole("attention.head_count"));
         let head_dim = self.own("attention.key_length").unwrap_or(hidden / heads);
         if let Some(rotated) = self.own("rope.dimension_count") {
-            json.insert(
-                "partial_rotary_factor".to_owned(),
-                json!(rotated / head_dim),
-            );
+            json.insert(PART.to_owned(), json!(rotated / head_dim));
         }
         // Gemma 3 27B alone scales by the width that its heads would have.
         let scalar = if whole("block_count") == 62.0 {
@@ -88,12 +109,15 @@ impl GgufFile {
         };
         json.insert("query_pre_attn_scalar".to_owned(), json!(scalar));
         let kind = format!("{}.rope.scaling.type", self.architecture());
-        let mut kind = self.text(&kind).unwrap_or("none");
+        // Where no kind is said, it is linear.
+        let mut kind = self.text(&kind).unwrap_or("linear");
         if self.has("rope_factors_long.weight") {
             kind = "longrope";
         }
         if kind != "none" {
-            let factor = self.own("rope.scaling.factor").unwrap_or(1.0);
+            let older = || self.own("rope.scale_linear");
+            let factor = self.own("rope.scaling.factor").or_else(older);
+            let factor = factor.filter(|factor| *factor != 0.0).unwrap_or(1.0);
             json.insert(
                 "rope_scaling".to_owned(),
                 json!({"type": kind, "factor": factor}),
@@ -120,14 +144,23 @@ impl GgufFile {
         self.id("tokenizer.ggml.bos_token_id")
     }
 
-    /// What ends a text and what ends a turn.
+    /// What ends a text and what ends a turn, by id or by name.
     pub(super) fn eos(&self) -> Vec<u32> {
-        let keys = ["eos_token_id", "eot_token_id"];
-        let mut ids: Vec<u32> = keys
+        let keys = ["eos_token_id", "eot_token_id", "eom_token_id"];
+        let by_id = keys
             .iter()
-            .filter_map(|key| self.id(&format!("tokenizer.ggml.{key}")))
-            .collect();
-        ids.dedup();
+            .filter_map(|key| self.id(&format!("tokenizer.ggml.{key}")));
+        let tokens = self.texts("tokenizer.ggml.tokens").unwrap_or_default();
+        let named = tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| ENDS.contains(text));
+        let mut ids = Vec::new();
+        for id in by_id.chain(named.map(|(id, _)| id as u32)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
         ids
     }
 }

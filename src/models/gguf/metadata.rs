@@ -6,7 +6,7 @@ use super::GgufFile;
 
 impl GgufFile {
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
-        self.content.metadata.get(key)
+        self.content().metadata.get(key)
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {

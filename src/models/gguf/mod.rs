@@ -1,6 +1,12 @@
 //! GGUF files: weights that stay quantised, configuration and tokenizer in one file.
 //!
 //! Layouts as llama.cpp's converter writes them (`gguf-py/gguf/constants.py`).
+//!
+//! | | |
+//! | --- | --- |
+//! | read | the numbers in [`config`], `rope.scaling.type` and `.factor`, the older `rope.scale_linear`, `rope_freqs`; tokens, merges or scores, types, `pre`, ids of BOS, EOS, EOT and EOM, ends of turns by their names; the chat template; all parts of a split file |
+//! | ignored | sampling, authors, dates, tensors that the architecture does not name |
+//! | refused | other architectures, other rotary scaling than linear, other tokenizers than byte-level BPE and SentencePiece's, ways of splitting words that are not known or not said, a part that is not the first |
 
 mod blocks;
 mod config;
@@ -22,53 +28,88 @@ use candle_core::quantized::gguf_file::{Content, TensorInfo};
 use memmap2::Mmap;
 use pulp::Arch;
 
-use crate::models::error::LoadError;
+use crate::caught::caught;
+use crate::models::error::{LoadError, short};
 use crate::models::map::map;
 
 /// An open GGUF file, its header read.
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
+    /// One, or all parts of a file that was split; what the first one says of the model holds.
+    parts: Vec<Part>,
+}
+
+/// One file.
+#[derive(Debug)]
+struct Part {
     content: Content,
     /// All of the file; the model's matrices stay in it.
     map: Arc<Mmap>,
 }
 
 impl GgufFile {
-    /// Reads the header: metadata and where the tensors are.
+    /// Reads the header: metadata and where the tensors are; of a file that was split, the headers
+    /// of all its parts, which lie beside the first.
     ///
     /// # Errors
-    /// The file is missing, cut short or no GGUF file.
+    /// The file is missing, cut short or no GGUF file, or a part other than the first.
     pub fn open(path: &Path) -> std::result::Result<Self, LoadError> {
-        let unreadable = |source| LoadError::Gguf {
+        let mut file = Self {
             path: path.to_owned(),
-            reason: format!("it cannot be read: {source}"),
+            parts: vec![Part::open(path)?],
         };
-        let map = map(path).map_err(unreadable)?;
-        let content = Content::read(&mut Cursor::new(&map[..])).map_err(|e| {
-            // The first line; candle appends a backtrace where it is asked for one.
-            let reason = e.to_string().lines().next().unwrap_or_default().to_owned();
-            LoadError::Gguf {
-                path: path.to_owned(),
-                reason,
-            }
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            content,
-            map: Arc::new(map),
-        })
+        let count = file.id("split.count").unwrap_or(1);
+        if file.id("split.no").unwrap_or(0) != 0 {
+            return Err(file.broken(&format!("it is a part of {count}: name the first part")));
+        }
+        for no in 1..count {
+            let part = file.beside(no, count)?;
+            file.parts.push(Part::open(&part)?);
+        }
+        Ok(file)
+    }
+
+    /// Where part `no` lies, counted from 0.
+    fn beside(&self, no: u32, count: u32) -> std::result::Result<PathBuf, LoadError> {
+        let end = format!("-of-{count:05}.gguf");
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        let stem = name.and_then(|name| name.strip_suffix(&format!("-00001{end}")));
+        match stem.filter(|_| count < 1000) {
+            Some(stem) => Ok(self
+                .path
+                .with_file_name(format!("{stem}-{:05}{end}", no + 1))),
+            None => Err(self.broken(&format!(
+                "it is part 1 of {count}, and its name does not end in -00001{end}"
+            ))),
+        }
+    }
+
+    /// For messages.
+    pub(in crate::models) fn name(&self) -> String {
+        self.path.display().to_string()
     }
 
     /// Size of the file.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
-        self.map.len() as u64
+        self.parts.iter().map(|part| part.map.len() as u64).sum()
+    }
+
+    /// What the header says.
+    fn content(&self) -> &Content {
+        &self.parts[0].content
+    }
+
+    /// A tensor by its name in the file, and the part that has it.
+    fn info(&self, stored: &str) -> Option<(&Part, &TensorInfo)> {
+        let mut parts = self.parts.iter();
+        parts.find_map(|part| Some((part, part.content.tensor_infos.get(stored)?)))
     }
 
     /// Whether the file has the tensor of this Hugging Face name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.content.tensor_infos.contains_key(&self.stored(name))
+        self.info(&self.stored(name)).is_some()
     }
 
     /// A tensor as f32, row-major.
@@ -82,7 +123,12 @@ impl GgufFile {
             _ => (shape.iter().product(), 1),
         };
         let rows = self.rows_of(name, shape, n, k)?;
-        Ok(rows.read(0..n)?)
+        let values = rows.read(0..n)?;
+        // The biases of permuted rows are permuted too.
+        Ok(match self.order(name, k).filter(|_| n == 1) {
+            Some(order) => order.iter().map(|place| values[*place as usize]).collect(),
+            None => values,
+        })
     }
 
     /// A matrix of `n` rows of `k` weights, quantised as it is stored.
@@ -105,10 +151,8 @@ impl GgufFile {
         k: usize,
     ) -> std::result::Result<QuantRows, LoadError> {
         let stored = self.stored(name);
-        let infos = &self.content.tensor_infos;
-        let info = infos
-            .get(&stored)
-            .ok_or_else(|| LoadError::Missing(stored.clone()))?;
+        let found = self.info(&stored);
+        let (part, info) = found.ok_or_else(|| LoadError::Missing(stored.clone()))?;
         if info.shape.dims() != shape {
             return Err(LoadError::Shape {
                 name: stored,
@@ -124,23 +168,16 @@ impl GgufFile {
         }
         let row_bytes = k / dtype.block_size() * dtype.type_size();
         Ok(QuantRows {
-            start: self
-                .start(info, n * row_bytes)
+            start: part
+                .start(info, n.saturating_mul(row_bytes))
                 .ok_or_else(|| self.broken(&format!("tensor '{stored}': it is cut short")))?,
-            map: self.map.clone(),
+            map: part.map.clone(),
             dtype,
             order: None,
             n,
             k,
             row_bytes,
         })
-    }
-
-    /// Where in the file a tensor of `n` bytes begins, if all of it is there.
-    fn start(&self, info: &TensorInfo, n: usize) -> Option<usize> {
-        let start = self.content.tensor_data_offset.checked_add(info.offset)?;
-        let start = usize::try_from(start).ok()?;
-        (start.checked_add(n)? <= self.map.len()).then_some(start)
     }
 
     /// Where llama's queries and keys are stored for interleaved rotation: the place of each row
@@ -151,6 +188,9 @@ impl GgufFile {
             heads => heads,
         };
         let half = n / heads / 2;
+        if half == 0 {
+            return None;
+        }
         let place = |row: usize| {
             let (head, at) = (row / (2 * half), row % (2 * half));
             (head * 2 * half + at % half * 2 + at / half) as u32
@@ -161,8 +201,30 @@ impl GgufFile {
     fn broken(&self, reason: &str) -> LoadError {
         LoadError::Gguf {
             path: self.path.clone(),
-            reason: reason.to_owned(),
+            reason: short(reason),
         }
+    }
+}
+
+impl Part {
+    fn open(path: &Path) -> std::result::Result<Self, LoadError> {
+        let broken = |reason| LoadError::Gguf {
+            path: path.to_owned(),
+            reason,
+        };
+        let map = map(path).map_err(|source| broken(format!("it cannot be read: {source}")))?;
+        let content = caught(|| Content::read(&mut Cursor::new(&map[..])));
+        Ok(Self {
+            content: content.map_err(|told| broken(short(&told)))?,
+            map: Arc::new(map),
+        })
+    }
+
+    /// Where in the file a tensor of `n` bytes begins, if all of it is there.
+    fn start(&self, info: &TensorInfo, n: usize) -> Option<usize> {
+        let start = self.content.tensor_data_offset.checked_add(info.offset)?;
+        let start = usize::try_from(start).ok()?;
+        (start.checked_add(n)? <= self.map.len()).then_some(start)
     }
 }
 

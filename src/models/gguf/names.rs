@@ -53,11 +53,14 @@ impl GgufFile {
             return None;
         }
         let heads = self.own("attention.head_count")?;
-        if name.ends_with("self_attn.q_proj.weight") {
+        let Some((name, "weight" | "bias")) = name.rsplit_once('.') else {
+            return None;
+        };
+        if name.ends_with("self_attn.q_proj") {
             return Some(heads as usize);
         }
         let kv_heads = self.own("attention.head_count_kv").unwrap_or(heads);
-        let is_key = name.ends_with("self_attn.k_proj.weight");
+        let is_key = name.ends_with("self_attn.k_proj");
         is_key.then_some(kv_heads as usize)
     }
 

@@ -19,8 +19,10 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::SplitDelimiterBehavior::Isolated;
 use tokenizers::{AddedToken, Tokenizer};
 
+use super::config::ENDS;
 use super::metadata::{number, whole};
 use super::{GgufFile, LoadError};
+use crate::caught::caught;
 use crate::models::tokenizer::Specials;
 
 type Made<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -31,6 +33,13 @@ const CONTROL: u32 = 3;
 const USER_DEFINED: u32 = 4;
 
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// llama.cpp's own way, one split after the other.
+const DEFAULT: [&str; 4] = [
+    r"[\p{P}\$\+<=>\^~\|]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
+    r"\p{N}+",
+    r"[0-9][0-9][0-9]",
+];
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 impl GgufFile {
@@ -41,12 +50,20 @@ impl GgufFile {
     pub(in crate::models) fn tokenizer(
         &self,
     ) -> std::result::Result<(Tokenizer, Merges, Specials), LoadError> {
-        let (mut tokenizer, merges) = self.model().map_err(|e| LoadError::Tokenizer {
-            name: self.path.display().to_string(),
-            reason: e.to_string(),
+        let made = caught(|| self.model());
+        let (mut tokenizer, merges) = made.map_err(|reason| LoadError::Tokenizer {
+            name: self.name(),
+            reason,
         })?;
         self.add_tokens(&mut tokenizer);
+        let names = [
+            ("bos_token", self.bos()),
+            ("eos_token", self.eos().first().copied()),
+        ];
+        let name =
+            |(key, id): (&str, Option<u32>)| Some((key.to_owned(), tokenizer.id_to_token(id?)?));
         let specials = Specials {
+            names: names.into_iter().filter_map(name).collect(),
             bos: self.bos(),
             eos: self.eos().first().copied(),
             adds_bos: self.adds_bos(),
@@ -80,7 +97,10 @@ impl GgufFile {
         let pair = |m: &&str| m.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
         let merges: Option<Merges> = merges.iter().map(pair).collect();
         let merges = merges.ok_or("a merge is not a pair")?;
-        let pre = self.text("tokenizer.ggml.pre").unwrap_or("default");
+        let pre = self.text("tokenizer.ggml.pre").ok_or(
+            "it is from before April 2024 and does not say how words are split: \
+             tokenizer.ggml.pre is missing",
+        )?;
         let bpe = BPE::builder()
             .vocab_and_merges(vocab(tokens), merges.clone())
             .ignore_merges(pre == "llama-bpe")
@@ -123,6 +143,8 @@ impl GgufFile {
     fn add_tokens(&self, tokenizer: &mut Tokenizer) {
         let tokens = self.texts("tokenizer.ggml.tokens").unwrap_or_default();
         let kinds = self.list("tokenizer.ggml.token_type").unwrap_or_default();
+        let ends = tokens.iter().filter(|text| ENDS.contains(text));
+        let ends: Vec<_> = ends.map(|text| AddedToken::from(*text, true)).collect();
         let of = |wanted: &[u32], special: bool| -> Vec<AddedToken> {
             let all = tokens.iter().zip(kinds);
             let is_wanted = |kind| whole(kind).is_some_and(|k| wanted.contains(&k));
@@ -134,6 +156,7 @@ impl GgufFile {
         // Both only mark tokens that the vocabulary has; nothing that could fail is added.
         let _ = tokenizer.add_special_tokens(of(&[UNKNOWN, CONTROL], true));
         let _ = tokenizer.add_tokens(of(&[USER_DEFINED], false));
+        let _ = tokenizer.add_special_tokens(ends);
     }
 }
 
@@ -146,7 +169,9 @@ fn vocab(tokens: &[&str]) -> Vocab {
 fn merges(tokens: &[&str], scores: &[Value]) -> Merges {
     let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(i, t)| (*t, i)).collect();
     let mut pairs = Vec::new();
-    for (token, score) in tokens.iter().zip(scores) {
+    // No piece is so long; all its parts would be looked for.
+    let usual = |(token, _): &(&&str, &Value)| token.len() <= 512;
+    for (token, score) in tokens.iter().zip(scores).filter(usual) {
         let score = number(score).unwrap_or(f64::NEG_INFINITY);
         for (at, _) in token.char_indices().skip(1) {
             let (left, right) = token.split_at(at);
@@ -169,7 +194,16 @@ fn split_like(pre: &str, tokenizer: &mut Tokenizer) -> Made<()> {
         Ok(Splits::new(vec![split.into(), bytes(false).into()]))
     };
     match pre {
-        "default" | "gpt-2" | "olmo" | "phi-2" | "jina-en" => {
+        "default" => {
+            let split = |pattern: &&str| -> Made<_> {
+                let pattern = SplitPattern::Regex((*pattern).to_owned());
+                Ok(Split::new(pattern, Isolated, false)?.into())
+            };
+            let splits = DEFAULT.iter().map(split).collect::<Made<Vec<_>>>()?;
+            let splits = splits.into_iter().chain([bytes(false).into()]);
+            tokenizer.with_pre_tokenizer(Some(Splits::new(splits.collect())));
+        }
+        "gpt-2" | "olmo" | "phi-2" | "jina-en" => {
             tokenizer.with_pre_tokenizer(Some(bytes(true)));
         }
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" => {

@@ -1,0 +1,136 @@
+//! Chat templates: prompts as models that chat were taught to read them.
+//!
+//! They are Jinja as transformers runs it (`utils/chat_template_utils.py`, Jinja2 3.1.6), which is
+//! Python. minijinja renders them; what Python has and it does not is here: [`source`] rewrites a
+//! template where the two read it differently, [`operators`], [`methods`] and [`filters`] do what
+//! Python's do, [`json`] and [`date`] write as its libraries do.
+//!
+//! | a template | |
+//! | --- | --- |
+//! | sees | `messages`, `add_generation_prompt` (true), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
+//! | ignores | `{% generation %}`, which marks text for training |
+//! | is refused for | filters and methods that are not here, `\N{...}` in texts, `{% include %}`, `{% block %}` and their like; methods that change a value, as transformers refuses them |
+//!
+//! A template comes from whoever made the model, so it is given fuel, which pays for every step
+//! and for all that is made ([`paid`]), a stack of its own, and a time limit.
+
+mod args;
+mod cut;
+mod date;
+mod filters;
+mod json;
+mod lexer;
+mod methods;
+mod operators;
+mod paid;
+mod source;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, State, Value, context};
+
+use crate::caught::caught;
+
+/// What a template is rendered with: one user's turn, and the beginning of the answer after it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Talk {
+    pub prompt: String,
+    pub system: Option<String>,
+    /// By name, such as `bos_token`.
+    pub specials: Vec<(String, String)>,
+    /// What `strftime_now` writes; the clock's where there is none.
+    pub date: Option<DateTime>,
+}
+
+/// Steps, each worth 64 bytes as well: about 30 MB. The templates in use need a few thousand.
+const FUEL: u64 = 500_000;
+/// Bytes for the deepest nesting that the limits in [`source`] allow, twice over.
+const STACK: usize = 256 << 20;
+/// Some steps cost more than they are charged.
+const TIME: Duration = Duration::from_secs(10);
+
+const ENDLESS: &str = "it does not come to an end in time, or writes too much";
+
+/// The text that a model is to see.
+///
+/// # Errors
+/// Why the template cannot be run, in one line.
+pub(crate) fn render(source: &str, talk: Talk) -> Result<String, String> {
+    let source = source::rewritten(source)?;
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new()
+        .name("template".to_owned())
+        .stack_size(STACK);
+    let run = move || {
+        // Nobody waits any more where this fails.
+        let rendered = caught(|| run(&source, &talk).map_err(|error| reason(&error)));
+        let _ = sender.send(rendered);
+    };
+    thread
+        .spawn(run)
+        .map_err(|e| format!("no thread can be started for it: {e}"))?;
+    // A thread that takes longer is left to itself until it has no fuel any more.
+    match receiver.recv_timeout(TIME) {
+        Ok(rendered) => rendered,
+        Err(_) => Err(ENDLESS.to_owned()),
+    }
+}
+
+fn reason(error: &Error) -> String {
+    let told = match error.kind() {
+        ErrorKind::OutOfFuel => ENDLESS.to_owned(),
+        _ => error
+            .detail()
+            .map_or_else(|| error.to_string(), str::to_owned),
+    };
+    let told: Vec<_> = told.split_whitespace().collect();
+    told.join(" ").chars().take(300).collect()
+}
+
+fn run(source: &str, talk: &Talk) -> Result<String, Error> {
+    let turn = |role: &str, content: &str| context! { role, content };
+    let system = talk.system.as_deref().map(|text| turn("system", text));
+    let messages = system.into_iter().chain([turn("user", &talk.prompt)]);
+    let messages: Vec<Value> = messages.collect();
+    let given = [
+        ("messages", Value::from(messages)),
+        ("tools", Value::from(())),
+        ("documents", Value::from(())),
+        ("add_generation_prompt", Value::from(true)),
+    ];
+    let specials = talk.specials.iter();
+    let specials = specials.map(|(name, text)| (name.as_str(), Value::from(text.as_str())));
+    let context: BTreeMap<&str, Value> = specials.chain(given).collect();
+    environment(talk).render_named_str("chat", source, context)
+}
+
+fn environment<'a>(talk: &Talk) -> Environment<'a> {
+    let mut env = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    // Delimiters are the defaults: nothing that building could refuse.
+    if let Ok(syntax) = syntax.trim_blocks(true).lstrip_blocks(true).build() {
+        env.set_syntax(syntax);
+    }
+    env.set_debug(false);
+    env.set_fuel(Some(FUEL + talk.prompt.len() as u64));
+    env.set_unknown_method_callback(methods::call);
+    filters::add(&mut env);
+    operators::add(&mut env);
+    let date = talk.date;
+    env.add_function("strftime_now", move |state: &State, format: &str| {
+        text::pay(state, format.len().saturating_mul(64))?;
+        date::strftime(format, date).map_err(args::invalid)
+    });
+    env.add_function("raise_exception", |told: String| {
+        Err::<(), _>(args::invalid(told))
+    });
+    env
+}

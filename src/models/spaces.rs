@@ -1,0 +1,42 @@
+//! The space that SentencePiece's tokenizers put before a text, and take away when they read one.
+//!
+//! Responses follow a prompt, so what is read goes on after something: transformers' streamers
+//! decode with what precedes, and keep the space of the first token. Here the decoder keeps it.
+
+use serde_json::{Value, json};
+use tokenizers::{DecoderWrapper, Tokenizer};
+
+/// Makes the decoder keep a space at the beginning.
+///
+/// # Errors
+/// None that is expected: what was written is read again.
+pub(super) fn keep_first(tokenizer: &mut Tokenizer) -> Result<(), String> {
+    let Some(decoder) = tokenizer.get_decoder() else {
+        return Ok(());
+    };
+    let mut value = serde_json::to_value(decoder).map_err(|e| e.to_string())?;
+    keep(&mut value);
+    let decoder: DecoderWrapper = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    tokenizer.with_decoder(Some(decoder));
+    Ok(())
+}
+
+fn keep(decoder: &mut Value) {
+    match decoder["type"].as_str() {
+        Some("Metaspace") => decoder["prepend_scheme"] = json!("never"),
+        Some("Strip") if decoder["content"] == " " => decoder["start"] = json!(0),
+        Some("Sequence") => {
+            let inner = decoder["decoders"].as_array_mut();
+            inner.into_iter().flatten().for_each(keep);
+        }
+        _ => {}
+    }
+}
+
+/// Whether texts are taken to begin with a space.
+pub(super) fn adds_first(tokenizer: &Tokenizer) -> bool {
+    let encoded = crate::caught::caught(|| tokenizer.encode_fast("a", false));
+    let first = encoded.ok().and_then(|e| e.get_ids().first().copied());
+    let first = first.and_then(|id| tokenizer.id_to_token(id));
+    first.is_some_and(|token| token.starts_with('▁'))
+}
