@@ -171,7 +171,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "panics",
-        knows: &["log", "home", "line"],
+        knows: &["log", "home", "line", "caught"],
         never: SCREEN,
         why: "a panic ends what it knows nothing of",
     },
