@@ -10,7 +10,6 @@ use super::error::SearchError;
 use super::history::{Node, Round};
 use super::hypothesis::Hypothesis;
 use super::ids::HypothesisId;
-use super::layout::Place;
 use super::score::{LogRatio, PairId};
 use super::select::{Ranker, rank_by};
 use super::work::Work;
@@ -256,9 +255,6 @@ impl ChunkBeamSearch {
 
     fn record_typed(&mut self, typed: Typed) {
         let candidate = self.scored(&typed.candidate);
-        if let Some(work) = self.work.as_mut().filter(|_| typed.late.is_none()) {
-            work.join(Place::Whole(Arc::clone(&candidate)));
-        }
         self.tell(Entry::Added {
             round: candidate.round,
             late: typed.late,

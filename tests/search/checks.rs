@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use w2s::search::{Entry, History, Hypothesis, HypothesisId, Mark, PairId, Ranking, Round};
+use w2s::search::{Entry, History, Hypothesis, HypothesisId, Mark, PairId, Ranking, Round, Rules};
 
 pub type Checked = Result<(), TestCaseError>;
 
@@ -69,6 +69,11 @@ pub fn check_after(history: &History, entry: &Entry) -> Checked {
         Entry::Finished { best, .. } => {
             prop_assert!(best.is_finished());
             prop_assert!(!is_killed(history, best.id));
+            let round = history.here().round().unwrap();
+            if round.params.rules() == Rules::Reference && history.here().stopped().is_none() {
+                // What falls out of the beam is lost: the answer is what the cut puts first.
+                prop_assert_eq!(best.id, history.beam()[0].id);
+            }
         }
         Entry::Rescored { pair, .. } => {
             let beam = history.beam();

@@ -65,7 +65,10 @@ fn a_successor_spent_on_a_kept_hypothesis_while_its_round_grows_is_sampled_in_th
             .filter(|s| s.parent == Some(parent))
             .count()
     };
-    search.spend(parent, 2).unwrap();
+    // What has begun to grow is not taken back.
+    for extra in [1, 2, 0, 2] {
+        search.spend(parent, extra).unwrap();
+    }
     let number = search.round_idx() + 1;
     drive(&mut search, &models, |search| search.round_idx() == number).unwrap();
     let round = search.history().rounds().last().unwrap();
