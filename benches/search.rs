@@ -166,6 +166,24 @@ fn bundled_prompt_4_4_5_every_token_scored(bencher: Bencher) {
     bencher.bench(|| run(&setting, params(4, 4, 5, 50), Scoring::Tokens));
 }
 
+/// The same beside the unguided search of the playground: a row more in the same passes.
+#[divan::bench]
+fn bundled_prompt_4_4_5_beside_unguided(bencher: Bencher) {
+    let setting = bundled();
+    let params = params(4, 4, 5, 50);
+    bencher.bench(|| {
+        let mut lanes = Lanes::new(executor(&setting, &params));
+        lanes.open(LANE, ChunkBeamSearch::new(params, the_pair()));
+        let (twin, unguided) = (LaneId(1), params.unguided());
+        let opened = lanes.executor().open(twin, PROMPT, &the_pair(), &unguided);
+        opened.unwrap();
+        lanes.open(twin, ChunkBeamSearch::new(unguided, the_pair()));
+        while lanes.is_busy() {
+            divan::black_box(lanes.step());
+        }
+    });
+}
+
 /// The same up to 450 tokens of text: what a token costs late.
 #[divan::bench(sample_count = 10)]
 fn bundled_prompt_4_4_5_450_tokens(bencher: Bencher) {

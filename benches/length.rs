@@ -1,0 +1,96 @@
+//! What a token of a long response costs beside one of a short: time and memory of searches of 200
+//! and of 2,000 tokens, W, K, L = 4, 4, 5, on a Llama of 135 M parameters in f32 and a small pair,
+//! both of random weights.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use w2s::decoder::{Decoder, DeviceChoice};
+use w2s::guide::ModelExecutor;
+use w2s::library::{Library, Model, WeakPair};
+use w2s::models::{DecoderConfig, ModelSpec, PairSpec};
+use w2s::search::{
+    ChunkBeamSearch, LaneId, Lanes, PairId, Rules, Sampling, SearchParams, SearchTrace,
+};
+use w2s::template::Templates;
+
+const LANE: LaneId = LaneId(0);
+
+fn main() {
+    // `cargo test --benches` only wants to know that it runs.
+    let is_bench = std::env::args().any(|arg| arg == "--bench");
+    let lengths: &[usize] = if is_bench { &[200, 2000] } else { &[10] };
+    let mut first = None;
+    for n in lengths {
+        let (seconds, mib) = search(*n);
+        let ms = seconds * 1000.0 / *n as f64;
+        let ratio = ms / *first.get_or_insert(ms);
+        println!(
+            "{n:>5} tokens  {ms:7.2} ms a token of 16 rows ({ratio:.2} times)  {mib:6.0} MiB more at the end"
+        );
+    }
+}
+
+/// Seconds, and how much memory the process has grown by.
+fn search(n: usize) -> (f64, f64) {
+    let (strong, pair) = models();
+    let id = PairId::from("random");
+    let settings = SearchParams::new(4, 4, 5, n, Sampling::default(), Rules::Fixed, 0);
+    let settings = settings.expect("in range");
+    let mut executor = ModelExecutor::new(strong, Templates::default());
+    executor.add_pair(id.clone(), pair);
+    let opened = executor.open(LANE, "The film", &id, &settings);
+    opened.expect("a context that holds it");
+    let mut lanes = Lanes::new(executor);
+    lanes.open(LANE, ChunkBeamSearch::new(settings, id));
+    let mut trace = SearchTrace::default();
+    let (began, before) = (Instant::now(), resident());
+    while lanes.is_busy() {
+        let entries = lanes
+            .step()
+            .into_iter()
+            .flat_map(|progress| progress.entries);
+        entries.for_each(|entry| trace.apply(&entry));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(trace.rounds().len() >= n / 5, "it went to its end");
+    (seconds, resident() - before)
+}
+
+/// A strong model and a pair that write for long: nothing ends a response.
+fn models() -> (Model, WeakPair) {
+    let mut library = Library::open(DeviceChoice::Cpu).expect("a CPU");
+    let known = library
+        .model(&ModelSpec::parse("bundled:strong"))
+        .expect("bundled");
+    let pair = PairSpec::parse("positive").expect("bundled");
+    let pair = library.pair(&pair).expect("bundled");
+    let strong = Model {
+        decoder: random(include_str!("llama-135m.json"), 1),
+        ..known
+    };
+    let small = include_str!("../assets/models/untuned/config.json");
+    let half = |model: Model, seed| Model {
+        decoder: random(small, seed),
+        ..model
+    };
+    let (tuned, untuned) = (half(pair.tuned, 2), half(pair.untuned, 3));
+    (
+        strong,
+        WeakPair::new("random", tuned, untuned).expect("one vocabulary"),
+    )
+}
+
+fn random(config: &str, seed: u64) -> Arc<Decoder> {
+    let mut config = DecoderConfig::parse(config).expect("a configuration");
+    config.context = 4096;
+    config.eos.clear();
+    Arc::new(Decoder::random(config, seed).expect("random weights"))
+}
+
+/// Of this process, in MiB; 0 where the system does not say.
+fn resident() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<f64>().ok());
+    pages.unwrap_or(0.0) * 4096.0 / f64::from(1 << 20)
+}
