@@ -563,7 +563,7 @@ fn silence_and_drips_are_told() {
 #[test]
 fn an_interrupt_ends_a_pull_at_once() {
     let hub = Server::start(|_, stream| drop(wait_for_the_end(stream)));
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    for (signal, code) in super::stopping::signals() {
         let home = TempDir::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_w2s"));
         command
