@@ -447,7 +447,11 @@ fn play(seed: u64) -> bool {
             .iter()
             .all(|token| *token == format!("Bearer {TOKEN}"))
     );
-    assert!(!shown.is_empty(), "the hub itself is shown the token");
+    // On a busy machine a request may give up before it is read: then nothing was fetched.
+    assert!(
+        !shown.is_empty() || !is_done,
+        "the hub itself is shown the token"
+    );
     is_done
 }
 
