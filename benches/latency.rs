@@ -1,7 +1,11 @@
 //! How soon the screen answers while both cores search: the real binary in a pseudo-terminal of
 //! 200×60, from a key to the first frame that shows what it did, and from the start to the first
-//! frame and to the first scores.
+//! frame and to the first scores. Beneath it the worker alone, on SmolLM2-135M where
+//! `tests/fetch-models.sh` has brought it: how soon a stop or a restart is obeyed, beside how long
+//! one pass takes.
 
+#[path = "support/obeyed.rs"]
+mod obeyed;
 mod support;
 #[path = "../tests/binary/terminal.rs"]
 mod terminal;
@@ -38,6 +42,7 @@ fn main() {
     }
     let times = (0..loads).flat_map(|_| load()).collect();
     tell("key to changed frame, a pair loads", times);
+    obeyed::all(presses.div_ceil(5));
 }
 
 /// How long until something is on screen, and until scores are.

@@ -4,22 +4,22 @@
 //!
 //! | module | what | may know |
 //! | --- | --- | --- |
-//! | [`search`] | the engine: chunk-level beam search, one round at a time; its ports and events | std |
+//! | [`search`] | the engine: chunk-level beam search as a machine that asks; its one history | std |
 //! | [`template`] | what a model is shown of a prompt, as the user says it | std |
 //! | [`measure`] | the bundled gold reward; means and how sure they are | std |
 //! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
-//! | [`library`] | loaded models, each once, and pairs of them | decoder, models, template |
-//! | [`guide`] | the strong model and the weak pair as the search's ports; what they say of text | search, library, decoder, models, template |
+//! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
+//! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, library, decoder, models, template |
 //! | [`message`] | all that crosses the thread, as plain data | search |
-//! | [`worker`] | the one thread that owns models and device | search, guide, library, decoder, models, template, measure, message |
+//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, guide, library, decoder, models, template, measure, message |
 //! | [`app`] | the playground's state: message in, effects out | search, message |
 //! | [`ui`] | draws `&App` | app, search, message, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home |
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, message, line |
+//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line |
 //! | [`mod@line`], [`home`], [`log`], [`samples`] | text in one line, the platform's folders, the log, sample prompts | std |
 //!
 //! ```text
@@ -32,17 +32,47 @@
 //! through others. App and worker meet only in [`message`]; `report` reaches neither `app` nor
 //! `ui`.
 //!
+//! # Why it is as it is
+//!
+//! **The search asks, an executor answers.** [`search::ChunkBeamSearch`] never calls a model: it
+//! says what it needs ([`search::Ask`]) and is told the result. So nothing in it can block, a test
+//! drives it with scripted answers, and many searches can be served at once: [`search::Lanes`]
+//! posts what each of them needs, and [`guide::ModelExecutor`] puts all their rows into one pass.
+//! The unguided search beside a guided one costs a row, a list of prompts fills batches, and a
+//! prompt is read once a model whoever asks, because all cached ids stand in one table a model.
+//!
+//! **One history.** Every step is a [`search::Entry`]; the engine's state and what the screen
+//! shows are the same fold over them, [`search::History`]: a tree of rounds with a head. Taking
+//! another candidate makes a sibling, going back and undoing move the head, nothing is forgotten.
+//! A score names the pair that gave it, and a cut asks for scores that are missing, so scores of
+//! two pairs never meet in one.
+//!
+//! **One loop, never deaf.** The worker reads all commands before every pass and reduces them in
+//! one place into what is wanted: a stop or a restart is obeyed within one pass, whatever runs.
+//! What is asked about a candidate is read in passes too, and the newest question replaces the
+//! one before. Pace is the loop's; the engine has no clock.
+//!
+//! **What a candidate has of its parent is held once.** Tokens, text, log-probabilities and terms
+//! are ropes ([`search::Rope`]): memory grows by the chunk, and a sum goes on where the parent's
+//! stood, to the last bit.
+//!
+//! **Rooms by what they know, not by what they serve.** What files say (`models`) knows nothing of
+//! arithmetic, what computes (`decoder`) nothing of searches; `library` joins both, and `guide` is
+//! the only room that knows models and searches. Loaded models are a room of their own, not part
+//! of what files say, since they need both.
+//!
 //! # Invariants, as absences
 //!
-//! - `search` knows no models, no terminal, no files and no clock. A round that is cancelled or
-//!   fails leaves the beam as it was. Draws are a function of (seed, round, lineage, successor,
-//!   position): never of batch, order or K.
+//! - `search` knows no models, no terminal, no files and no clock. A round that is broken off
+//!   leaves the beam as it was. Draws are a function of (seed, round, lineage, successor,
+//!   position): never of batch, order or K; and a search's numbers do not depend on its company.
 //! - Only `models` and `decoder` know candle. A hypothesis is plain data; caches are an
-//!   optimisation, and what is missing is prefilled again.
+//!   optimisation, and what is missing is read again.
 //! - The UI thread does nothing that can block: models, files and waits live in the worker.
 //! - Structural updates are never lost; growing text is never queued. An update of an earlier run
 //!   changes nothing.
-//! - All state of a run that is on screen is a fold over [`search::SearchEvent`]s.
+//! - Settings that exist are valid, also those from a file; those that a run has no room for are
+//!   refused while it goes on.
 //! - `unsafe` stands in one file, for memory maps. No text of a model reaches the terminal with
 //!   its control characters.
 

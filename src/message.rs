@@ -1,10 +1,11 @@
 //! All that crosses the thread between the app and the worker: plain data, nothing else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::search::{Hypothesis, HypothesisId, Mark, Partial, SearchEvent, SearchParams, TokenId};
+use crate::search::{
+    Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Partial, SearchParams, TokenId,
+};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -28,29 +29,6 @@ pub enum Fetched {
     Pair(PairInfo),
 }
 
-/// Stops a run within one forward pass. Not a message, since the worker is busy: one atomic
-/// read after every pass.
-#[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Two cancel tokens are equal when they stop the same run.
-impl PartialEq for CancelToken {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 /// What to search: everything but the models, which the worker holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRequest {
@@ -65,32 +43,34 @@ pub struct RunRequest {
     /// two thirds of it, so that growth can be followed; the last third passes after the cut,
     /// so that it can be read.
     pub pace: Duration,
-    pub cancel: CancelToken,
 }
 
-/// From the app to the worker. Read between rounds; many at once are read before the next round.
+/// From the app to the worker. All that have come are read before every pass of a model, so that
+/// each is obeyed within one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Search anew. The sender cancels the run before.
+    /// Search anew. The run before is over.
     Start(RunRequest),
-    /// Takes effect at the next round (chunk).
+    /// Takes effect at the next round (chunk), unless [`Update::NotRetuned`] says why not.
     Retune {
         run: RunId,
         params: SearchParams,
     },
-    /// Takes effect at the next round; the beam is rescored under the new pair.
+    /// Takes effect at the next cut: what is compared is scored by the new pair from there on.
     UsePair {
         run: RunId,
         pair: String,
     },
     /// Loads models by name or SPEC beside the run. They are used when
     /// [`UsePair`](Self::UsePair) or [`UseStrong`](Self::UseStrong) says so, after
-    /// [`Update::Fetched`].
+    /// [`Update::Fetched`]. A load that still runs is given up.
     Load {
         id: LoadId,
         part: Part,
         spec: String,
     },
+    /// Gives the load under way up.
+    CancelLoad(LoadId),
     /// Runs that start from here on use this strong model.
     UseStrong(String),
     Pause(RunId),
@@ -104,14 +84,14 @@ pub enum Command {
         run: RunId,
         round: Duration,
     },
-    /// The user's hand on the wheel. What undoes rounds breaks off the one under way; marks
+    /// The user's hand on the wheel. What moves the head breaks off the round under way; marks
     /// count at its cut.
     Steer {
         run: RunId,
         act: Act,
     },
-    /// Asks for [`Update::Evidence`] on a candidate or response with a complete chunk. Answered
-    /// at once, even while a round stands still.
+    /// Asks for [`Update::Evidence`] on a candidate or response with a complete chunk, under the
+    /// pair that scored it last. Only the newest of these wishes is fulfilled.
     Inspect {
         run: RunId,
         candidate: Arc<Hypothesis>,
@@ -129,7 +109,8 @@ pub enum Act {
         id: HypothesisId,
         mark: Option<Mark>,
     },
-    /// So many successors more of a kept hypothesis, in the next round.
+    /// So many successors more of a kept hypothesis: in the round that continues it, if that is
+    /// under way, else in the next one.
     Spend { id: HypothesisId, extra: usize },
     /// Go on from a candidate that was pruned.
     Take(HypothesisId),
@@ -138,9 +119,9 @@ pub enum Act {
         sibling: HypothesisId,
         chunk: String,
     },
-    /// Undo all rounds after this one.
-    Rewind(usize),
-    /// Undo the last `Take` or `Rewind`.
+    /// Go on from this node of the tree of rounds.
+    Go(NodeId),
+    /// The head is where it was before the last `Take` or `Go`.
     Undo,
 }
 
@@ -149,7 +130,8 @@ impl Command {
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Start(_) | Self::Shutdown | Self::Load { .. } | Self::UseStrong(_) => None,
+            Self::Start(_) | Self::Shutdown | Self::UseStrong(_) => None,
+            Self::Load { .. } | Self::CancelLoad(_) => None,
             Self::Retune { run, .. } | Self::UsePair { run, .. } | Self::Pace { run, .. } => {
                 Some(*run)
             }
@@ -214,10 +196,10 @@ pub enum Update {
         total: u64,
     },
     Loaded(ModelSet),
-    /// Any event but `Grown`, which travels by [`Live`].
+    /// An entry of the run's history, in order. What grows in between travels by [`Live`].
     Search {
         run: RunId,
-        event: SearchEvent,
+        entry: Entry,
     },
     /// The independent judge's gold reward of prompt + response, for candidates just scored.
     Judged {
@@ -228,11 +210,6 @@ pub enum Update {
     Paused {
         run: RunId,
         paused: bool,
-    },
-    /// The pair in use from here on.
-    PairChanged {
-        run: RunId,
-        pair: String,
     },
     /// A load beside the run, in the same words.
     Fetching {
@@ -249,6 +226,12 @@ pub enum Update {
     /// A load has failed, in one sentence.
     NotFetched {
         id: LoadId,
+        why: String,
+    },
+    /// Settings that the run cannot take over, with those that it goes on under.
+    NotRetuned {
+        run: RunId,
+        params: SearchParams,
         why: String,
     },
     /// The pair does not go with the run, which goes on under the one before.
@@ -274,8 +257,6 @@ pub enum Update {
         run: RunId,
         why: String,
     },
-    /// The run was cancelled and has stopped.
-    Cancelled(RunId),
     /// `run` is `None` when loading failed, which ends the worker.
     Failed {
         run: Option<RunId>,
@@ -314,6 +295,8 @@ pub struct StrongPlace {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub id: HypothesisId,
+    /// The pair that this is of.
+    pub pair: PairId,
     /// The prompt's last weak tokens: what the response joins on to.
     pub joins: Vec<Arc<str>>,
     /// One for each term of the log-ratio.

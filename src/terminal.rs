@@ -221,7 +221,6 @@ impl Driver {
             match effect {
                 // A worker that is gone shows by its closed updates.
                 Effect::Send(command) => drop(self.channels.commands.send(command)),
-                Effect::Cancel(token) => token.cancel(),
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::RememberTour => home::remember_tour(),
                 Effect::Quit => return Ok(Flow::Quit),

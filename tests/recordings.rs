@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use w2s::cli::Cli;
 use w2s::decoder::DeviceChoice;
 use w2s::library::Library;
-use w2s::message::CancelToken;
-use w2s::report::{Outcome, Session, execute};
+use w2s::report::{Outcome, Session, Stop, execute};
 
 use conformance::{assert_same, recordings};
 
@@ -29,7 +28,7 @@ fn output(library: &mut Library, args: &[&str]) -> String {
     let mut session = Session {
         models: library,
         out: &mut out,
-        stop: CancelToken::default(),
+        stop: Stop::default(),
     };
     let outcome = execute(&cli.command.unwrap(), &mut session);
     assert_eq!(outcome.unwrap(), Outcome::Done, "{args:?}");

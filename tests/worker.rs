@@ -1,27 +1,29 @@
 //! The worker thread on the bundled models: commands in, updates out.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use w2s::decoder::DeviceChoice;
-use w2s::message::{
-    Act, CancelToken, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update,
-};
+use w2s::guide::{Setting, score};
+use w2s::library::Library;
+use w2s::message::{Act, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
-    Hypothesis, HypothesisId, Mark, Rules, Sampling, SearchEvent, SearchParams, SearchTrace,
+    Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
+    SearchTrace,
 };
 use w2s::template::Templates;
 use w2s::worker::{Startup, WorkerHandle, spawn};
 
 const RUN: RunId = RunId(1);
+const PROMPT: &str = "This story has held";
 
 /// The app's end, without an app: a trace folded from what the worker tells.
 struct Desk {
     worker: WorkerHandle,
     trace: SearchTrace,
     unguided: Option<(Arc<Hypothesis>, bool)>,
-    cancel: CancelToken,
+    pace: Duration,
 }
 
 impl Desk {
@@ -38,12 +40,11 @@ impl Desk {
             strong: ModelSpec::parse(strong),
             pairs: PAIRS.iter().map(pair).collect(),
         });
-        let cancel = CancelToken::default();
         let mut desk = Self {
             worker: worker.unwrap(),
             trace: SearchTrace::default(),
             unguided: None,
-            cancel,
+            pace: Duration::ZERO,
         };
         desk.until(|update| matches!(update, Update::Loaded(_)));
         desk
@@ -57,15 +58,18 @@ impl Desk {
     }
 
     fn start(&mut self, params: SearchParams, paused: bool) {
-        self.send(Command::Start(RunRequest {
+        self.send(Command::Start(self.request(params, paused)));
+    }
+
+    fn request(&self, params: SearchParams, paused: bool) -> RunRequest {
+        RunRequest {
             run: RUN,
-            prompt: "This story has held".to_owned(),
+            prompt: PROMPT.to_owned(),
             params,
             pair: "positive".to_owned(),
             paused,
-            pace: Duration::ZERO,
-            cancel: self.cancel.clone(),
-        }));
+            pace: self.pace,
+        }
     }
 
     fn send(&self, command: Command) {
@@ -77,7 +81,7 @@ impl Desk {
     }
 
     /// Folds updates in until one is what is waited for.
-    fn until(&mut self, wanted: impl Fn(&Update) -> bool) -> Update {
+    fn until(&mut self, mut wanted: impl FnMut(&Update) -> bool) -> Update {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             let Ok(update) = self.worker.updates.try_recv() else {
@@ -85,7 +89,7 @@ impl Desk {
                 continue;
             };
             match &update {
-                Update::Search { run, event } if *run == RUN => self.trace.apply(event),
+                Update::Search { run, entry } if *run == RUN => self.trace.apply(entry),
                 Update::Unguided { response, done, .. } => {
                     self.unguided = Some((Arc::clone(response), *done));
                 }
@@ -99,12 +103,13 @@ impl Desk {
         panic!("the worker did not say it within a minute");
     }
 
-    fn until_event(&mut self, wanted: impl Fn(&SearchEvent) -> bool) {
-        self.until(|u| matches!(u, Update::Search { event, .. } if wanted(event)));
+    fn until_event(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        self.until(|u| matches!(u, Update::Search { entry, .. } if wanted(entry)));
     }
 
     fn step(&mut self) {
         self.send(Command::Step(RUN));
+        self.until(|u| matches!(u, Update::Paused { paused: false, .. }));
         self.until(|u| matches!(u, Update::Paused { paused: true, .. }));
     }
 
@@ -129,15 +134,18 @@ impl Desk {
             .unwrap()
     }
 
-    fn last(&self) -> &w2s::search::RoundTrace {
+    fn last(&self) -> &w2s::search::Round {
         self.trace.rounds().last().unwrap()
     }
 }
 
 /// The terms that a candidate's parent had, and how many of them the candidate's are not.
 fn scored_anew(parent: &Hypothesis, candidate: &Hypothesis) -> (usize, usize) {
-    let (before, after) = (&parent.score.terms, &candidate.score.terms);
-    let same = before.iter().zip(after).take_while(|(a, b)| a.id == b.id);
+    let (before, after) = (parent.score(), candidate.score());
+    let same = before
+        .terms()
+        .zip(after.terms())
+        .take_while(|(a, b)| a.id == b.id);
     let stand = same.count();
     (before.len(), before.len() - stand)
 }
@@ -145,7 +153,7 @@ fn scored_anew(parent: &Hypothesis, candidate: &Hypothesis) -> (usize, usize) {
 /// Runs a search and compares every candidate's seams with the terms it was scored by.
 fn check_seams(desk: &mut Desk, scoring: Scoring) -> usize {
     desk.start(params(), false);
-    desk.until_event(|e| matches!(e, SearchEvent::Finished { .. }));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
     let all: Vec<_> = desk.trace.candidates().map(|c| c.slot.id).collect();
     let mut n_changed = 0;
     for candidate in all
@@ -205,7 +213,7 @@ fn params() -> SearchParams {
 
 /// All rounds' selections: what an undone intervention must leave as it was.
 fn history(trace: &SearchTrace) -> Vec<(Vec<String>, Vec<String>)> {
-    let text = |id: &HypothesisId| trace.candidate(*id).unwrap().text.clone();
+    let text = |id: &HypothesisId| trace.candidate(*id).unwrap().text.to_string();
     let texts = |ids: &[HypothesisId]| ids.iter().map(text).collect::<Vec<_>>();
     trace
         .rounds()
@@ -218,13 +226,13 @@ fn history(trace: &SearchTrace) -> Vec<(Vec<String>, Vec<String>)> {
 fn a_run_ends_and_its_unguided_twin_too() {
     let mut desk = Desk::new();
     desk.start(params(), false);
-    desk.until_event(|e| matches!(e, SearchEvent::Finished { .. }));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
     while desk.unguided.as_ref().is_none_or(|(_, done)| !done) {
         desk.until(|u| matches!(u, Update::Unguided { .. }));
     }
     let best = &desk.trace.ending().unwrap().best;
     let (unguided, _) = desk.unguided.as_ref().unwrap();
-    assert!(best.score.value() > unguided.score.value());
+    assert!(best.score().value() > unguided.score().value());
     assert_eq!(unguided.log_probs.len(), unguided.tokens.len());
 }
 
@@ -232,18 +240,16 @@ fn a_run_ends_and_its_unguided_twin_too() {
 fn a_stop_is_obeyed_and_the_worker_lives_on() {
     let mut desk = Desk::new();
     desk.start(
-        SearchParams {
-            max_new_tokens: w2s::search::MaxNewTokens::new(400).unwrap(),
-            ..params()
-        },
+        params().with_max_new_tokens(w2s::search::MaxNewTokens::new(200).unwrap()),
         false,
     );
-    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
-    desk.cancel.cancel();
-    desk.until(|u| matches!(u, Update::Cancelled(RUN)));
-    desk.cancel = CancelToken::default();
+    desk.until_event(|e| matches!(e, Entry::Selected { .. }));
+    desk.send(Command::Pause(RUN));
+    desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    desk.trace = SearchTrace::default();
     desk.start(params(), true);
     desk.step();
+    assert_eq!(desk.trace.rounds().len(), 1);
 }
 
 #[test]
@@ -256,15 +262,15 @@ fn a_typed_chunk_that_is_a_candidate_gets_its_score() {
     for sibling in &round.candidates {
         let parent = sibling.parent.map(|id| desk.candidate(id));
         let before = parent.as_ref().map_or(0, |p| p.text.len());
-        let chunk = sibling.text[before..].to_owned();
+        let chunk = sibling.text.since(before);
         desk.steer(Act::Type {
             sibling: sibling.id,
             chunk,
         });
-        desk.until_event(|e| matches!(e, SearchEvent::Added { .. }));
+        desk.until_event(|e| matches!(e, Entry::Added { .. }));
         let typed = desk.last().candidates.last().unwrap();
         assert_eq!(typed.text, sibling.text);
-        assert!((typed.score.value() - sibling.score.value()).abs() < 1e-4);
+        assert!((typed.score().value() - sibling.score().value()).abs() < 1e-4);
     }
 }
 
@@ -279,10 +285,10 @@ fn a_typed_chunk_can_be_taken_and_is_continued() {
         sibling,
         chunk: " and it is awful".to_owned(),
     });
-    desk.until_event(|e| matches!(e, SearchEvent::Added { .. }));
+    desk.until_event(|e| matches!(e, Entry::Added { .. }));
     let typed = Arc::clone(desk.last().candidates.last().unwrap());
     desk.steer(Act::Take(typed.id));
-    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
+    desk.until_event(|e| matches!(e, Entry::Selected { .. }));
     assert!(desk.last().kept().contains(&typed.id));
     desk.step();
     let continued = desk
@@ -290,7 +296,8 @@ fn a_typed_chunk_can_be_taken_and_is_continued() {
         .candidates
         .iter()
         .find(|c| c.parent == Some(typed.id));
-    assert!(continued.unwrap().text.starts_with(&typed.text));
+    let typed_text = typed.text.to_string();
+    assert!(continued.unwrap().text.to_string().starts_with(&typed_text));
 }
 
 #[test]
@@ -303,7 +310,7 @@ fn a_pruned_candidate_is_taken_and_undo_restores_the_run() {
     let before = history(&desk.trace);
     let pruned = desk.trace.rounds()[1].pruned()[0];
     desk.steer(Act::Take(pruned));
-    desk.until_event(|e| matches!(e, SearchEvent::Selected { .. }));
+    desk.until_event(|e| matches!(e, Entry::Selected { .. }));
     assert_eq!(desk.trace.rounds().len(), 2);
     assert!(desk.last().kept().contains(&pruned));
     desk.step();
@@ -314,7 +321,7 @@ fn a_pruned_candidate_is_taken_and_undo_restores_the_run() {
             .any(|c| c.parent == Some(pruned))
     );
     desk.steer(Act::Undo);
-    desk.until_event(|e| matches!(e, SearchEvent::Selected { round: 4, .. }));
+    desk.until_event(|e| matches!(e, Entry::Moved { .. }));
     assert_eq!(history(&desk.trace), before);
 }
 
@@ -326,8 +333,8 @@ fn going_back_without_a_change_comes_to_the_same() {
         desk.step();
     }
     let before = history(&desk.trace);
-    desk.steer(Act::Rewind(1));
-    desk.until_event(|e| matches!(e, SearchEvent::Rewound { round: 1 }));
+    desk.steer(Act::Go(desk.trace.history().node_of(1).unwrap()));
+    desk.until_event(|e| matches!(e, Entry::Moved { .. }));
     desk.step();
     desk.step();
     assert_eq!(history(&desk.trace), before);
@@ -338,23 +345,23 @@ fn marks_decide_the_cut_and_are_on_record() {
     let mut desk = Desk::new();
     desk.start(params(), true);
     desk.step();
-    // The candidates of round 2 have the ids that follow those of round 1.
-    let first = desk.last().candidates.iter().map(|c| c.id.0).max().unwrap() + 1;
-    let (pinned, killed) = (HypothesisId(first + 8), HypothesisId(first));
-    desk.steer(Act::Mark {
-        id: pinned,
-        mark: Some(Mark::Pin),
-    });
-    desk.steer(Act::Mark {
-        id: killed,
-        mark: Some(Mark::Kill),
-    });
+    desk.send(Command::ToCut(RUN));
+    desk.until_event(|e| matches!(e, Entry::Scored { .. }));
+    let mut ranked = desk.last().candidates.clone();
+    ranked.sort_by(|a, b| b.score().value().total_cmp(&a.score().value()));
+    // Against what the scores say.
+    let (pinned, killed) = (ranked[8].id, ranked[0].id);
+    for (id, mark) in [(pinned, Mark::Pin), (killed, Mark::Kill)] {
+        let mark = Some(mark);
+        desk.steer(Act::Mark { id, mark });
+    }
     desk.step();
     let round = desk.last();
     assert!(
         round.kept().contains(&pinned) && round.pruned().contains(&killed),
         "{round:?}"
     );
+    assert_eq!(round.mark_of(pinned), Some(Mark::Pin));
 }
 
 #[test]
@@ -364,7 +371,7 @@ fn extra_successors_come_in_the_next_round() {
     desk.step();
     let best = desk.last().kept()[0];
     desk.steer(Act::Spend { id: best, extra: 4 });
-    desk.until_event(|e| matches!(e, SearchEvent::Spent { .. }));
+    desk.until_event(|e| matches!(e, Entry::Spent { .. }));
     desk.step();
     let of_best = |c: &&Arc<Hypothesis>| c.parent == Some(best);
     assert_eq!(desk.last().candidates.iter().filter(of_best).count(), 3 + 4);
@@ -380,9 +387,9 @@ fn evidence_sums_to_the_score_and_names_what_was_likelier() {
     desk.step();
     let best = desk.candidate(desk.last().kept()[0]);
     let evidence = desk.evidence(&best);
-    assert_eq!(evidence.weak.len(), best.score.terms.len());
+    assert_eq!(evidence.weak.len(), best.score().len());
     assert_eq!(evidence.strong.len(), best.tokens.len());
-    for (place, term) in evidence.weak.iter().zip(&best.score.terms) {
+    for (place, term) in evidence.weak.iter().zip(best.score().terms()) {
         assert_eq!((place.tuned.len(), place.untuned.len()), (5, 5));
         let own = place.tuned.iter().find(|t| t.piece == term.piece);
         assert!(own.is_none_or(|t| (t.log_prob - term.tuned).abs() < 1e-4));
@@ -412,7 +419,7 @@ fn the_pair_can_be_switched_ten_times_in_a_run() {
             assert_eq!(tokens, 2 * (i + 2), "a token was lost: {text:?}");
             let fresh = scored(pair, candidate);
             assert!(
-                (fresh - candidate.score.value()).abs() < 1e-4,
+                (fresh - candidate.score().value()).abs() < 1e-4,
                 "{pair}: {text:?}"
             );
         }
@@ -436,7 +443,7 @@ fn a_pair_is_loaded_beside_the_run_and_takes_over() {
     desk.step();
     for candidate in &desk.last().candidates {
         let fresh = scored(&pair, candidate);
-        assert!((fresh - candidate.score.value()).abs() < 1e-4);
+        assert!((fresh - candidate.score().value()).abs() < 1e-4);
     }
 }
 
@@ -477,18 +484,172 @@ fn another_strong_model_writes_the_next_run() {
     assert_ne!(history(&desk.trace), before);
 }
 
-/// What `w2s score` would say under `pair`.
+/// What the pair finds of a candidate by itself, without a search.
 fn scored(pair: &str, candidate: &Hypothesis) -> f64 {
-    use w2s::guide::{Join, PairScorer};
-    use w2s::library::Library;
-    use w2s::search::Scorer;
-    static LIBRARY: std::sync::LazyLock<std::sync::Mutex<Library>> =
-        std::sync::LazyLock::new(|| Library::open(DeviceChoice::Cpu).unwrap().into());
-    let pair = LIBRARY
-        .lock()
-        .unwrap()
-        .pair(&PairSpec::parse(pair).unwrap())
-        .unwrap();
-    let mut scorer = PairScorer::new(pair, &"This story has held".into(), Join::Ids, 40).unwrap();
-    scorer.score(&[candidate.response(Rules::Fixed)]).unwrap()[0].value()
+    static LIBRARY: LazyLock<Mutex<Library>> =
+        LazyLock::new(|| Library::open(DeviceChoice::Cpu).unwrap().into());
+    let mut library = LIBRARY.lock().unwrap();
+    let strong = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
+    let pair = library.pair(&PairSpec::parse(pair).unwrap()).unwrap();
+    let setting = Setting::bare(strong, pair, PROMPT);
+    let response = Response::of(candidate, Rules::Fixed);
+    score(&setting, Rules::Fixed, &[response]).unwrap()[0].value()
+}
+
+#[test]
+fn the_unguided_response_never_holds_up_what_comes_next() {
+    let mut desk = Desk::new();
+    let whole = SearchParams::new(1, 4, 0, 120, Sampling::default(), Rules::Fixed, 1).unwrap();
+    desk.start(whole, false);
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.send(Command::Start(RunRequest {
+        run: RunId(2),
+        ..desk.request(params(), false)
+    }));
+    // It grows in the guided search's own passes, so it is there when that ends.
+    let mut late = 0;
+    desk.until(|u| {
+        late += usize::from(matches!(u, Update::Unguided { done: true, .. }));
+        matches!(u, Update::Search { run: RunId(2), .. })
+    });
+    assert!(late <= 1 && desk.unguided.is_some());
+}
+
+#[test]
+fn only_the_newest_question_about_a_candidate_is_answered() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    let all: Vec<_> = desk.last().candidates.clone();
+    for candidate in all.iter().cycle().take(60) {
+        desk.send(Command::Inspect {
+            run: RUN,
+            candidate: Arc::clone(candidate),
+            parent: None,
+        });
+    }
+    desk.send(Command::Step(RUN));
+    let mut n_answers = 0;
+    desk.until(|u| {
+        n_answers += usize::from(matches!(u, Update::Evidence { .. }));
+        matches!(u, Update::Paused { paused: true, .. })
+    });
+    assert!(n_answers < 10, "{n_answers} of 60 answered");
+}
+
+#[test]
+fn settings_that_the_run_has_no_room_for_are_refused_and_it_goes_on() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    let more = w2s::search::MaxNewTokens::new(1_000_000).unwrap();
+    desk.send(Command::Retune {
+        run: RUN,
+        params: params().with_max_new_tokens(more),
+    });
+    let refused = desk.until(|u| matches!(u, Update::NotRetuned { .. }));
+    let Update::NotRetuned {
+        params: used, why, ..
+    } = refused
+    else {
+        unreachable!();
+    };
+    assert_eq!(used, params());
+    assert!(why.contains("context") && !why.contains('\n'), "{why}");
+    desk.step();
+    assert_eq!(desk.trace.rounds().len(), 2);
+}
+
+#[test]
+fn no_cut_mixes_the_scores_of_two_pairs() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    desk.step();
+    let pair = "critical".to_owned();
+    desk.send(Command::UsePair { run: RUN, pair });
+    desk.step();
+    desk.steer(Act::Go(desk.trace.history().node_of(1).unwrap()));
+    desk.until_event(|e| matches!(e, Entry::Moved { .. }));
+    desk.step();
+    // A cut that was made under the pair before is made again under the one in use.
+    let pruned = desk.trace.rounds()[0].pruned()[0];
+    desk.steer(Act::Take(pruned));
+    desk.until_event(|e| matches!(e, Entry::Selected { .. }));
+    for round in desk
+        .trace
+        .rounds()
+        .iter()
+        .filter(|r| r.pair.as_str() == "critical")
+    {
+        for (id, score) in round.scores() {
+            let fresh = scored("critical", &desk.candidate(id));
+            assert!((fresh - score).abs() < 1e-4, "round {}", round.number);
+        }
+    }
+    assert_eq!(desk.last().pair, PairId::from("critical"));
+}
+
+#[test]
+fn evidence_is_of_the_pair_that_scored() {
+    let mut desk = Desk::new();
+    desk.start(params(), true);
+    desk.step();
+    let old = desk.candidate(desk.last().pruned()[0]);
+    let pair = "critical".to_owned();
+    desk.send(Command::UsePair { run: RUN, pair });
+    desk.step();
+    let evidence = desk.evidence(&old);
+    assert_eq!(Some(&evidence.pair), old.scored_by());
+    for (place, term) in evidence.weak.iter().zip(old.score().terms()) {
+        let own = place.tuned.iter().find(|t| t.piece == term.piece);
+        assert!(own.is_none_or(|t| (t.log_prob - term.tuned).abs() < 1e-4));
+    }
+}
+
+#[test]
+fn a_finished_run_that_goes_back_stands_and_says_so() {
+    let mut desk = Desk::new();
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.send(Command::Pause(RUN));
+    desk.steer(Act::Go(NodeId::ROOT));
+    desk.until_event(|e| matches!(e, Entry::Moved { .. }));
+    desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    desk.send(Command::Resume(RUN));
+    desk.until(|u| matches!(u, Update::Paused { paused: false, .. }));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+}
+
+#[test]
+fn more_successors_of_what_grows_come_in_this_round() {
+    let mut desk = Desk::new();
+    desk.pace = Duration::from_secs(2);
+    desk.start(params(), true);
+    desk.step();
+    desk.send(Command::Resume(RUN));
+    desk.until_event(|e| matches!(e, Entry::RoundStarted { round: 2, .. }));
+    let best = desk.trace.rounds()[0].kept()[0];
+    desk.steer(Act::Spend { id: best, extra: 2 });
+    desk.until_event(|e| matches!(e, Entry::Selected { round: 2, .. }));
+    let of_best = |c: &&Arc<Hypothesis>| c.parent == Some(best);
+    assert_eq!(desk.last().candidates.iter().filter(of_best).count(), 3 + 2);
+}
+
+#[test]
+fn a_load_can_be_given_up() {
+    let mut desk = Desk::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/positive");
+    let (id, spec) = (LoadId(9), folder.to_owned());
+    let part = Part::Strong;
+    desk.send(Command::Load { id, part, spec });
+    desk.send(Command::CancelLoad(id));
+    let told = desk.until(|u| matches!(u, Update::NotFetched { .. } | Update::Fetched { .. }));
+    // It may have been quicker; then it is there. Either way it is told once.
+    assert!(
+        matches!(&told, Update::Fetched { .. })
+            || matches!(&told, Update::NotFetched { why, .. } if why == "given up")
+    );
+    desk.start(params(), true);
+    desk.step();
 }

@@ -17,9 +17,10 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::Step], "step"),
     (&[Action::ToCut], "to the cut"),
     (&[Action::Help], "help"),
+    (&[Action::GiveUpLoad], "give the load up"),
     (&[Action::Spend], "more successors"),
     (&[Action::Take], "go on from this"),
-    (&[Action::Rewind], "go on from this round"),
+    (&[Action::GoOn], "go on from this round"),
     (&[Action::UndoTurn], "take it back"),
     (&[Action::Pin], "pin"),
     (&[Action::Kill], "kill"),
@@ -83,21 +84,22 @@ impl App {
         let loaded = self.models.is_some();
         match action {
             A::TogglePause => self.is_searching(),
-            A::Step | A::ToCut => self.is_searching() && self.phase != Phase::Stepping,
+            A::Step | A::ToCut => self.is_searching() && self.run.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
             A::PickStrong | A::PickPair => loaded,
+            A::GiveUpLoad => self.fetch.is_some(),
             A::NextPair | A::PreviousPair => {
                 self.models.as_ref().is_some_and(|m| m.pairs.len() > 1)
             }
             A::Pin | A::Kill | A::Boost => self.markable().is_some(),
             A::Spend => self.spendable().is_some(),
             A::WriteChunk => self.writable().is_some(),
-            A::ToggleTwin => self.unguided.is_some(),
+            A::ToggleTwin => self.run.unguided.is_some(),
             A::Take => self.takeable().is_some(),
-            A::Rewind => self.look.round.is_some() && self.has_run(),
-            A::UndoTurn => self.turns > 0 && self.has_run(),
-            A::EarlierRound => self.shown_round().is_some_and(|round| round.number > 1),
-            A::LaterRound => self.look.round.is_some(),
+            A::GoOn => self.reachable().is_some(),
+            A::UndoTurn => self.run.trace.history().undo_to().is_some() && self.run.is_there(),
+            A::EarlierRound => self.neighbour(-1).is_some(),
+            A::LaterRound => self.neighbour(1).is_some(),
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
             A::CopyTable => self.subject().is_some_and(|c| c.hypothesis.is_some()),
             A::SelectPrevious
@@ -121,13 +123,14 @@ impl App {
         Some(match action {
             A::Pin | A::Kill | A::Boost => self.obstacle_to_mark(),
             A::WriteChunk => self.obstacle_to_write(),
-            A::Take if self.has_run() => "select a pruned candidate (✗) first",
-            A::Spend if self.is_searching() => "select a candidate kept last (✓) first",
-            A::Rewind if self.has_run() => "look back at an earlier round first",
-            A::UndoTurn => "nothing has been undone",
+            A::Take if self.run.is_there() => "select a pruned candidate (✗) first",
+            A::Spend if self.is_searching() => "select a live candidate kept last (✓) first",
+            A::GoOn if self.run.is_there() => self.obstacle_to_go(),
+            A::UndoTurn => "there is nothing to take back",
             A::Step | A::ToCut if self.is_searching() => "a round is under way",
-            A::TogglePause | A::Step | A::ToCut | A::Take | A::Spend | A::Rewind => NO_SEARCH,
+            A::TogglePause | A::Step | A::ToCut | A::Take | A::Spend | A::GoOn => NO_SEARCH,
             A::ToggleTwin => "the strong model has not said anything unguided yet",
+            A::GiveUpLoad => "nothing is being loaded",
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
             A::NextPair | A::PreviousPair => "there is no other pair",
@@ -136,9 +139,16 @@ impl App {
         })
     }
 
+    fn obstacle_to_go(&self) -> &'static str {
+        match self.run.sight.node {
+            None => "look back at an earlier round first, or choose one in the tree",
+            Some(_) => "the search is here already",
+        }
+    }
+
     fn obstacle_to_mark(&self) -> &'static str {
-        let round = self.trace.last_round();
-        match (self.is_searching(), self.look.selected) {
+        let round = self.run.trace.last_round();
+        match (self.is_searching(), self.run.sight.selected) {
             (false, _) => NO_SEARCH,
             (true, _) if round.is_some_and(|round| round.cut.is_some()) => {
                 "this round is cut, the next one can be marked"
@@ -149,10 +159,10 @@ impl App {
     }
 
     fn obstacle_to_write(&self) -> &'static str {
-        match (self.has_run(), self.look.selected) {
+        match (self.run.is_there(), self.run.sight.selected) {
             (false, _) => NO_SEARCH,
             (true, None) => "select a candidate of the last round first",
-            (true, Some(id)) => match self.trace.candidate(id) {
+            (true, Some(id)) => match self.run.trace.candidate(id) {
                 Some(candidate) if candidate.hypothesis.is_none() => "its chunk still grows",
                 _ => "select a candidate of the last round",
             },
@@ -192,7 +202,7 @@ impl App {
 
     /// What a key that does two things would do now.
     fn hint_label(&self, actions: &[Action], label: &'static str) -> &'static str {
-        match (actions, &self.phase) {
+        match (actions, &self.run.phase) {
             ([Action::Accept], _) if matches!(self.overlay, Overlay::Chunk(..)) => "score it",
             ([Action::ToggleTwin], _) if self.look.twin => "close comparison",
             ([Action::TogglePause], Phase::Paused | Phase::Pausing | Phase::Stepping) => "go on",

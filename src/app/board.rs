@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::search::{
-    CandidateTrace, Fate, HypothesisId, Mark, RoundTrace, SearchParams, SearchTrace,
+    CandidateTrace, Fate, HypothesisId, Mark, Round, SearchTrace, Successor, Text,
 };
 
 /// The judge's rewards of prompt + response, as far as it has spoken.
@@ -25,18 +25,18 @@ pub struct Row<'a> {
     pub id: HypothesisId,
     /// The rank of its parent in the beam, from 1; 0 when it follows the bare prompt.
     pub beam: usize,
-    /// Its own number among the parent's successors, from 1; `None` when it stands unchanged.
-    pub successor: Option<usize>,
+    /// Which of the parent's successors it is; `None` when it stands unchanged.
+    pub successor: Option<Successor>,
     pub fate: Fate,
     pub finished: bool,
     /// The user's hand on it.
     pub mark: Option<Mark>,
     /// Successors that the user wants of it beyond K, in the round to come.
     pub extra: usize,
-    /// The text before its chunk.
-    pub before: &'a str,
-    /// Its chunk.
-    pub chunk: &'a str,
+    /// The whole response so far.
+    pub text: &'a Text,
+    /// Where its chunk begins in it, in bytes.
+    pub chunk_at: usize,
     /// Log-ratio of the response.
     pub score: Option<f64>,
     /// Log-ratio of the chunk alone.
@@ -58,11 +58,10 @@ impl Row<'_> {
     }
 }
 
-fn name(beam: usize, successor: Option<usize>) -> String {
+fn name(beam: usize, successor: Option<Successor>) -> String {
     match successor {
-        // Successor numbers beyond any K are those of the user's own chunks.
-        Some(n) if n > SearchParams::MAX_CANDIDATES => format!("{beam}.own"),
-        Some(n) => format!("{beam}.{n}"),
+        Some(Successor::Typed { .. }) => format!("{beam}.own"),
+        Some(Successor::Sampled(n)) => format!("{beam}.{}", n + 1),
         None => format!("{beam}.="),
     }
 }
@@ -82,7 +81,7 @@ pub enum Line<'a> {
 pub struct Head<'a> {
     pub id: Option<HypothesisId>,
     pub beam: usize,
-    pub text: &'a str,
+    pub text: Option<&'a Text>,
     pub score: Option<f64>,
     /// Its score under the pair before, where the pair changed just before this round.
     pub before: Option<f64>,
@@ -93,7 +92,7 @@ pub struct Head<'a> {
 pub fn lines<'a>(
     trace: &'a SearchTrace,
     judged: &Judged,
-    round: &'a RoundTrace,
+    round: &'a Round,
     sort: Sort,
 ) -> Vec<Line<'a>> {
     let mut rows = rows(trace, round);
@@ -106,22 +105,18 @@ pub fn lines<'a>(
     }
 }
 
-/// What a candidate is called on the board of `shown`, or else of the round that sampled it, such
-/// as `2.3`.
+/// What a candidate of `round` is called on the board, such as `2.3`.
 #[must_use]
-pub fn label(trace: &SearchTrace, shown: Option<&RoundTrace>, id: HypothesisId) -> Option<String> {
+pub fn label(trace: &SearchTrace, round: &Round, id: HypothesisId) -> Option<String> {
     let candidate = trace.candidate(id)?;
-    let holds = |round: &&RoundTrace| round.ids().any(|other| other == id);
-    let own = || trace.round(candidate.round);
-    let round = shown.filter(holds).or_else(own)?;
     let (beam, successor) = Beam::of(round).place(round, candidate);
     Some(name(beam, successor))
 }
 
 /// The candidates of `round`, by beam and successor; the judge is still to speak.
-fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
+fn rows<'a>(trace: &'a SearchTrace, round: &'a Round) -> Vec<Row<'a>> {
     let beam = Beam::of(round);
-    let ranks = ranking(trace, round);
+    let ranks = ranking(round);
     let mut rows: Vec<Row<'a>> = round
         .ids()
         .filter_map(|id| trace.candidate(id))
@@ -132,20 +127,12 @@ fn rows<'a>(trace: &'a SearchTrace, round: &'a RoundTrace) -> Vec<Row<'a>> {
 }
 
 /// Everything of a round in the order of what it is ranked by, best first.
-fn ranking(trace: &SearchTrace, round: &RoundTrace) -> Vec<HypothesisId> {
-    let key = |id| Some((id, round.key_of(id, hand(trace, round, id))?));
+fn ranking(round: &Round) -> Vec<HypothesisId> {
+    let key = |id| Some((id, round.key_of(id)?));
     let mut keys: Vec<(HypothesisId, f64)> = round.ids().filter_map(key).collect();
     // Equal ones keep the order of creation, as the selection does.
     keys.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     keys.into_iter().map(|(id, _)| id).collect()
-}
-
-/// The user's hand on a candidate: as it was at the cut, or as it is before it.
-fn hand(trace: &SearchTrace, round: &RoundTrace, id: HypothesisId) -> Option<Mark> {
-    match &round.cut {
-        Some(cut) => cut.marks.get(&id).copied(),
-        None => trace.mark_of(id),
-    }
 }
 
 /// The parents of a round, numbered.
@@ -153,7 +140,7 @@ struct Beam(Vec<HypothesisId>);
 
 impl Beam {
     /// The order of the cut before; parents it does not know follow in the order of the slots.
-    fn of(round: &RoundTrace) -> Self {
+    fn of(round: &Round) -> Self {
         let mut ids = round.beam.clone();
         let parents = round.slots.iter().filter_map(|slot| slot.parent);
         for id in parents.chain(round.standing.iter().copied()) {
@@ -166,11 +153,11 @@ impl Beam {
 
     /// The number of the hypothesis a candidate continues (or is, where it stands), and which of
     /// its successors it is, counted from 1.
-    fn place(&self, round: &RoundTrace, candidate: &CandidateTrace) -> (usize, Option<usize>) {
+    fn place(&self, round: &Round, candidate: &CandidateTrace) -> (usize, Option<Successor>) {
         let slot = &candidate.slot;
         match round.standing.contains(&slot.id) {
             true => (self.number(Some(slot.id)), None),
-            false => (self.number(slot.parent), Some(slot.successor + 1)),
+            false => (self.number(slot.parent), Some(slot.successor)),
         }
     }
 
@@ -182,7 +169,7 @@ impl Beam {
 
 fn row<'a>(
     trace: &'a SearchTrace,
-    round: &'a RoundTrace,
+    round: &'a Round,
     beam: &Beam,
     ranks: &[HypothesisId],
     candidate: &'a CandidateTrace,
@@ -191,25 +178,23 @@ fn row<'a>(
     let (number, successor) = beam.place(round, candidate);
     let stands = successor.is_none();
     let parent = candidate.slot.parent.and_then(|id| trace.candidate(id));
-    let (before, chunk) = match stands {
-        true => (candidate.text.as_str(), ""),
-        false => split(parent.map_or("", |parent| &parent.text), &candidate.text),
-    };
     let score = round.score_of(id).or(candidate.score);
     let base = parent.map_or(Some(0.0), |parent| base_of(round, parent));
     let line = round.cut.as_ref().and_then(|cut| cut.line);
-    let mark = hand(trace, round, id);
-    let key = round.key_of(id, mark);
+    let key = round.key_of(id);
     Row {
         id,
         beam: number,
         successor,
         fate: round.fate(id),
         finished: candidate.is_finished(),
-        mark,
+        mark: round.mark_of(id),
         extra: trace.extra_of(id),
-        before,
-        chunk,
+        text: &candidate.text,
+        chunk_at: match stands {
+            true => candidate.text.len(),
+            false => candidate.text_start,
+        },
         score,
         gain: if stands {
             None
@@ -224,7 +209,7 @@ fn row<'a>(
 }
 
 /// What a parent scored when `round` set out from it.
-fn base_of(round: &RoundTrace, parent: &CandidateTrace) -> Option<f64> {
+fn base_of(round: &Round, parent: &CandidateTrace) -> Option<f64> {
     let base = round.base.get(&parent.slot.id).copied();
     base.or(parent.score)
 }
@@ -233,18 +218,7 @@ fn difference(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? - b?)
 }
 
-/// Splits a response where it leaves its parent's text.
-#[must_use]
-pub fn split<'a>(parent: &str, text: &'a str) -> (&'a str, &'a str) {
-    let shared = parent
-        .char_indices()
-        .zip(text.chars())
-        .find(|((_, a), b)| a != b)
-        .map_or(parent.len().min(text.len()), |((at, _), _)| at);
-    text.split_at_checked(shared).unwrap_or((text, ""))
-}
-
-fn by_beam<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
+fn by_beam<'a>(trace: &'a SearchTrace, round: &'a Round, rows: Vec<Row<'a>>) -> Vec<Line<'a>> {
     let mut lines = Vec::with_capacity(rows.len() + 4);
     let mut beam = None;
     for row in rows {
@@ -257,7 +231,7 @@ fn by_beam<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, rows: Vec<Row<'a>>
     lines
 }
 
-fn head<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, first: &Row<'a>) -> Head<'a> {
+fn head<'a>(trace: &'a SearchTrace, round: &'a Round, first: &Row<'a>) -> Head<'a> {
     let id = match first.successor {
         Some(_) => trace.candidate(first.id).and_then(|c| c.slot.parent),
         None => Some(first.id),
@@ -266,13 +240,13 @@ fn head<'a>(trace: &'a SearchTrace, round: &'a RoundTrace, first: &Row<'a>) -> H
     Head {
         id,
         beam: first.beam,
-        text: candidate.map_or("", |candidate| &candidate.text),
+        text: candidate.map(|candidate| &candidate.text),
         score: candidate.and_then(|candidate| base_of(round, candidate)),
         before: id.and_then(|id| round.before.get(&id).copied()),
     }
 }
 
-fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &RoundTrace) -> Vec<Line<'a>> {
+fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &Round) -> Vec<Line<'a>> {
     // A pinned one stands above the line, a killed one below it, whatever their ranks.
     rows.sort_by_key(|row| (row.fate != Fate::Kept, row.rank));
     let kept = round.cut.as_ref().map(|cut| (cut.kept.len(), cut.line));
@@ -281,17 +255,4 @@ fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &RoundTrace) -> Vec<Line<'a>> {
         lines.insert(n.min(lines.len()), Line::Cut(line));
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn split_finds_the_chunk_inside_characters_too() {
-        assert_eq!(split("good", "good film"), ("good", " film"));
-        assert_eq!(split("", "a"), ("", "a"));
-        assert_eq!(split("caf\u{fffd}", "café au"), ("caf", "é au"));
-        assert_eq!(split("longer", "long"), ("long", ""));
-    }
 }

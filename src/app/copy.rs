@@ -10,7 +10,7 @@ impl App {
     pub(super) fn copy_response(&mut self) -> Vec<Effect> {
         let Some(text) = self
             .subject()
-            .map(|c| format!("{}{}", self.run_prompt, c.text))
+            .map(|c| format!("{}{}", self.run.prompt, c.text))
         else {
             return Vec::new();
         };
@@ -24,14 +24,14 @@ impl App {
             return Vec::new();
         };
         self.note("copied: token table".to_owned());
-        vec![Effect::Copy(table(&hypothesis.score))]
+        vec![Effect::Copy(table(hypothesis.score()))]
     }
 }
 
 fn table(score: &LogRatio) -> String {
     let mut out = String::from("id\ttoken\ttuned\tuntuned\tdifference\tsum\n");
     let mut sum = 0.0;
-    for term in &score.terms {
+    for term in score.terms() {
         sum += term.delta();
         let piece = term.piece.escape_debug();
         // Writing to a string cannot fail.

@@ -3,7 +3,7 @@
 use super::{Action, Group};
 
 /// The signs on screen and what they mean.
-pub const SIGNS: [(&str, &str); 14] = [
+pub const SIGNS: [(&str, &str); 17] = [
     ("✓ ✗", "kept or pruned at the cut of its round"),
     ("· ?", "its chunk still grows; it is scored and not cut yet"),
     (
@@ -15,7 +15,8 @@ pub const SIGNS: [(&str, &str); 14] = [
         "your hand: kept or pruned at its cut, whatever its score",
     ),
     ("+n", "your hand: n nats more at its cut"),
-    ("K+n", "your hand: n successors more in the next round"),
+    ("»", "your hand: taken, its round was cut again for it"),
+    ("K+n", "your hand: n successors more of it than K"),
     (
         "2.3",
         "the third successor of the second hypothesis in the beam",
@@ -30,8 +31,13 @@ pub const SIGNS: [(&str, &str); 14] = [
     ),
     ("▸", "has the focus, or is selected"),
     (
+        "◀ 3b",
+        "tree: where the search goes on from; the second of rounds 3",
+    ),
+    ("◇", "what the one in detail is compared with"),
+    (
         "4→6",
-        "the value in use, and the one wanted from the next chunk on",
+        "in use, and wanted from the next chunk on; a pair, next cut",
     ),
     ("▲ 3 ▼ 4", "so many lines more above and below"),
     (

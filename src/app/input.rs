@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::nav::{Edge, Pane};
+use super::tree::Spot;
 use crate::message::{Live, Update};
 use crate::search::HypothesisId;
 
@@ -26,6 +27,8 @@ pub enum Msg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     Candidate(HypothesisId),
+    /// A place in the tree.
+    Spot(Spot),
     Pane(Pane),
     Prompt,
     /// A line of the menu that is open.

@@ -1,7 +1,7 @@
 //! Keys, clicks and pastes, turned into actions; and what each action does.
 
 use super::menu::Choice;
-use super::nav::Move;
+use super::nav::Jump;
 use super::{Action, App, Context, Editor, Effect, Key, Menu, MenuKind, Overlay, Pane, Target};
 use crate::search::Mark;
 
@@ -60,12 +60,13 @@ impl App {
     }
 
     fn prompt_editor(&self) -> Editor {
-        Editor::with_history(&self.settings.prompt, &self.prompts)
+        Editor::with_history(&self.wanted.prompt, &self.prompts)
     }
 
     pub(super) fn on_click(&mut self, target: Target) -> Vec<Effect> {
         match (self.context(), target) {
             (Context::Main, Target::Candidate(id)) => self.select(id),
+            (Context::Main, Target::Spot(spot)) => self.look_at_spot(spot),
             (Context::Main, Target::Pane(pane)) => self.look.focus(pane),
             (Context::Main, Target::Prompt) => return self.act(Action::EditPrompt),
             (Context::Menu, Target::MenuItem(n)) => {
@@ -83,7 +84,7 @@ impl App {
         if let (Context::Main, Target::Pane(pane)) = (self.context(), target) {
             self.look.focus = pane;
         }
-        self.go(Move::By(lines));
+        self.go(Jump::By(lines));
         Vec::new()
     }
 
@@ -125,7 +126,8 @@ impl App {
             Action::Spend => return self.spend(),
             Action::WriteChunk => self.write_chunk(),
             Action::Take => return self.take(),
-            Action::Rewind => return self.rewind(),
+            Action::GoOn => return self.go_on(),
+            Action::GiveUpLoad => return self.give_up_load(),
             Action::UndoTurn => return self.undo_turn(),
             Action::ToggleRules => return self.toggle_rules(),
             Action::EditPrompt => {
@@ -142,12 +144,12 @@ impl App {
 
     fn act_look(&mut self, action: Action) -> Vec<Effect> {
         match action {
-            Action::SelectPrevious => self.go(Move::By(-1)),
-            Action::SelectNext => self.go(Move::By(1)),
-            Action::SelectFirst => self.go(Move::First),
-            Action::SelectLast => self.go(Move::Last),
-            Action::PageUp => self.go(Move::By(-10)),
-            Action::PageDown => self.go(Move::By(10)),
+            Action::SelectPrevious => self.go(Jump::By(-1)),
+            Action::SelectNext => self.go(Jump::By(1)),
+            Action::SelectFirst => self.go(Jump::First),
+            Action::SelectLast => self.go(Jump::Last),
+            Action::PageUp => self.go(Jump::By(-10)),
+            Action::PageDown => self.go(Jump::By(10)),
             Action::EarlierRound => self.turn_round(-1),
             Action::LaterRound => self.turn_round(1),
             Action::ToggleTwin => self.look.twin = !self.look.twin,
@@ -180,7 +182,7 @@ impl App {
             Action::Accept => return self.accept(),
             Action::NewLine => self.edit(|editor| editor.insert("\n")),
             Action::Undo => self.edit(Editor::undo),
-            Action::Quit => return vec![Effect::Cancel(self.cancel.clone()), Effect::Quit],
+            Action::Quit => return vec![Effect::Quit],
             _ => {}
         }
         Vec::new()

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::input::{Key, KeyCode};
-use super::nav::Move;
+use super::nav::Jump;
 use super::settings::PRESETS;
 
 /// What a menu lists.
@@ -89,7 +89,7 @@ impl Menu {
         true
     }
 
-    pub fn go(&mut self, to: Move, n_items: usize) {
+    pub fn go(&mut self, to: Jump, n_items: usize) {
         self.cursor = to.apply(self.cursor, n_items);
     }
 }

@@ -16,21 +16,21 @@ pub mod tree;
 pub mod xray;
 
 mod available;
+mod control;
 mod copy;
+mod hand;
 mod keys;
 mod moves;
 mod pick;
-mod turns;
+mod run;
 mod updates;
-mod wheel;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{CancelToken, Evidence, LoadId, ModelInfo, ModelSet, RunId, Speeds};
-use crate::search::{
-    CandidateTrace, Hypothesis, HypothesisId, RoundTrace, SearchParams, SearchTrace,
-};
+use crate::message::{Evidence, LoadId, ModelInfo, ModelSet, RunId, Speeds};
+use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
+
+use run::Run;
 
 pub use action::{Action, Group};
 pub use available::Hint;
@@ -40,9 +40,10 @@ pub use effect::Effect;
 pub use input::{Key, KeyCode, Msg, Target};
 pub use keymap::{Context, Keymap};
 pub use menu::{Menu, MenuKind};
-pub use nav::{Edge, Look, Pane};
+pub use nav::{Edge, Look, Pane, Sight};
 pub use pick::Fetch;
-pub use settings::Settings;
+pub use run::{Phase, Unguided};
+pub use settings::Wanted;
 pub use xray::End;
 
 /// What the app starts with.
@@ -81,27 +82,6 @@ impl Default for Options {
     }
 }
 
-/// What the search does at the moment.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Phase {
-    /// The worker loads models: now `what`, after `done` of `total`.
-    Loading {
-        what: String,
-        done: u64,
-        total: u64,
-    },
-    Running,
-    /// Asked to pause; the worker has not said yet that it stands.
-    Pausing,
-    Paused,
-    /// One round, then pause.
-    Stepping,
-    Finished,
-    Failed {
-        error: String,
-    },
-}
-
 /// What lies over the playground and takes the keys.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Overlay {
@@ -114,15 +94,6 @@ pub enum Overlay {
     Help(usize),
     /// A card of the tour, from 0.
     Tour(usize),
-}
-
-/// What the strong model says with the same seed and budget when nothing guides it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unguided {
-    /// As far as it is sampled.
-    pub response: Arc<Hypothesis>,
-    pub judge: f64,
-    pub done: bool,
 }
 
 /// How a finished run went, kept to compare.
@@ -156,41 +127,19 @@ pub struct App {
     samples: Vec<String>,
     keymap: Keymap,
     models: Option<ModelSet>,
-    phase: Phase,
-    settings: Settings,
-    run: RunId,
-    /// The prompt of the run; `settings.prompt` may be ahead of it.
-    run_prompt: String,
-    /// The prompts of all runs, oldest first, each once.
-    prompts: Vec<String>,
-    cancel: CancelToken,
-    trace: SearchTrace,
-    judged: board::Judged,
-    /// The weak pair that scores the run.
-    pair_in_use: String,
-    /// The weak pairs that scored it before, in order.
-    pairs_before: Vec<String>,
-    speeds: Speeds,
-    look: Look,
-    overlay: Overlay,
-    notice: Option<Notice>,
-    runs: Vec<RunSummary>,
-    unguided: Option<Unguided>,
-    /// What the models say about the candidate last inspected.
-    evidence: Option<Evidence>,
-    /// The candidate that was asked about last.
-    inspected: Option<HypothesisId>,
-    /// How many turns back (candidates taken, rounds rewound) can be taken back.
-    turns: usize,
-    /// The user's hand on candidates as last wished: ahead of the worker's echo in the trace.
-    wishes: wheel::Wishes,
-    /// The run was begun by a change of settings; further changes begin it again until its
-    /// second round.
-    is_trial: bool,
     /// Strong models loaded so far.
     strongs: Vec<ModelInfo>,
     fetch: Option<Fetch>,
     last_load: LoadId,
+    wanted: Wanted,
+    run: Run,
+    /// The prompts of all runs, oldest first, each once.
+    prompts: Vec<String>,
+    /// Finished runs, oldest first.
+    runs: Vec<RunSummary>,
+    look: Look,
+    overlay: Overlay,
+    notice: Option<Notice>,
 }
 
 impl App {
@@ -198,7 +147,7 @@ impl App {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let prompt = options.prompt.or_else(|| options.samples.first().cloned());
-        let settings = Settings {
+        let wanted = Wanted {
             prompt: prompt.unwrap_or_default(),
             params: options.params,
             pair: options.pair.unwrap_or_default(),
@@ -208,21 +157,13 @@ impl App {
             samples: options.samples,
             keymap: options.keymap,
             models: None,
-            phase: Phase::Loading {
-                what: "loading models".to_owned(),
-                done: 0,
-                total: 0,
-            },
-            run: RunId(0),
-            run_prompt: settings.prompt.clone(),
+            strongs: Vec::new(),
+            fetch: None,
+            last_load: LoadId::default(),
+            run: Run::none(&wanted.prompt),
+            wanted,
             prompts: Vec::new(),
-            settings,
-            cancel: CancelToken::default(),
-            trace: SearchTrace::default(),
-            judged: board::Judged::new(),
-            pair_in_use: String::new(),
-            pairs_before: Vec::new(),
-            speeds: Speeds::default(),
+            runs: Vec::new(),
             look: Look {
                 light: options.light,
                 ascii: options.ascii,
@@ -233,16 +174,6 @@ impl App {
                 false => Overlay::None,
             },
             notice: None,
-            runs: Vec::new(),
-            unguided: None,
-            evidence: None,
-            inspected: None,
-            turns: 0,
-            wishes: wheel::Wishes::default(),
-            is_trial: false,
-            strongs: Vec::new(),
-            fetch: None,
-            last_load: LoadId::default(),
         }
     }
 
@@ -276,53 +207,60 @@ impl App {
 
     #[must_use]
     pub fn phase(&self) -> &Phase {
-        &self.phase
+        &self.run.phase
     }
 
-    /// What the user wants; [`App::params_in_use`] tells what the run has taken over.
+    /// What the user wants; [`App::params_in_use`] and [`App::pair_in_use`] tell what the run has
+    /// taken over.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// The settings of the round that runs; those wanted when none has begun.
     #[must_use]
     pub fn params_in_use(&self) -> &SearchParams {
-        let round = self.trace.last_round();
-        round.map_or(&self.settings.params, |round| &round.params)
+        let round = self.run.trace.last_round();
+        round.map_or(&self.wanted.params, |round| &round.params)
     }
 
     #[must_use]
     pub fn trace(&self) -> &SearchTrace {
-        &self.trace
+        &self.run.trace
     }
 
     /// The judge's reward of prompt + response.
     #[must_use]
     pub fn judge_of(&self, id: HypothesisId) -> Option<f64> {
-        self.judged.get(&id).copied()
+        self.run.judged.get(&id).copied()
     }
 
-    /// The weak pair that scores the run; `settings.pair` may be ahead of it.
+    /// The weak pair whose scores count; the one wanted may be ahead of it.
     #[must_use]
     pub fn pair_in_use(&self) -> &str {
-        &self.pair_in_use
+        self.run.pair()
     }
 
     /// The prompt of the run on screen.
     #[must_use]
     pub fn prompt(&self) -> &str {
-        &self.run_prompt
+        &self.run.prompt
     }
 
     #[must_use]
     pub fn speeds(&self) -> Speeds {
-        self.speeds
+        self.run.speeds
     }
 
     #[must_use]
     pub fn look(&self) -> &Look {
         &self.look
+    }
+
+    /// Where in the run the user looks.
+    #[must_use]
+    pub fn sight(&self) -> &Sight {
+        &self.run.sight
     }
 
     #[must_use]
@@ -338,16 +276,14 @@ impl App {
     /// What the strong model says unguided, once some of it is sampled.
     #[must_use]
     pub fn unguided(&self) -> Option<&Unguided> {
-        self.unguided.as_ref()
+        self.run.unguided.as_ref()
     }
 
-    /// What the models say about the candidate in detail, once it was asked for.
+    /// What the models say about the candidate in detail, once it was asked for; by the pair whose
+    /// terms are shown, and no other.
     #[must_use]
     pub fn evidence(&self) -> Option<&Evidence> {
-        let subject = self.subject()?.slot.id;
-        self.evidence
-            .as_ref()
-            .filter(|evidence| evidence.id == subject)
+        self.run.evidence()
     }
 
     /// Finished runs, oldest first.
@@ -356,35 +292,61 @@ impl App {
         &self.runs
     }
 
-    /// The round on the board: the one the user looks back at, else the latest.
+    /// The round on the board: the one the user looks at, on whichever branch, else the latest.
     #[must_use]
-    pub fn shown_round(&self) -> Option<&RoundTrace> {
-        let chosen = self.look.round.and_then(|number| self.trace.round(number));
-        chosen.or_else(|| self.trace.last_round())
+    pub fn shown_round(&self) -> Option<&Round> {
+        self.run.shown_round().map(|round| &**round)
+    }
+
+    /// The rounds of the branch that the user looks at: the head's, or one that was left.
+    #[must_use]
+    pub fn branch(&self) -> Vec<&Round> {
+        let rounds = self.run.branch().into_iter();
+        rounds.map(|round| &**round).collect()
+    }
+
+    /// Whether a node is the head or leads to it.
+    #[must_use]
+    pub fn leads_to_head(&self, node: NodeId) -> bool {
+        self.run.leads_to_head(node)
+    }
+
+    /// The round that a candidate is of, as far as the user looks at it.
+    #[must_use]
+    pub fn round_of(&self, id: HypothesisId) -> Option<&Round> {
+        self.run.round_of(id).map(|round| &**round)
+    }
+
+    /// How a round is called: `3`, or `3b` where the third round went several ways.
+    #[must_use]
+    pub fn name_of(&self, round: &Round) -> String {
+        self.run.name_of(round)
     }
 
     /// The board's lines.
     #[must_use]
     pub fn board(&self) -> Vec<board::Line<'_>> {
-        let lines = |round| board::lines(&self.trace, &self.judged, round, self.look.sort);
+        let (run, sort) = (&self.run, self.look.sort);
+        let lines = |round| board::lines(&run.trace, &run.judged, round, sort);
         self.shown_round().map(lines).unwrap_or_default()
+    }
+
+    /// The tree's lines.
+    #[must_use]
+    pub fn tree(&self) -> Vec<tree::Line<'_>> {
+        tree::lines(&self.run.trace)
     }
 
     /// The candidate to show in detail: the chosen one, else the best so far, else any.
     #[must_use]
     pub fn subject(&self) -> Option<&CandidateTrace> {
-        let chosen = self.look.selected.and_then(|id| self.trace.candidate(id));
-        chosen
-            .or_else(|| self.trace.best())
-            .or_else(|| self.leading())
+        self.run.subject()
     }
 
     /// The candidate that the one in detail is compared with, unless it is the same.
     #[must_use]
     pub fn reference(&self) -> Option<&CandidateTrace> {
-        let reference = self.trace.candidate(self.look.reference?)?;
-        let subject = self.subject()?;
-        (reference.slot.id != subject.slot.id).then_some(reference)
+        self.run.reference()
     }
 
     /// The first token at which the candidate in detail parts from the one compared with; 0 where
@@ -395,22 +357,11 @@ impl App {
         let Some((a, b)) = subject.zip(reference) else {
             return 0;
         };
-        let pairs = a.score.terms.iter().zip(&b.score.terms);
+        let pairs = a.score().terms().zip(b.score().terms());
         pairs.take_while(|(a, b)| a.id == b.id).count()
     }
 
-    /// The candidate of the shown round with the best score so far.
-    fn leading(&self) -> Option<&CandidateTrace> {
-        let round = self.shown_round()?;
-        let candidates = round.ids().filter_map(|id| self.trace.candidate(id));
-        candidates.reduce(|a, b| if b.score > a.score { b } else { a })
-    }
-
     fn is_live(&self, run: RunId) -> bool {
-        run == self.run && self.run != RunId(0)
-    }
-
-    fn selected_id(&self) -> Option<HypothesisId> {
-        self.look.selected
+        run == self.run.id && run != RunId::default()
     }
 }

@@ -2,13 +2,14 @@
 
 use super::board::Line;
 use super::help::help_len;
-use super::nav::{Move, Pane};
-use super::{App, Overlay, Sort, tree};
-use crate::search::HypothesisId;
+use super::nav::{Jump, Pane};
+use super::tree::{self, Spot};
+use super::{App, Overlay, Sort};
+use crate::search::{HypothesisId, NodeId, Round};
 
 impl App {
     /// Moves in what has the focus: a menu, a page, a pane.
-    pub(super) fn go(&mut self, to: Move) {
+    pub(super) fn go(&mut self, to: Jump) {
         match &mut self.overlay {
             Overlay::Help(line) => *line = to.apply(*line, help_len()),
             Overlay::Menu(menu) => {
@@ -20,37 +21,82 @@ impl App {
         }
     }
 
-    fn go_in_pane(&mut self, to: Move) {
+    fn go_in_pane(&mut self, to: Jump) {
         match self.look.focus {
             Pane::Evidence => {
                 let terms = self.subject().and_then(|c| c.hypothesis.as_ref());
-                let n = terms.map_or(0, |hypothesis| hypothesis.score.terms.len());
-                self.look.token = to.apply(self.look.token, n);
+                let n = terms.map_or(0, |hypothesis| hypothesis.score().len());
+                self.run.sight.token = to.apply(self.run.sight.token, n);
             }
-            Pane::Xray => self.look.xray = to.apply(self.look.xray, self.xray_places()),
-            Pane::Tree => self.select_in(to, &self.tree_order()),
-            _ => self.select_in(to, &self.board_order()),
+            Pane::Xray => self.run.sight.xray = to.apply(self.run.sight.xray, self.xray_places()),
+            Pane::Tree => self.go_in_tree(to),
+            _ => self.go_on_board(to),
         }
     }
 
-    fn select_in(&mut self, to: Move, ids: &[HypothesisId]) {
-        if ids.is_empty() {
-            return;
+    fn go_on_board(&mut self, to: Jump) {
+        let ids = self.board_order();
+        let selected = self.run.sight.selected;
+        let here = ids.iter().position(|id| Some(*id) == selected);
+        if let Some(id) = next(&ids, here, to) {
+            self.select(*id);
         }
-        let here = self.selected_id().and_then(|id| {
-            let place = ids.iter().position(|other| *other == id);
-            place.map(|place| to.apply(place, ids.len()))
-        });
-        let start = match to {
-            Move::Last => ids.len() - 1,
-            _ => 0,
-        };
-        self.select(ids[here.unwrap_or(start)]);
+    }
+
+    fn go_in_tree(&mut self, to: Jump) {
+        let mut lines = self.tree();
+        lines.retain(|line| line.spot().is_some());
+        let here = tree::find(&lines, self.spot());
+        let spot = next(&lines, here, to).and_then(tree::Line::spot);
+        if let Some(spot) = spot {
+            self.look_at_spot(spot);
+        }
+    }
+
+    /// Where in the tree the user is; `None` when nothing is chosen.
+    #[must_use]
+    pub fn spot(&self) -> Option<Spot> {
+        let (id, node) = (self.run.sight.selected, self.run.sight.node);
+        let latest = || self.run.trace.last_round().map(|round| tree::place(round));
+        match (id, node) {
+            (None, None) => None,
+            (None, Some(node)) => Some(Spot { node, id }),
+            _ => Some(Spot {
+                node: node.or_else(latest).unwrap_or_default(),
+                id,
+            }),
+        }
+    }
+
+    /// Chooses a place in the tree: its round comes on the board.
+    pub(super) fn look_at_spot(&mut self, spot: Spot) {
+        self.look_at(Some(spot.node));
+        let is_open =
+            |round: &Round| round.cut.is_none() && spot.id.is_some_and(|id| round.holds(id));
+        if self
+            .run
+            .trace
+            .last_round()
+            .is_some_and(|round| is_open(round))
+        {
+            self.run.sight.node = None;
+        }
+        match spot.id {
+            Some(id) => self.select(id),
+            None => self.run.sight.selected = None,
+        }
+    }
+
+    /// Puts a node's round on the board; the latest one is followed.
+    pub(super) fn look_at(&mut self, node: Option<NodeId>) {
+        let latest = self.run.trace.last_round();
+        let latest = latest.and_then(|round| Some(round.cut.as_ref()?.node));
+        self.run.sight.node = node.filter(|node| Some(*node) != latest);
     }
 
     pub(super) fn select(&mut self, id: HypothesisId) {
-        self.look.selected = Some(id);
-        self.look.token = self.parting();
+        self.run.sight.selected = Some(id);
+        self.run.sight.token = self.parting();
     }
 
     fn board_order(&self) -> Vec<HypothesisId> {
@@ -61,17 +107,23 @@ impl App {
         ids.collect()
     }
 
-    fn tree_order(&self) -> Vec<HypothesisId> {
-        let nodes = tree::nodes(&self.trace);
-        nodes.into_iter().map(|node| node.id).collect()
+    /// The round before or after the one looked at, on its branch.
+    pub(super) fn neighbour(&self, by: isize) -> Option<&Round> {
+        let shown = self.shown_round()?;
+        let branch = self.branch();
+        let here = branch
+            .iter()
+            .position(|round| round.number == shown.number)?;
+        branch.get(here.checked_add_signed(by)?).copied()
     }
 
     pub(super) fn turn_round(&mut self, by: isize) {
-        let last = self.trace.last_round().map_or(0, |round| round.number);
-        let here = self.shown_round().map_or(0, |round| round.number);
-        let next = here.saturating_add_signed(by).clamp(1, last.max(1));
-        self.look.round = (next < last).then_some(next);
-        self.look.selected = None;
+        let next = self.neighbour(by).map(|round| round.cut.as_ref());
+        let Some(cut) = next else {
+            return;
+        };
+        self.look_at(cut.map(|cut| cut.node));
+        self.run.sight.selected = None;
     }
 
     pub(super) fn toggle_sort(&mut self) {
@@ -83,11 +135,11 @@ impl App {
 
     pub(super) fn toggle_compare(&mut self) {
         let subject = self.subject().map(|candidate| candidate.slot.id);
-        self.look.reference = match self.look.reference {
+        self.run.sight.reference = match self.run.sight.reference {
             Some(_) => None,
             None => subject,
         };
-        self.note(match self.look.reference {
+        self.note(match self.run.sight.reference {
             Some(_) => "select another candidate to compare it with this one".to_owned(),
             None => "no longer compared".to_owned(),
         });
@@ -101,14 +153,23 @@ impl App {
             self.look.toggle_reading();
         } else if self.look.zoom {
             self.look.zoom = false;
-        } else if self.look.twin && self.unguided.is_some() {
+        } else if self.look.twin && self.run.unguided.is_some() {
             self.look.twin = false;
-        } else if self.look.selected.is_some() {
-            self.look.selected = None;
-        } else if self.look.round.is_some() {
-            self.look.round = None;
+        } else if self.run.sight.selected.is_some() {
+            self.run.sight.selected = None;
+        } else if self.run.sight.node.is_some() {
+            self.run.sight.node = None;
         } else {
             self.look.focus(Pane::Board);
         }
     }
+}
+
+/// The place after a movement among `places`: from the first, or the last, when nothing is chosen.
+fn next<T>(places: &[T], here: Option<usize>, to: Jump) -> Option<&T> {
+    let start = match to {
+        Jump::Last => places.len().checked_sub(1)?,
+        _ => 0,
+    };
+    places.get(here.map_or(start, |here| to.apply(here, places.len())))
 }

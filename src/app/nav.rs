@@ -1,6 +1,6 @@
-//! Where the user looks: panes, the selection, the round on the board.
+//! Where the user looks: panes, the selection, the node on the board.
 
-use crate::search::HypothesisId;
+use crate::search::{HypothesisId, NodeId};
 
 use super::board::Sort;
 
@@ -56,7 +56,22 @@ pub enum Edge {
     Columns,
 }
 
-/// Where the user looks.
+/// What of a run the user looks at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sight {
+    /// A candidate the user chose. It stays chosen when its round is over.
+    pub selected: Option<HypothesisId>,
+    /// A candidate to compare others with, token by token.
+    pub reference: Option<HypothesisId>,
+    /// A node to look at, on whichever branch: its round is on the board. `None` follows the run.
+    pub node: Option<NodeId>,
+    /// The place in the token table.
+    pub token: usize,
+    /// How far the X-ray is scrolled.
+    pub xray: usize,
+}
+
+/// How the user looks: panes and their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
     /// The pane that the arrow keys move in.
@@ -68,18 +83,8 @@ pub struct Look {
     /// The pane that a candidate was read from: where to go back to.
     pub read_from: Option<Pane>,
     pub sort: Sort,
-    /// A candidate the user chose. It stays chosen when its round is over.
-    pub selected: Option<HypothesisId>,
-    /// A candidate to compare others with, token by token.
-    pub reference: Option<HypothesisId>,
     /// The guided and the unguided response are compared in full.
     pub twin: bool,
-    /// A past round to look at; `None` follows the run.
-    pub round: Option<usize>,
-    /// The place in the token table.
-    pub token: usize,
-    /// How far the X-ray is scrolled.
-    pub xray: usize,
     /// The share of the first pane at each border the user moved, in thousandths.
     pub rows: Option<u16>,
     pub columns: Option<u16>,
@@ -97,12 +102,7 @@ impl Default for Look {
             zoom: false,
             read_from: None,
             sort: Sort::Beam,
-            selected: None,
-            reference: None,
             twin: false,
-            round: None,
-            token: 0,
-            xray: 0,
             rows: None,
             columns: None,
             light: false,
@@ -156,13 +156,13 @@ impl Look {
 
 /// A movement in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub enum Jump {
     By(isize),
     First,
     Last,
 }
 
-impl Move {
+impl Jump {
     /// The place after the movement from `here` in a list of `n`.
     #[must_use]
     pub fn apply(self, here: usize, n: usize) -> usize {
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn moves_stay_in_the_list() {
-        assert_eq!(Move::By(-3).apply(1, 5), 0);
-        assert_eq!(Move::By(9).apply(1, 5), 4);
-        assert_eq!(Move::Last.apply(0, 0), 0);
+        assert_eq!(Jump::By(-3).apply(1, 5), 0);
+        assert_eq!(Jump::By(9).apply(1, 5), 4);
+        assert_eq!(Jump::Last.apply(0, 0), 0);
     }
 }

@@ -29,7 +29,7 @@ impl App {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
         let item = |(i, pair): (usize, &PairInfo)| Item {
             title: titled(&pair.name, &pair.about),
-            note: state(pair.n_params, pair.name == self.settings.pair),
+            note: state(pair.n_params, pair.name == self.wanted.pair),
             choice: Choice::Pair(i),
         };
         let loaded = pairs.iter().enumerate().map(item).collect();
@@ -131,6 +131,14 @@ impl App {
         vec![Effect::Send(Command::Load { id, part, spec })]
     }
 
+    pub(super) fn give_up_load(&mut self) -> Vec<Effect> {
+        let Some(fetch) = self.fetch.take() else {
+            return Vec::new();
+        };
+        self.note(format!("{} is given up", fetch.what));
+        vec![Effect::Send(Command::CancelLoad(fetch.id))]
+    }
+
     /// How far a load is.
     pub(super) fn on_fetching(&mut self, id: LoadId, now: &str, (done, total): (u64, u64)) {
         if let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.id == id) {
@@ -139,7 +147,7 @@ impl App {
         }
     }
 
-    /// A new pair takes over at the next chunk; a new strong model begins the search anew.
+    /// A new pair takes over at the next cut; a new strong model begins the search anew.
     pub(super) fn on_fetched(&mut self, id: LoadId, fetched: Fetched) -> Vec<Effect> {
         let Some(fetch) = self.fetch.take_if(|fetch| fetch.id == id) else {
             return Vec::new();
@@ -176,8 +184,8 @@ impl App {
 
     /// The pair does not go with this run: what is wanted is again what there is.
     pub(super) fn on_pair_refused(&mut self, pair: &str, why: &str) -> Vec<Effect> {
-        if self.settings.pair == pair {
-            self.settings.pair.clone_from(&self.pair_in_use);
+        if self.wanted.pair == pair {
+            self.wanted.pair = self.pair_in_use().to_owned();
         }
         self.say(why)
     }

@@ -1,13 +1,15 @@
 //! The settings the user wants, and the steps in which keys change them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::action::Action;
-use crate::search::{Ranking, Rules, Sampling, SearchParams, Weight};
+use crate::search::{Draft, Ranking, Rules, SearchParams};
 
-/// What to search and how: the user's wish, which a run takes over at its next round.
+/// What to search and how: the user's wish. A run takes settings over at its next round, a pair at
+/// its next cut.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct Wanted {
     pub prompt: String,
     pub params: SearchParams,
     /// The weak pair's name.
@@ -50,28 +52,49 @@ fn below(n: usize) -> usize {
 /// step leads out of range.
 #[must_use]
 pub fn step(params: &SearchParams, action: Action) -> Option<SearchParams> {
-    let mut next = Numbers::from(params);
+    let mut next = params.draft();
     match action {
-        Action::NextRanking => return Some(with_next_ranking(params)),
-        Action::LowerWeight => return with_weight(params, -0.25),
-        Action::RaiseWeight => return with_weight(params, 0.25),
-        Action::NarrowerBeam => next.w = below(next.w),
-        Action::WiderBeam => next.w = above(next.w),
-        Action::FewerSuccessors => next.k = below(next.k),
-        Action::MoreSuccessors => next.k = above(next.k),
-        Action::ShorterChunk => next.l = shorter(next.l, next.n),
-        Action::LongerChunk => next.l = longer(next.l, next.n),
+        Action::NextRanking => next.ranking = after(next.ranking),
+        Action::LowerWeight => next.weight = quarter(next.weight - 0.25),
+        Action::RaiseWeight => next.weight = quarter(next.weight + 0.25),
+        Action::NarrowerBeam => next.beam_width = below(next.beam_width),
+        Action::WiderBeam => next.beam_width = above(next.beam_width),
+        Action::FewerSuccessors => next.successors = below(next.successors),
+        Action::MoreSuccessors => next.successors = above(next.successors),
+        Action::ShorterChunk => next.chunk_len = shorter(next.chunk_len, next.max_new_tokens),
+        Action::LongerChunk => next.chunk_len = longer(next.chunk_len, next.max_new_tokens),
         Action::Cooler => next.temperature = tenth(next.temperature - 0.1),
         Action::Hotter => next.temperature = tenth(next.temperature + 0.1),
-        Action::FewerTokens => next.n = next.n.saturating_sub(TOKENS_STEP).max(TOKENS_STEP),
-        Action::MoreTokens => next.n = (next.n + TOKENS_STEP).min(MAX_TOKENS),
+        Action::FewerTokens => next.max_new_tokens = fewer(next.max_new_tokens),
+        Action::MoreTokens => next.max_new_tokens = more(next.max_new_tokens),
         Action::LowerTopK => next.top_k = shorter(next.top_k, MAX_TOP_K),
         Action::RaiseTopK => next.top_k = longer(next.top_k, MAX_TOP_K),
         Action::LowerTopP => next.top_p = twentieth(next.top_p - 0.05),
         Action::RaiseTopP => next.top_p = twentieth(next.top_p + 0.05),
         _ => return None,
     }
-    next.build(params).filter(|built| built != params)
+    built(next).filter(|built| built != params)
+}
+
+/// Settings from a draft that a key or a preset made; `None` when it is out of range.
+fn built(draft: Draft) -> Option<SearchParams> {
+    draft.build().ok()
+}
+
+const fn after(ranking: Ranking) -> Ranking {
+    match ranking {
+        Ranking::Sum => Ranking::PerToken,
+        Ranking::PerToken => Ranking::Chunk,
+        Ranking::Chunk => Ranking::Sum,
+    }
+}
+
+fn fewer(n: usize) -> usize {
+    n.saturating_sub(TOKENS_STEP).max(TOKENS_STEP.min(n))
+}
+
+fn more(n: usize) -> usize {
+    n.saturating_add(TOKENS_STEP).min(MAX_TOKENS.max(n))
 }
 
 /// One chunk length down; 0 is ∞, from which the way leads back to the largest size below n.
@@ -93,6 +116,10 @@ fn longer(l: usize, n: usize) -> usize {
 
 fn tenth(t: f64) -> f64 {
     ((t * 10.0).round() / 10.0).clamp(0.0, MAX_TEMPERATURE)
+}
+
+fn quarter(weight: f64) -> f64 {
+    weight.clamp(-MAX_WEIGHT, MAX_WEIGHT)
 }
 
 fn twentieth(p: f64) -> f64 {
@@ -121,37 +148,13 @@ pub fn pace_text(pace: Duration) -> String {
     }
 }
 
-/// `params` with another seed.
+/// The rules that are not these.
 #[must_use]
-pub fn with_seed(params: &SearchParams, seed: u64) -> SearchParams {
-    SearchParams { seed, ..*params }
-}
-
-/// `params` with the cut decided by the next kind of ranking.
-fn with_next_ranking(params: &SearchParams) -> SearchParams {
-    let ranking = match params.ranking {
-        Ranking::Sum => Ranking::PerToken,
-        Ranking::PerToken => Ranking::Chunk,
-        Ranking::Chunk => Ranking::Sum,
-    };
-    SearchParams { ranking, ..*params }
-}
-
-/// `params` with another weight of the pair, within ±[`MAX_WEIGHT`].
-fn with_weight(params: &SearchParams, by: f64) -> Option<SearchParams> {
-    let weight = (params.weight.get() + by).clamp(-MAX_WEIGHT, MAX_WEIGHT);
-    let weight = Weight::new(weight).ok()?;
-    (weight != params.weight).then_some(SearchParams { weight, ..*params })
-}
-
-/// `params` under the other rules.
-#[must_use]
-pub fn with_other_rules(params: &SearchParams) -> SearchParams {
-    let rules = match params.rules {
+pub const fn other(rules: Rules) -> Rules {
+    match rules {
         Rules::Fixed => Rules::Reference,
         Rules::Reference => Rules::Fixed,
-    };
-    SearchParams { rules, ..*params }
+    }
 }
 
 /// A method with its settings.
@@ -217,9 +220,12 @@ impl Preset {
     /// The preset's W, K and L in `params`.
     #[must_use]
     pub fn apply(&self, params: &SearchParams) -> Option<SearchParams> {
-        let mut next = Numbers::from(params);
-        (next.w, next.k, next.l) = (self.w, self.k, self.l);
-        next.build(params)
+        built(Draft {
+            beam_width: self.w,
+            successors: self.k,
+            chunk_len: self.l,
+            ..params.draft()
+        })
     }
 
     /// `W, K, L` as numbers.
@@ -232,80 +238,26 @@ impl Preset {
     }
 }
 
-/// Settings as bare numbers, between one valid value and the next.
-struct Numbers {
-    w: usize,
-    k: usize,
-    l: usize,
-    n: usize,
-    temperature: f64,
-    top_k: usize,
-    top_p: f64,
-}
-
-impl From<&SearchParams> for Numbers {
-    fn from(params: &SearchParams) -> Self {
-        Self {
-            w: params.beam_width.get(),
-            k: params.successors.get(),
-            l: params.chunk_len.get(),
-            n: params.max_new_tokens.get(),
-            temperature: params.sampling.temperature(),
-            top_k: params.sampling.top_k(),
-            top_p: params.sampling.top_p(),
-        }
-    }
-}
-
-impl Numbers {
-    /// The numbers with what they do not name taken from `rest`; `None` when out of range.
-    fn build(&self, rest: &SearchParams) -> Option<SearchParams> {
-        let sampling = Sampling::new(self.temperature, self.top_k, self.top_p).ok()?;
-        let (rules, seed) = (rest.rules, rest.seed);
-        let built = SearchParams::new(self.w, self.k, self.l, self.n, sampling, rules, seed);
-        let built = built.ok()?;
-        Some(SearchParams {
-            ranking: rest.ranking,
-            weight: rest.weight,
-            ..built
-        })
-    }
-}
-
 /// What differs between the settings in use and those wanted, as `W 4 → 6`.
 #[must_use]
 pub fn changes(used: &SearchParams, wanted: &SearchParams) -> Vec<String> {
     let (a, b) = (used, wanted);
-    let (from, to) = (&a.sampling, &b.sampling);
-    let t = [from, to].map(|s| s.temperature().to_string());
-    let top_k = [from, to].map(|s| s.top_k().to_string());
-    let top_p = [from, to].map(|s| s.top_p().to_string());
-    let pairs = [
-        ("W", a.beam_width.to_string(), b.beam_width.to_string()),
-        ("K", a.successors.to_string(), b.successors.to_string()),
-        ("L", a.chunk_len.to_string(), b.chunk_len.to_string()),
-        (
-            "n",
-            a.max_new_tokens.to_string(),
-            b.max_new_tokens.to_string(),
-        ),
+    let (from, to) = (a.sampling(), b.sampling());
+    let text = |from: &dyn Display, to: &dyn Display| (from.to_string(), to.to_string());
+    let all = [
+        ("W", text(&a.beam_width(), &b.beam_width())),
+        ("K", text(&a.successors(), &b.successors())),
+        ("L", text(&a.chunk_len(), &b.chunk_len())),
+        ("n", text(&a.max_new_tokens(), &b.max_new_tokens())),
+        ("T", text(&from.temperature(), &to.temperature())),
+        ("top-k", text(&from.top_k(), &to.top_k())),
+        ("top-p", text(&from.top_p(), &to.top_p())),
+        ("ranking", text(&a.ranking(), &b.ranking())),
+        ("weight", text(&a.weight().get(), &b.weight().get())),
     ];
-    let ranking = [a, b].map(|p| p.ranking.to_string());
-    let weight = [a, b].map(|p| p.weight.get().to_string());
-    let others = [
-        ("T", t),
-        ("top-k", top_k),
-        ("top-p", top_p),
-        ("ranking", ranking),
-        ("weight", weight),
-    ];
-    let others = others.map(|(name, [from, to])| (name, from, to));
-    pairs
-        .into_iter()
-        .chain(others)
-        .filter(|(_, from, to)| from != to)
-        .map(|(name, from, to)| format!("{name} {from} → {to}"))
-        .collect()
+    let differing = all.into_iter().filter(|(_, (from, to))| from != to);
+    let told = differing.map(|(name, (from, to))| format!("{name} {from} → {to}"));
+    told.collect()
 }
 
 #[cfg(test)]
@@ -316,13 +268,13 @@ mod tests {
     fn steps_stay_in_range_and_come_back() {
         let start = SearchParams::default();
         let up = step(&start, Action::WiderBeam).unwrap();
-        assert_eq!(up.beam_width.get(), 5);
+        assert_eq!(up.beam_width().get(), 5);
         assert_eq!(step(&up, Action::NarrowerBeam).unwrap(), start);
         let mut params = start;
         while let Some(next) = step(&params, Action::NarrowerBeam) {
             params = next;
         }
-        assert_eq!(params.beam_width.get(), 1);
+        assert_eq!(params.beam_width().get(), 1);
     }
 
     #[test]
@@ -331,7 +283,7 @@ mod tests {
         while let Some(next) = step(&params, Action::LongerChunk) {
             params = next;
         }
-        assert_eq!(params.chunk_len.get(), 0);
+        assert_eq!(params.chunk_len().get(), 0);
         assert!(step(&params, Action::ShorterChunk).is_some());
     }
 
@@ -341,8 +293,8 @@ mod tests {
         let params = step(&params, Action::LowerWeight).unwrap();
         let wider = step(&params, Action::WiderBeam).unwrap();
         assert_eq!(
-            (wider.ranking, wider.weight),
-            (params.ranking, params.weight)
+            (wider.ranking(), wider.weight()),
+            (params.ranking(), params.weight())
         );
     }
 

@@ -1,6 +1,8 @@
 //! Numbers about many candidates: what the charts show.
 
-use crate::search::{RoundTrace, SearchTrace};
+use std::sync::Arc;
+
+use crate::search::{Round, SearchTrace};
 
 /// From this correlation on, length is a suspect.
 pub const STRONG: f64 = 0.5;
@@ -11,7 +13,7 @@ const ENOUGH: usize = 8;
 /// The scores of all candidates so far, under the pair in use.
 #[must_use]
 pub fn scores(trace: &SearchTrace) -> Vec<f64> {
-    let new = |round: &RoundTrace| -> Vec<f64> {
+    let new = |round: &Arc<Round>| -> Vec<f64> {
         let ids = round.slots.iter().map(|slot| slot.id);
         ids.filter_map(|id| round.score_of(id)).collect()
     };
@@ -63,7 +65,7 @@ pub fn length_correlation(trace: &SearchTrace) -> Option<f64> {
 }
 
 /// Length and score of a round's candidates, less the round's means.
-fn centred(trace: &SearchTrace, round: &RoundTrace) -> Vec<(f64, f64)> {
+fn centred(trace: &SearchTrace, round: &Round) -> Vec<(f64, f64)> {
     let points: Vec<(f64, f64)> = round
         .scores()
         .filter_map(|(id, score)| Some((trace.candidate(id)?.n_tokens as f64, score)))

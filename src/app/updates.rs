@@ -1,77 +1,78 @@
 //! The worker's reports, folded into the state.
 
 use super::board::Line;
-use super::wheel::Wishes;
-use super::{Action, App, Context, Effect, Pane, Phase, RunSummary, Unguided};
+use super::run::Unguided;
+use super::{Action, App, Context, Effect, Pane, Phase, RunSummary};
 use crate::message::{Command, Live, ModelSet, RunId, Update};
-use crate::search::{Hypothesis, SearchEvent, SearchParams};
+use crate::search::{Entry, Hypothesis, HypothesisId, NodeId, SearchParams};
 
 impl App {
     /// Reports of another run than the one on screen are stale and change nothing.
     pub(super) fn on_update(&mut self, update: Update) -> Vec<Effect> {
+        match of_run(&update) {
+            Some(run) if self.is_live(run) => self.on_news(update),
+            Some(_) => Vec::new(),
+            None => self.on_models(update),
+        }
+    }
+
+    /// What the worker says of models.
+    fn on_models(&mut self, update: Update) -> Vec<Effect> {
         match update {
             Update::Loading { what, done, total } if self.models.is_none() => {
-                self.phase = Phase::Loading { what, done, total };
-                Vec::new()
+                self.run.phase = Phase::Loading { what, done, total };
             }
-            Update::Loaded(models) => self.on_loaded(models),
-            Update::Failed { run: None, error } => self.on_failed(error),
-            Update::Failed {
-                run: Some(run),
-                error,
-            } if self.is_live(run) => self.on_failed(error),
-            Update::Search { run, event } if self.is_live(run) => self.on_event(&event),
-            Update::Judged { run, scores } if self.is_live(run) => {
-                self.judged.extend(scores);
-                self.judge_summary(run);
-                Vec::new()
-            }
-            Update::Unguided {
-                run,
-                response,
-                judge,
-                done,
-            } if self.is_live(run) => {
-                self.unguided = Some(Unguided {
-                    response,
-                    judge,
-                    done,
-                });
-                Vec::new()
-            }
-            Update::Evidence { run, evidence } if self.is_live(run) => {
-                self.evidence = Some(evidence);
-                Vec::new()
-            }
-            Update::Refused { run, why } if self.is_live(run) => self.say(&why),
-            Update::Paused { run, paused } if self.is_live(run) => self.on_paused(paused),
+            Update::Loaded(models) => return self.on_loaded(models),
+            Update::Failed { error, .. } => self.on_failed(error),
             Update::Fetching {
                 id,
                 what,
                 done,
                 total,
-            } => {
-                self.on_fetching(id, &what, (done, total));
-                Vec::new()
-            }
-            Update::Fetched { id, fetched } => self.on_fetched(id, fetched),
-            Update::NotFetched { id, why } => self.on_not_fetched(id, &why),
-            Update::PairRefused { run, pair, why } if self.is_live(run) => {
-                self.on_pair_refused(&pair, &why)
-            }
-            Update::PairChanged { run, pair } if self.is_live(run) => {
-                self.on_pair_changed(pair);
-                Vec::new()
-            }
-            _ => Vec::new(),
+            } => self.on_fetching(id, &what, (done, total)),
+            Update::Fetched { id, fetched } => return self.on_fetched(id, fetched),
+            Update::NotFetched { id, why } => return self.on_not_fetched(id, &why),
+            _ => {}
         }
+        Vec::new()
+    }
+
+    /// What the worker says of the run on screen.
+    fn on_news(&mut self, update: Update) -> Vec<Effect> {
+        match update {
+            Update::Search { entry, .. } => self.on_entry(&entry),
+            Update::Judged { run, scores } => {
+                self.run.judged.extend(scores);
+                self.judge_summary(run);
+            }
+            Update::Unguided {
+                response,
+                judge,
+                done,
+                ..
+            } => {
+                self.run.unguided = Some(Unguided {
+                    response,
+                    judge,
+                    done,
+                });
+            }
+            Update::Evidence { evidence, .. } => self.run.evidence = Some(evidence),
+            Update::Paused { paused, .. } => self.run.on_paused(paused),
+            Update::Refused { why, .. } => return self.on_refused(&why),
+            Update::NotRetuned { params, why, .. } => return self.on_not_retuned(params, &why),
+            Update::PairRefused { pair, why, .. } => return self.on_pair_refused(&pair, &why),
+            Update::Failed { error, .. } => self.on_failed(error),
+            _ => {}
+        }
+        Vec::new()
     }
 
     /// Growing chunks of the run on screen.
     pub(super) fn on_live(&mut self, live: &Live) -> Vec<Effect> {
         if self.is_live(live.run) {
-            self.trace.grow(live.round, &live.partials);
-            self.speeds = live.speeds;
+            self.run.trace.grow(live.round, &live.partials);
+            self.run.speeds = live.speeds;
         }
         Vec::new()
     }
@@ -80,126 +81,144 @@ impl App {
     /// read, once the search stands still; while it moves, only if they do both. What the models
     /// see of the prompt is the same for all candidates: any will do to tell it.
     pub(super) fn inspect(&mut self) -> Option<Effect> {
-        let stands = matches!(self.phase, Phase::Paused | Phase::Finished);
-        let chose = self.look.selected.is_some();
+        let stands = matches!(self.run.phase, Phase::Paused | Phase::Finished);
+        let chose = self.run.sight.selected.is_some();
         let reasons = [stands, self.reads_models(), chose];
-        let is_first = self.look.focus == Pane::Xray && self.inspected.is_none();
+        let is_first = self.look.focus == Pane::Xray && self.run.asked.is_none();
         if !is_first && reasons.iter().filter(|is| **is).count() < 2 {
             return None;
         }
         let candidate = self.subject()?.hypothesis.clone()?;
-        if self.inspected == Some(candidate.id) {
+        let asked = (candidate.id, candidate.scored_by()?.clone());
+        if self.run.asked.as_ref() == Some(&asked) {
             return None;
         }
-        self.inspected = Some(candidate.id);
-        let parent = candidate.parent.and_then(|id| self.trace.candidate(id));
+        self.run.asked = Some(asked);
+        let parent = candidate.parent.and_then(|id| self.run.trace.candidate(id));
         Some(Effect::Send(Command::Inspect {
-            run: self.run,
+            run: self.run.id,
             parent: parent.and_then(|parent| parent.hypothesis.clone()),
             candidate,
         }))
     }
 
     fn on_loaded(&mut self, models: ModelSet) -> Vec<Effect> {
-        if self.settings.pair.is_empty()
+        if self.wanted.pair.is_empty()
             && let Some(first) = models.pairs.first()
         {
-            self.settings.pair.clone_from(&first.name);
+            self.wanted.pair.clone_from(&first.name);
         }
         self.strongs = vec![models.strong.clone()];
         self.models = Some(models);
         self.start()
     }
 
-    fn on_failed(&mut self, error: String) -> Vec<Effect> {
-        self.phase = Phase::Failed { error };
+    fn on_failed(&mut self, error: String) {
+        self.run.phase = Phase::Failed { error };
         // The reason is what matters now.
         self.notice = None;
-        Vec::new()
     }
 
-    fn on_pair_changed(&mut self, pair: String) {
-        let round = self.trace.last_round().map_or(0, |round| round.number) + 1;
-        self.announce(format!("pair {pair}: in use since round {round}"));
-        let before = std::mem::replace(&mut self.pair_in_use, pair);
-        self.pairs_before.push(before);
-        // What it said no longer holds.
-        self.evidence = None;
-        self.inspected = None;
+    /// A wish is not fulfilled: what counts is again what the worker has told.
+    fn on_refused(&mut self, why: &str) -> Vec<Effect> {
+        self.run.wishes = Default::default();
+        self.say(why)
     }
 
-    fn on_event(&mut self, event: &SearchEvent) -> Vec<Effect> {
+    /// The run cannot take settings over: those wanted are again those it goes on under. It is
+    /// told so, lest a change that was on its way meanwhile is taken over unseen.
+    fn on_not_retuned(&mut self, params: SearchParams, why: &str) -> Vec<Effect> {
+        let is_new = self.wanted.params != params;
+        self.wanted.params = params;
+        self.note(why.to_owned());
+        let run = self.run.id;
+        let retune = Effect::Send(Command::Retune { run, params });
+        is_new.then_some(retune).into_iter().collect()
+    }
+
+    fn on_entry(&mut self, entry: &Entry) {
         let was_pending = self.pending();
-        self.trace.apply(event);
-        match event {
-            SearchEvent::RoundStarted { round, .. } => {
-                self.wishes = Wishes::default();
-                self.say_taken_over(*round, &was_pending);
+        self.run.apply(entry);
+        match entry {
+            Entry::RoundStarted { .. } | Entry::Rescored { .. } => {
+                self.say_taken_over(&was_pending);
             }
-            SearchEvent::Added { round, candidate } => self.on_added(*round, candidate),
-            SearchEvent::Finished { best, .. } => self.on_finished(best),
-            SearchEvent::Rewound { .. } if self.phase == Phase::Finished => {
-                self.phase = Phase::Running;
+            Entry::Spent { extra, .. } if *extra > 0 => {
+                let spent = self.spent(*extra);
+                self.note(spent);
             }
+            Entry::Added {
+                late, candidate, ..
+            } => self.on_added(*late, candidate),
+            Entry::Finished { best, .. } => self.on_finished(best),
             _ => {}
         }
-        Vec::new()
     }
 
-    /// Once the wish is fulfilled, says so instead of announcing it.
-    fn say_taken_over(&mut self, round: usize, was_pending: &[String]) {
+    /// Once a wish is fulfilled, says so instead of announcing it.
+    fn say_taken_over(&mut self, was_pending: &[String]) {
         let now = self.pending();
         let taken: Vec<&str> = was_pending
             .iter()
             .filter(|change| !now.contains(change))
             .map(String::as_str)
             .collect();
-        if round > 1 && !taken.is_empty() {
+        let round = self.next_cut();
+        if !taken.is_empty() {
             self.announce(format!("{}: in use since round {round}", taken.join(", ")));
         }
     }
 
+    /// The round whose cut is the next one.
+    fn next_cut(&self) -> usize {
+        let history = self.run.trace.history();
+        let open = history.open().map(|round| round.number);
+        open.unwrap_or_else(|| history.round_idx() + 1)
+    }
+
     /// A chunk of the user's own is scored: it is what they want to see.
-    fn on_added(&mut self, round: usize, candidate: &Hypothesis) {
-        self.look.selected = Some(candidate.id);
-        let rows = self.board();
-        let is_it = |line: &Line<'_>| match line {
-            Line::Candidate(row) if row.id == candidate.id => row.rank,
-            _ => None,
-        };
-        let rank = rows.iter().find_map(is_it);
+    fn on_added(&mut self, late: Option<NodeId>, candidate: &Hypothesis) {
+        self.look_at(late);
+        self.run.sight.selected = Some(candidate.id);
+        let rank = self.rank_of(candidate.id);
         let rank = rank.map_or_else(String::new, |rank| format!(", rank {rank}"));
-        let score = candidate.score.value();
-        let is_late = self.trace.round(round).is_some_and(|r| r.cut.is_some());
-        let next = match is_late {
-            true => {
+        let score = candidate.score().value();
+        let next = match late {
+            Some(_) => {
                 let key = self.keymap.label(Context::Main, Action::Take);
                 format!("; {key} goes on from it")
             }
-            false => String::new(),
+            None => String::new(),
         };
         self.note(format!("your chunk: log-ratio {score:+.2}{rank}{next}"));
     }
 
+    fn rank_of(&self, id: HypothesisId) -> Option<usize> {
+        let rank = |line: Line<'_>| match line {
+            Line::Candidate(row) if row.id == id => row.rank,
+            _ => None,
+        };
+        self.board().into_iter().find_map(rank)
+    }
+
     fn on_finished(&mut self, best: &Hypothesis) {
-        self.phase = Phase::Finished;
         self.notice.take_if(|notice| notice.ends_with_run);
         if let Some(late) = self.too_late() {
             self.note(late);
         }
-        // A turn that is taken back ends the run a second time in the same way.
-        let run = self.run;
-        self.runs.retain(|s| s.run != run || s.text != best.text);
+        let (run, text) = (self.run.id, best.text.to_string());
+        // An end that is come to once more in the same way is one end.
+        self.runs.retain(|s| s.run != run || s.text != text);
         self.runs.push(RunSummary {
-            run: self.run,
-            prompt: self.run_prompt.clone(),
-            params: self.params_used(),
-            pairs: self.pairs_used(),
-            score: best.score.value(),
+            run,
+            prompt: self.run.prompt.clone(),
+            params: self.run.params(),
+            pairs: self.run.pairs(),
+            score: best.score().value(),
             judge: self.judge_of(best.id),
             n_tokens: best.tokens.len(),
-            cost: self.trace.tokens_sampled(),
-            text: best.text.clone(),
+            cost: self.run.trace.tokens_sampled(),
+            text,
         });
     }
 
@@ -211,37 +230,25 @@ impl App {
         is_some.then(|| format!("{pending} came after the last chunk: {key} searches with it"))
     }
 
-    /// The settings of all rounds, each once where they stayed the same.
-    fn params_used(&self) -> Vec<SearchParams> {
-        let rounds = self.trace.rounds().iter();
-        let mut params: Vec<SearchParams> = rounds.map(|round| round.params).collect();
-        params.dedup();
-        params
-    }
-
-    fn pairs_used(&self) -> Vec<String> {
-        let before = self.pairs_before.iter();
-        before.chain([&self.pair_in_use]).cloned().collect()
-    }
-
     /// The judge may speak after the end.
     fn judge_summary(&mut self, run: RunId) {
-        let judge = self
-            .trace
-            .best()
-            .and_then(|best| self.judge_of(best.slot.id));
+        let best = self.run.trace.best();
+        let judge = best.and_then(|best| self.judge_of(best.slot.id));
         if let Some(summary) = self.runs.last_mut().filter(|s| s.run == run) {
             summary.judge = judge;
         }
     }
+}
 
-    fn on_paused(&mut self, paused: bool) -> Vec<Effect> {
-        self.phase = match (&self.phase, paused) {
-            (Phase::Finished | Phase::Failed { .. }, _) => return Vec::new(),
-            (_, true) => Phase::Paused,
-            (Phase::Paused, false) => Phase::Running,
-            (phase, false) => phase.clone(),
-        };
-        Vec::new()
+/// The run that an update speaks of; none for what is of no run.
+fn of_run(update: &Update) -> Option<RunId> {
+    match update {
+        Update::Search { run, .. } | Update::Judged { run, .. } => Some(*run),
+        Update::Paused { run, .. } | Update::NotRetuned { run, .. } => Some(*run),
+        Update::PairRefused { run, .. } | Update::Unguided { run, .. } => Some(*run),
+        Update::Evidence { run, .. } | Update::Refused { run, .. } => Some(*run),
+        Update::Failed { run, .. } => *run,
+        Update::Loading { .. } | Update::Loaded(_) => None,
+        Update::Fetching { .. } | Update::Fetched { .. } | Update::NotFetched { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::App;
 use super::nav::Pane;
 use crate::message::{PromptView, Seams, Xray};
-use crate::search::{CandidateTrace, Finish};
+use crate::search::{CandidateTrace, Finish, Text};
 
 /// Where a response stops, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,16 @@ pub fn sees_the_same(a: &PromptView, b: &PromptView) -> bool {
 }
 
 impl App {
-    /// What the three models see, once they were asked in this run.
+    /// What the three models see, once they were asked in this run; of the pair whose terms are
+    /// shown, and no other.
     #[must_use]
     pub fn xray(&self) -> Option<&Xray> {
-        self.evidence.as_ref().map(|evidence| &*evidence.xray)
+        let known = self.run.evidence.as_ref()?;
+        let pair = self
+            .subject()
+            .and_then(|c| c.hypothesis.as_ref()?.scored_by());
+        let is_of_pair = pair.is_none_or(|pair| *pair == known.pair);
+        is_of_pair.then_some(&*known.xray)
     }
 
     /// How the candidate in detail holds together, once it was asked for.
@@ -60,13 +66,13 @@ impl App {
     /// How many of the successors go on in the last word of `candidate`; of those known to go on.
     fn successors(&self, candidate: &CandidateTrace) -> (usize, usize) {
         let id = Some(candidate.slot.id);
-        let own = self.trace.candidates().filter(|c| c.slot.parent == id);
-        let rests = own.filter_map(|c| {
-            let rest = c.text.strip_prefix(candidate.text.as_str())?;
-            (c.is_finished() || !rest.is_empty()).then_some(rest)
-        });
-        rests.fold((0, 0), |(within, n), rest| {
-            let is_within = goes_on_in_word(&candidate.text, rest);
+        let own = self.run.trace.candidates();
+        let own = own.filter(|c| c.slot.parent == id && c.text_start == candidate.text.len());
+        let rests = own.map(|c| (first_word(c), c.is_finished()));
+        let rests = rests.filter(|(rest, is_finished)| *is_finished || !rest.is_empty());
+        let end = last_word(&candidate.text);
+        rests.fold((0, 0), |(within, n), (rest, _)| {
+            let is_within = goes_on_in_word(&end, &rest);
             (within + usize::from(is_within), n + 1)
         })
     }
@@ -94,6 +100,20 @@ fn lines(view: &PromptView) -> usize {
     const ID: usize = 8;
     let cells = view.tokens.iter().map(|(_, piece)| piece.len() + ID);
     2 + view.text.len() / WIDTH + cells.sum::<usize>() / WIDTH + view.text.lines().count()
+}
+
+/// Bytes of a word that is absurdly long.
+const LONGEST: usize = 256;
+
+/// The beginning of a chunk that holds its first word.
+fn first_word(candidate: &CandidateTrace) -> String {
+    let start = candidate.text_start;
+    candidate.text.between(start, start + LONGEST)
+}
+
+/// The end of a text that holds its last word.
+fn last_word(text: &Text) -> String {
+    text.since(text.len().saturating_sub(LONGEST))
 }
 
 /// Whether `rest` begins in the word that `text` ends with.

@@ -10,7 +10,9 @@ use toml::Spanned;
 
 use super::error::Fault;
 use super::values::{self, Device, Ground};
-use crate::search::{BeamWidth, MaxNewTokens, Rules, Sampling, SearchParams, Successors};
+use crate::search::{
+    BeamWidth, Draft, MaxNewTokens, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
+};
 use crate::template::Date;
 
 /// The file as a whole. Names are checked before.
@@ -41,6 +43,9 @@ pub struct Search {
     pub top_p: Option<f64>,
     pub seed: Option<u64>,
     pub rules: Option<Rules>,
+    pub ranking: Option<Ranking>,
+    #[serde(deserialize_with = "weight")]
+    pub weight: Option<f64>,
 }
 
 /// Which models, and where they run.
@@ -77,12 +82,14 @@ pub(super) fn parse(text: &str) -> Result<File, Fault> {
 impl Search {
     /// Each value alone is in range; together they may be too many candidates.
     fn check_together(&self) -> Result<(), Fault> {
-        let usual = SearchParams::default();
-        let w = self.beam_width.unwrap_or(usual.beam_width.get());
-        let k = self.successors.unwrap_or(usual.successors.get());
-        let params = SearchParams::new(w, k, 0, 1, usual.sampling, usual.rules, 0);
+        let usual = SearchParams::default().draft();
+        let params = Draft {
+            beam_width: self.beam_width.unwrap_or(usual.beam_width),
+            successors: self.successors.unwrap_or(usual.successors),
+            ..usual
+        };
         // No single line is at fault.
-        params.map(drop).map_err(|error| Fault {
+        params.build().map(drop).map_err(|error| Fault {
             span: 0..0,
             what: format!("in [search]: {error}"),
         })
@@ -127,6 +134,10 @@ fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 fn date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
     let date = String::deserialize(from)?.parse();
     date.map(Some).map_err(D::Error::custom)
+}
+
+fn weight<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    checked(from, Weight::new)
 }
 
 fn pace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

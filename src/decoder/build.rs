@@ -161,12 +161,14 @@ impl<K: Kinds> Builder<'_, K> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Built<Vec<f32>> {
+        self.meter.check()?;
         let values = self.source.read(self.named(name), shape)?;
         self.meter.add(values.len() as u64);
         Ok(values)
     }
 
     fn matrix(&self, name: &str, n: usize, k: usize) -> Built<Stored> {
+        self.meter.check()?;
         let rows = self.source.matrix(self.named(name), n, k)?;
         self.meter.add((n * k) as u64);
         Ok(rows)

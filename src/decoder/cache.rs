@@ -61,6 +61,46 @@ impl KvCache {
         Ok(())
     }
 
+    /// Appends a fork of each of `rows`.
+    ///
+    /// # Errors
+    /// As [`Self::gather`].
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn fork(&mut self, rows: &[usize]) -> Result<(), super::ForwardError> {
+        match &mut self.0 {
+            Store::Lanes { lanes, .. } => {
+                let forks: Vec<Lane> = rows.iter().map(|&r| lanes[r].clone()).collect();
+                lanes.extend(forks);
+            }
+            Store::Tensors(tensors) => {
+                let all: Vec<usize> = (0..tensors.lens().len())
+                    .chain(rows.iter().copied())
+                    .collect();
+                tensors.gather(&all)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A cache of its own with a copy of one row.
+    ///
+    /// # Errors
+    /// The device is out of memory.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn copy_of(&self, row: usize) -> Result<Self, super::ForwardError> {
+        Ok(Self(match &self.0 {
+            Store::Lanes { shape, lanes } => Store::Lanes {
+                shape: *shape,
+                lanes: vec![lanes[row].clone()],
+            },
+            Store::Tensors(tensors) => Store::Tensors(tensors.copy_of(row)?),
+        }))
+    }
+
     /// Forgets what follows the first `len` tokens of a row.
     ///
     /// # Panics

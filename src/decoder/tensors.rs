@@ -60,6 +60,20 @@ impl Tensors {
         Ok(())
     }
 
+    /// One row alone, in tensors of its own.
+    pub fn copy_of(&self, row: usize) -> Result<Self> {
+        let index = Tensor::new(vec![row as u32], &self.device)?;
+        let pick = |(k, v): &(Tensor, Tensor)| {
+            Ok((k.index_select(&index, 0)?, v.index_select(&index, 0)?))
+        };
+        Ok(Self {
+            layers: self.layers.iter().map(pick).collect::<Result<_>>()?,
+            lens: vec![self.lens[row]],
+            device: self.device.clone(),
+            ..*self
+        })
+    }
+
     /// Makes room for the feeds and says where their tokens go; counts them in.
     pub fn step(&mut self, feeds: &[Feed<'_>]) -> Result<Step> {
         let starts: Vec<_> = feeds.iter().map(|f| self.lens[f.row]).collect();

@@ -1,11 +1,19 @@
-//! What a model would rather have said: the likeliest tokens at every place of a text.
+//! What models would rather have said: the likeliest tokens at every place of a text.
+//!
+//! A text is read in pieces, so that whoever waits for it can change their mind in between; what
+//! some row of the search holds of it already is not read again, and logits are asked for only
+//! where somebody looks.
 
 use std::sync::Arc;
 
+use super::rows::PIECE;
 use super::sample::{draw_probability, log_prob};
-use crate::decoder::{Feed, Logits, Want};
+use crate::decoder::{Feed, KvCache, Logits, Want};
 use crate::library::Model;
 use crate::search::{ModelError, Rules, Sampling, TokenId};
+
+/// How many places one pass tells of: each costs a vocabulary of logits.
+const PLACES: usize = 64;
 
 /// A token with its raw log-probability in nats.
 pub type Likely = (Arc<str>, f64);
@@ -22,76 +30,118 @@ pub struct Place {
     pub likeliest: Vec<Likely>,
 }
 
-impl Model {
-    /// What the model says of `ids[first..]`, each token given all before it. One pass over the
-    /// whole text, with a cache of its own.
+/// What is asked of every place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub n_likeliest: usize,
+    pub sampling: Sampling,
+    pub rules: Rules,
+}
+
+/// One model's reading of a text, piece by piece.
+#[derive(Debug)]
+pub(super) struct Reading {
+    model: Model,
+    ids: Vec<TokenId>,
+    /// The first place that is told of.
+    first: usize,
+    cache: KvCache,
+    places: Vec<Place>,
+    wish: Wish,
+}
+
+impl Reading {
+    /// What `model` says of `ids[first..]`, each token given all before it. `cache` holds the
+    /// first ids already, fewer than `first`. Nothing precedes `ids[0]`, so `first` is taken as
+    /// at least 1.
     ///
     /// # Errors
-    /// [`ModelError`] when the text outgrows the context; nothing precedes `ids[0]`, so `first`
-    /// is taken as at least 1.
-    pub fn places(
-        &self,
-        ids: &[TokenId],
+    /// A text that outgrows the context.
+    pub fn new(
+        model: &Model,
+        ids: Vec<TokenId>,
         first: usize,
-        n_likeliest: usize,
-        sampling: &Sampling,
-        rules: Rules,
-    ) -> Result<Vec<Place>, ModelError> {
-        let first = first.max(1);
-        if ids.len() <= first {
-            return Ok(Vec::new());
-        }
-        let logits = self.teacher_force(ids)?;
-        let place = |at: usize| {
-            let (logits, id) = (logits.row(at - 1), ids[at]);
-            Place {
-                piece: self.tokenizer.piece(id),
-                log_prob: log_prob(logits, id),
-                drawn: draw_probability(logits, sampling, rules, id),
-                likeliest: self.likeliest(logits, n_likeliest),
-            }
-        };
-        Ok((first..ids.len()).map(place).collect())
+        cache: KvCache,
+        wish: Wish,
+    ) -> Result<Self, ModelError> {
+        model.check_context(ids.len())?;
+        Ok(Self {
+            model: model.clone(),
+            first: first.max(1),
+            ids,
+            cache,
+            places: Vec::new(),
+            wish,
+        })
     }
 
-    /// The raw log-probability of each of `ids[first..]`, in nats.
+    pub fn is_done(&self) -> bool {
+        self.cache.len(0) + 1 >= self.ids.len() || self.ids.len() <= self.first
+    }
+
+    /// One pass more.
     ///
     /// # Errors
-    /// As [`Self::places`].
-    pub fn log_probs(&self, ids: &[TokenId], first: usize) -> Result<Vec<f64>, ModelError> {
-        if ids.len() <= first {
-            return Ok(Vec::new());
+    /// A failing device.
+    pub fn step(&mut self) -> Result<(), ModelError> {
+        if self.is_done() {
+            return Ok(());
         }
-        let logits = self.teacher_force(ids)?;
-        Ok((first.max(1)..ids.len())
-            .map(|at| log_prob(logits.row(at - 1), ids[at]))
-            .collect())
-    }
-
-    /// Logits at every position but the last, whose prediction nobody asks for.
-    fn teacher_force(&self, ids: &[TokenId]) -> Result<Logits, ModelError> {
-        self.check_context(ids.len())?;
-        let mut cache = self.decoder.cache();
+        let held = self.cache.len(0);
+        // The last prediction is nobody's: nothing follows it.
+        let (end, want) = match held + 1 < self.first {
+            true => ((held + PIECE).min(self.first - 1), Want::None),
+            false => ((held + PLACES).min(self.ids.len() - 1), Want::All),
+        };
         let feed = Feed {
             row: 0,
-            tokens: &ids[..ids.len() - 1],
+            tokens: &self.ids[held..end],
         };
-        Ok(self.decoder.forward(&mut cache, &[feed], Want::All)?)
+        let logits = self.model.decoder.forward(&mut self.cache, &[feed], want)?;
+        if want == Want::All {
+            self.tell(held, &logits);
+        }
+        Ok(())
     }
 
-    fn likeliest(&self, logits: &[f32], n: usize) -> Vec<Likely> {
-        let mut best: Vec<usize> = (0..logits.len()).collect();
-        let n = n.min(best.len());
-        let by_logit = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
-        if n < best.len() {
-            best.select_nth_unstable_by(n, by_logit);
-            best.truncate(n);
-        }
-        best.sort_unstable_by(by_logit);
-        let likely = |id: usize| {
-            let id = id as TokenId;
-            (self.tokenizer.piece(id), log_prob(logits, id))
-        };
-        best.into_iter().map(likely).collect()
+    fn tell(&mut self, held: usize, logits: &Logits) {
+        let place = |n: usize| self.place(self.ids[held + n + 1], logits.row(n));
+        let places: Vec<Place> = (0..logits.n_rows()).map(place).collect();
+        self.places.extend(places);
     }
+
+    fn place(&self, id: TokenId, logits: &[f32]) -> Place {
+        let Wish {
+            n_likeliest,
+            sampling,
+            rules,
+        } = &self.wish;
+        Place {
+            piece: self.model.tokenizer.piece(id),
+            log_prob: log_prob(logits, id),
+            drawn: draw_probability(logits, sampling, *rules, id),
+            likeliest: likeliest(&self.model, logits, *n_likeliest),
+        }
+    }
+
+    /// The places, once it is done.
+    pub fn places(self) -> Vec<Place> {
+        self.places
+    }
+}
+
+fn likeliest(model: &Model, logits: &[f32], n: usize) -> Vec<Likely> {
+    let mut best: Vec<usize> = (0..logits.len()).collect();
+    let n = n.min(best.len());
+    let by_logit = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
+    if n < best.len() {
+        best.select_nth_unstable_by(n, by_logit);
+        best.truncate(n);
+    }
+    best.sort_unstable_by(by_logit);
+    let likely = |id: usize| {
+        let id = id as TokenId;
+        (model.tokenizer.piece(id), log_prob(logits, id))
+    };
+    best.into_iter().map(likely).collect()
 }

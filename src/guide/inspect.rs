@@ -1,8 +1,8 @@
 //! What models see and say, for people and for comparison with other software.
 
 use super::reader::Join;
+use super::rows::common_prefix;
 use super::setting::Setting;
-use super::strong::common_prefix;
 use crate::decoder::{Decoder, Feed, ForwardError, Want, log_sum_exp};
 use crate::library::Model;
 use crate::models::{Prompt, VocabularyDiff};
@@ -128,19 +128,20 @@ pub fn xray(setting: &Setting, rules: Rules, response: Option<&str>) -> Result<X
 pub fn seams(
     setting: &Setting,
     rules: Rules,
-    accepted: Option<&Response<'_>>,
-    response: &Response<'_>,
+    accepted: Option<&Response>,
+    response: &Response,
 ) -> Result<Seams, ModelError> {
-    let reader = setting.reader(rules)?;
+    let reader = setting.reader(rules, 0)?;
     let (accepted, changed) =
         accepted.map_or(Ok((0, 0)), |before| reader.changed(before, response))?;
-    let (tokenizer, text) = (&setting.strong.tokenizer, response.text);
-    let whole = tokenizer.decode_whole_characters(response.tokens);
+    let (tokenizer, text) = (&setting.strong.tokenizer, response.text.to_string());
+    let tokens = response.tokens.to_vec();
+    let whole = tokenizer.decode_whole_characters(&tokens);
     Ok(Seams {
-        merged: reader.merged(text)?,
+        merged: reader.merged(&text)?,
         accepted,
         changed,
-        in_character: tokenizer.decode(response.tokens) != whole,
+        in_character: tokenizer.decode(&tokens) != whole,
         after_letter: text.chars().next_back().is_some_and(char::is_alphanumeric),
     })
 }
@@ -169,12 +170,12 @@ pub fn text_seams(
     seams(setting, rules, Some(&accepted), &given(&ids, &text))
 }
 
-fn given<'a>(tokens: &'a [TokenId], text: &'a str) -> Response<'a> {
+fn given(tokens: &[TokenId], text: &str) -> Response {
     Response {
         id: HypothesisId(0),
         parent: None,
-        tokens,
-        text,
+        tokens: tokens.to_vec().into(),
+        text: text.into(),
         ended: false,
     }
 }

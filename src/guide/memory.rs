@@ -15,7 +15,7 @@ pub(super) fn check_caches(
     len: usize,
     free: Option<u64>,
 ) -> Result<(), ModelError> {
-    let row: u64 = configs.iter().map(|c| cache_bytes(c, 1, len)).sum();
+    let row = row_bytes(configs, len);
     let needed = row * n_rows as u64;
     match free {
         Some(free) if needed > free => Err(ModelError::Other(format!(
@@ -27,6 +27,23 @@ pub(super) fn check_caches(
         ))),
         _ => Ok(()),
     }
+}
+
+/// Keys and values of one row of `len` tokens in all models.
+fn row_bytes(configs: &[&DecoderConfig], len: usize) -> u64 {
+    configs.iter().map(|c| cache_bytes(c, 1, len)).sum()
+}
+
+/// How many searches of `n_rows` rows of `len` tokens each `free` bytes hold; as many as one likes
+/// where it is not known what is free.
+pub(super) fn how_many_fit(
+    configs: &[&DecoderConfig],
+    n_rows: usize,
+    len: usize,
+    free: Option<u64>,
+) -> usize {
+    let search = row_bytes(configs, len) * n_rows as u64;
+    free.map_or(usize::MAX, |free| (free / search.max(1)) as usize)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::decoder::ForwardError;
 use crate::library::{Library, Model, WeakPair};
 use crate::models::{EncodeError, Prompt, Talk, presets, render};
 use crate::search::{ModelError, TokenId};
-use crate::template::{Date, Template};
+use crate::template::{Date, Template, Templates};
 
 impl Library {
     /// `prompt` for both sides, each through its template.
@@ -19,39 +19,47 @@ impl Library {
         prompt: &str,
     ) -> Result<Setting, ModelError> {
         Ok(Setting {
-            strong_prompt: self.strong_prompt(&strong, prompt)?,
-            pair_prompt: self.pair_prompt(&pair, prompt)?,
+            strong_prompt: strong_prompt(self.templates(), &strong, prompt)?,
+            pair_prompt: pair_prompt(self.templates(), &pair, prompt)?,
             strong,
             pair,
         })
     }
+}
 
-    /// `prompt` through the strong model's template: the user's, else its preset's.
-    ///
-    /// # Errors
-    /// As [`Self::setting`].
-    pub fn strong_prompt(&self, strong: &Model, prompt: &str) -> Result<Prompt, ModelError> {
-        let preset = || presets().strong_template(&strong.name).cloned();
-        let template = self.templates().strong.clone().or_else(preset);
-        let (system, date) = (self.templates().system.as_deref(), self.templates().date);
-        template
-            .unwrap_or_default()
-            .apply(strong, prompt, system, date)
-    }
+/// `prompt` through the strong model's template: the user's, else its preset's.
+///
+/// # Errors
+/// A template that cannot be used with the model.
+pub fn strong_prompt(
+    templates: &Templates,
+    strong: &Model,
+    prompt: &str,
+) -> Result<Prompt, ModelError> {
+    let preset = || presets().strong_template(&strong.name).cloned();
+    let template = templates.strong.clone().or_else(preset);
+    let system = templates.system.as_deref();
+    template
+        .unwrap_or_default()
+        .apply(strong, prompt, system, templates.date)
+}
 
-    /// `prompt` through the pair's template.
-    ///
-    /// # Errors
-    /// As [`Self::setting`].
-    pub fn pair_prompt(&self, pair: &WeakPair, prompt: &str) -> Result<Prompt, ModelError> {
-        let preset = || presets().pair_template(&pair.tuned.name).cloned();
-        let template = self.templates().pair.clone().or_else(preset);
-        let template = template.unwrap_or_default();
-        // A system prompt is for those who are chatted with.
-        let system = self.templates().system.as_deref();
-        let system = system.filter(|_| template == Template::Chat);
-        template.apply(&pair.tuned, prompt, system, self.templates().date)
-    }
+/// `prompt` through the pair's template.
+///
+/// # Errors
+/// As [`strong_prompt`].
+pub fn pair_prompt(
+    templates: &Templates,
+    pair: &WeakPair,
+    prompt: &str,
+) -> Result<Prompt, ModelError> {
+    let preset = || presets().pair_template(&pair.tuned.name).cloned();
+    let template = templates.pair.clone().or_else(preset);
+    let template = template.unwrap_or_default();
+    // A system prompt is for those who are chatted with.
+    let system = templates.system.as_deref();
+    let system = system.filter(|_| template == Template::Chat);
+    template.apply(&pair.tuned, prompt, system, templates.date)
 }
 
 impl Template {

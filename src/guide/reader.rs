@@ -1,13 +1,10 @@
 //! Responses as the weak pair reads them: sampled ids as they are, or text tokenised jointly with
 //! the prompt.
 
-use std::sync::Arc;
-
-use super::evidence::Place;
-use super::strong::common_prefix;
+use super::rows::common_prefix;
 use crate::library::{Model, WeakPair};
 use crate::models::Prompt;
-use crate::search::{ModelError, Response, Rules, Sampling, TokenId};
+use crate::search::{ModelError, Response, Rules, TokenId};
 
 /// How a response becomes weak tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,30 +36,40 @@ pub struct Reader {
     join: Join,
     prompt: Prompt,
     pub(super) prompt_ids: Vec<TokenId>,
+    /// The strong model's ids that end a response.
+    ends: Vec<TokenId>,
 }
 
 impl Reader {
-    /// `prompt` is templated for the pair already.
+    /// `prompt` is templated for the pair already; `ends` are the ids that end a response of the
+    /// strong model.
     ///
     /// # Errors
     /// An empty prompt for a pair without BOS (where ids are scored); a prompt that does not
-    /// leave room for `max_new_tokens` in the context.
+    /// leave room for `max_new_tokens` in the context of either half.
     pub fn new(
         pair: WeakPair,
         prompt: &Prompt,
         join: Join,
+        ends: Vec<TokenId>,
         max_new_tokens: usize,
     ) -> Result<Self, ModelError> {
         let prompt_ids = match join {
             Join::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
             Join::Text => pair.tuned.try_text_ids(prompt, "")?,
         };
+        // Sampled text may be fewer tokens here or more: only ids are known to count the same.
+        let n_new = if join == Join::Ids { max_new_tokens } else { 0 };
+        for half in [&pair.tuned, &pair.untuned] {
+            half.check_context(prompt_ids.len() + n_new)?;
+        }
         let prompt = prompt.clone();
         Ok(Self {
             pair,
             join,
             prompt,
             prompt_ids,
+            ends,
         })
     }
 
@@ -71,25 +78,34 @@ impl Reader {
     ///
     /// # Errors
     /// A text that the tokenizer refuses.
-    pub(super) fn read(
-        &self,
-        response: &Response<'_>,
-    ) -> Result<(Vec<TokenId>, usize), ModelError> {
-        let mut ids = match self.join {
-            Join::Ids => self.joined_ids(response.tokens),
-            Join::Text => self.joined_text(response.text)?,
+    pub(super) fn read(&self, response: &Response) -> Result<(Vec<TokenId>, usize), ModelError> {
+        let ids = match self.join {
+            Join::Ids => self.joined_ids(response),
+            Join::Text => {
+                let mut ids = self.joined_text(&response.text.to_string())?;
+                ids.extend(self.eos().filter(|_| response.ended));
+                ids
+            }
         };
-        if response.ended {
-            ids.extend(self.pair.tuned.tokenizer.eos());
-        }
         let first = common_prefix(&ids, &self.prompt_ids).max(1);
         Ok((ids, first))
     }
 
-    fn joined_ids(&self, tokens: &[TokenId]) -> Vec<TokenId> {
-        let ended = tokens.last().is_some_and(|t| self.pair.tuned.is_eos(*t));
-        let text = &tokens[..tokens.len() - usize::from(ended)];
-        [&self.prompt_ids, text].concat()
+    fn eos(&self) -> Option<TokenId> {
+        self.pair.tuned.tokenizer.eos()
+    }
+
+    /// The sampled ids as they are, the one that ended them included: a model may have several
+    /// such ids, and the pair's own EOS is only one of them.
+    fn joined_ids(&self, response: &Response) -> Vec<TokenId> {
+        let mut ids = self.prompt_ids.clone();
+        ids.extend(response.tokens.iter());
+        let is_end = response
+            .tokens
+            .last()
+            .is_some_and(|id| self.ends.contains(id));
+        ids.extend(self.eos().filter(|_| response.ended && !is_end));
+        ids
     }
 
     fn joined_text(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
@@ -108,8 +124,8 @@ impl Reader {
     /// `response`: those from the first change on.
     pub(super) fn changed(
         &self,
-        accepted: &Response<'_>,
-        response: &Response<'_>,
+        accepted: &Response,
+        response: &Response,
     ) -> Result<(usize, usize), ModelError> {
         let (before, first) = self.read(accepted)?;
         let (after, _) = self.read(response)?;
@@ -117,35 +133,4 @@ impl Reader {
         let from = |at: usize| before.len().saturating_sub(at);
         Ok((from(first), from(stand)))
     }
-
-    /// What both models say of the response, from the first scored token on: the tuned one's
-    /// places, the untuned one's, and the last tokens of the prompt that the response joins.
-    ///
-    /// # Errors
-    /// [`ModelError`] when the text outgrows the context.
-    pub fn evidence(
-        &self,
-        response: &Response<'_>,
-        n_likeliest: usize,
-    ) -> Result<PairEvidence, ModelError> {
-        const JOINS: usize = 3;
-        let (ids, first) = self.read(response)?;
-        let raw = Sampling::default();
-        let of = |model: &Model| model.places(&ids, first, n_likeliest, &raw, Rules::Fixed);
-        let before = &ids[first.min(ids.len()).saturating_sub(JOINS)..first.min(ids.len())];
-        let piece = |id: &TokenId| self.pair.tuned.tokenizer.piece(*id);
-        Ok(PairEvidence {
-            joins: before.iter().map(piece).collect(),
-            tuned: of(&self.pair.tuned)?,
-            untuned: of(&self.pair.untuned)?,
-        })
-    }
-}
-
-/// See [`Reader::evidence`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct PairEvidence {
-    pub joins: Vec<Arc<str>>,
-    pub tuned: Vec<Place>,
-    pub untuned: Vec<Place>,
 }

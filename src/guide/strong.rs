@@ -1,380 +1,454 @@
-//! The strong model as a [`ChunkSampler`]: prompt prefilled once, one batched pass a token.
+//! The strong model at work: chunks for every search that asks, one batched pass a token.
 //!
-//! A round feeds each parent's last token once, whatever K is: the K successors draw their
-//! first token from the same logits. The last token of a chunk is fed only if the hypothesis
-//! goes on. So a round of L tokens costs W + (L − 1)·W·K fed tokens, not L·W·K.
+//! A round feeds each parent's last token once, whatever K is: the K successors draw their first
+//! token from the same logits. The last token of a chunk is fed only if the hypothesis goes on.
+//! So a round of L tokens costs W + (L − 1)·W·K fed tokens, not L·W·K; and all searches under
+//! way share each pass.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::chunk_text::{ChunkText, decoded};
+use super::rows::{Owner, Rows, common_prefix};
 use super::sample::{draw, log_prob};
-use crate::decoder::{Feed, KvCache, Logits, Want, pool};
+use crate::decoder::{Logits, Want, pool};
 use crate::library::Model;
-use crate::models::{Prompt, TextStream};
 use crate::search::{
-    ChunkSampler, Finish, Growth, Hypothesis, HypothesisId, ModelError, OnGrowth, Rules,
-    SamplePlan, Slot, TokenId,
+    Answer, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError, Rules, Slot,
+    TokenId,
 };
 
-/// Samples chunks after one prompt. Row 0 of the cache is the prompt, the others are hypotheses.
+/// Logits after the last id of a row, where they are kept.
+type Next = Option<Arc<[f32]>>;
+
+/// The strong model with what it has cached.
 #[derive(Debug)]
-pub struct StrongSampler {
+pub(super) struct Strong {
     model: Model,
-    prompt: Vec<TokenId>,
-    /// Logits after the prompt: round 1 draws all candidates from them.
-    prompt_logits: Arc<[f32]>,
-    cache: KvCache,
-    rows: Vec<Row>,
-    /// Tokens drawn so far.
+    rows: Rows<Next>,
+    jobs: HashMap<LaneId, Job>,
     n_sampled: u64,
 }
 
-/// What a cache row holds beyond the prompt.
-#[derive(Debug, Clone)]
-struct Row {
-    id: Option<HypothesisId>,
-    tokens: Vec<TokenId>,
+/// A round of one search.
+#[derive(Debug)]
+struct Job {
+    prompt: Arc<[TokenId]>,
+    ask: Grow,
+    chunks: Vec<Chunk>,
+    /// Whether it is to go on.
+    runs: bool,
 }
 
-impl StrongSampler {
-    /// Prefills `prompt` (templated already).
-    ///
-    /// # Errors
-    /// See [`Model::prompt_ids`]; logits that are not finite.
-    pub fn new(model: Model, prompt: &Prompt, max_new_tokens: usize) -> Result<Self, ModelError> {
-        let ids = model.prompt_ids(prompt, max_new_tokens)?;
-        Self::from_ids(model, ids)
-    }
+/// A chunk in the making.
+#[derive(Debug)]
+struct Chunk {
+    slot: Slot,
+    grown: Growth,
+    text: ChunkText,
+    /// Where the logits of its next token are.
+    next: Source,
+}
 
-    fn from_ids(model: Model, prompt: Vec<TokenId>) -> Result<Self, ModelError> {
-        let mut cache = model.decoder.cache();
-        let feed = Feed {
-            row: 0,
-            tokens: &prompt,
-        };
-        let logits = model.decoder.forward(&mut cache, &[feed], Want::Last)?;
-        let prompt_logits = Arc::from(logits.row(0));
-        let rows = vec![Row {
-            id: None,
-            tokens: Vec::new(),
-        }];
-        Ok(Self {
+#[derive(Debug, Clone)]
+enum Source {
+    /// Not known yet.
+    Nowhere,
+    /// Row number so many of the pass's logits.
+    Pass(usize),
+    Kept(Arc<[f32]>),
+}
+
+/// One row's part in a pass.
+struct Fed {
+    row: usize,
+    tokens: Vec<TokenId>,
+    /// Whether logits after it are those of the whole: a long prompt is read in pieces.
+    is_whole: bool,
+}
+
+impl Strong {
+    pub fn new(model: Model) -> Self {
+        Self {
+            rows: Rows::new(vec![model.decoder.clone()]),
             model,
-            prompt,
-            prompt_logits,
-            cache,
-            rows,
+            jobs: HashMap::new(),
             n_sampled: 0,
-        })
+        }
     }
 
-    /// The prompt's ids.
-    #[must_use]
-    pub fn prompt_ids(&self) -> &[TokenId] {
-        &self.prompt
-    }
-
-    /// Tokens drawn so far, all rows together.
-    #[must_use]
-    pub fn n_sampled(&self) -> u64 {
-        self.n_sampled
-    }
-
-    #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// A chunk that the user typed, in the place of `sibling`'s: the whole response, with the
-    /// strong model's log-probabilities. A chunk that one of `known` has already is taken as it
-    /// was sampled, since its text may be tokenised in more than one way.
+    pub fn rows(&self) -> &Rows<Next> {
+        &self.rows
+    }
+
+    /// Tokens drawn so far, all searches together.
+    pub fn n_sampled(&self) -> u64 {
+        self.n_sampled
+    }
+
+    /// What a lane needs of the strong model; chunks that are asked for again go on.
+    pub fn post(&mut self, lane: LaneId, prompt: &Arc<[TokenId]>, ask: &Grow) {
+        let known = self.jobs.remove(&lane);
+        let job = match known {
+            Some(job) if Arc::ptr_eq(&job.ask.slots, &ask.slots) => Job { runs: true, ..job },
+            known => self.job(prompt, ask, known),
+        };
+        self.jobs.insert(lane, job);
+    }
+
+    fn job(&self, prompt: &Arc<[TokenId]>, ask: &Grow, known: Option<Job>) -> Job {
+        let known = known.into_iter().flat_map(|job| job.chunks);
+        let mut known: HashMap<HypothesisId, Chunk> =
+            known.map(|chunk| (chunk.slot.id, chunk)).collect();
+        let chunk = |slot: &Slot| {
+            let known = known.remove(&slot.id);
+            known.unwrap_or_else(|| self.chunk(prompt, slot))
+        };
+        Job {
+            prompt: Arc::clone(prompt),
+            chunks: ask.slots.iter().map(chunk).collect(),
+            ask: ask.clone(),
+            runs: true,
+        }
+    }
+
+    fn chunk(&self, prompt: &[TokenId], slot: &Slot) -> Chunk {
+        let parent = slot.parent.as_deref();
+        Chunk {
+            text: ChunkText::after(prompt, parent, &self.model.tokenizer),
+            grown: Growth::after(parent),
+            slot: slot.clone(),
+            next: Source::Nowhere,
+        }
+    }
+
+    /// The lane's chunks stand as they are.
+    pub fn rest(&mut self, lane: LaneId) {
+        if let Some(job) = self.jobs.get_mut(&lane) {
+            job.runs = false;
+        }
+    }
+
+    /// The lane's chunks are not wanted any more.
+    pub fn forget(&mut self, lane: LaneId) {
+        self.jobs.remove(&lane);
+    }
+
+    pub fn retain(
+        &mut self,
+        is_used: impl Fn(&[TokenId]) -> bool,
+        is_kept: impl Fn(LaneId, HypothesisId) -> bool,
+    ) {
+        self.rows.retain(is_used, is_kept);
+    }
+
+    /// How many chunks would grow in the next pass.
+    pub fn n_growing(&self) -> usize {
+        let jobs = self.jobs.values().filter(|job| job.runs);
+        let growing = |job: &Job| job.chunks.iter().filter(|c| !c.is_complete()).count();
+        jobs.map(growing).sum()
+    }
+
+    /// The chunks of a lane as far as they have grown.
+    pub fn grown(&self, lane: LaneId) -> impl Iterator<Item = (&Slot, &Growth)> {
+        let chunks = self.jobs.get(&lane).into_iter().flat_map(|job| &job.chunks);
+        chunks.map(|chunk| (&chunk.slot, &chunk.grown))
+    }
+
+    /// One pass: every chunk that grows is a token longer, unless its prompt is still being read.
+    /// The lanes whose chunks are all complete.
     ///
     /// # Errors
-    /// [`ModelError`] when the text outgrows the context.
-    pub fn typed(
-        &self,
-        sibling: &Hypothesis,
-        chunk: &str,
-        known: &[Arc<Hypothesis>],
-    ) -> Result<Growth, ModelError> {
-        let before = &sibling.tokens[..sibling.chunk_start];
-        let text = format!("{}{chunk}", self.text_before(sibling));
-        if let Some(same) = known
-            .iter()
-            .find(|h| h.parent == sibling.parent && h.text == text)
-        {
-            return Ok(Growth {
-                tokens: same.tokens.clone(),
-                text,
-                log_probs: same.log_probs.clone(),
-                finish: same.finish,
-            });
+    /// A failing device; logits that are not finite.
+    pub fn step(&mut self) -> Result<Vec<(LaneId, Answer)>, ModelError> {
+        let feeds = self.plan()?;
+        let logits = self.feed(&feeds)?;
+        self.keep_prompts(&feeds, &logits);
+        self.start_chunks(&feeds)?;
+        self.draw(&logits)?;
+        Ok(self.complete())
+    }
+
+    // ---- what to feed
+
+    /// Everything that is to be fed: the ends of parents whose successors begin, and the last
+    /// token of every chunk that goes on.
+    fn plan(&mut self) -> Result<Vec<Fed>, ModelError> {
+        let mut feeds = Vec::new();
+        for lane in self.running() {
+            for parent in self.parents(lane) {
+                self.plan_parent(lane, parent.as_deref(), &mut feeds)?;
+            }
+            self.plan_chunks(lane, &mut feeds);
         }
-        let tokens = [before, &self.model.try_encode_on(chunk)?].concat();
-        let ids = [&self.prompt[..], &tokens].concat();
-        let log_probs = self.model.log_probs(&ids, self.prompt.len())?;
-        Ok(Growth {
-            tokens,
-            text,
-            log_probs,
-            finish: None,
-        })
+        Ok(feeds)
     }
 
-    /// The text of `hypothesis` without its chunk.
-    fn text_before(&self, hypothesis: &Hypothesis) -> String {
-        let before = &hypothesis.tokens[..hypothesis.chunk_start];
-        self.model.tokenizer.decode_whole_characters(before)
+    /// The lanes that grow, in order: results do not depend on it, but passes are repeatable.
+    pub fn running(&self) -> Vec<LaneId> {
+        let running = self.jobs.iter().filter(|(_, job)| job.runs);
+        let mut lanes: Vec<LaneId> = running.map(|(lane, _)| *lane).collect();
+        lanes.sort_unstable();
+        lanes
     }
 
-    /// Lays the cache out as: the prompt, then a row for each of `parents` with its whole
-    /// response fed. Returns the logits to draw each parent's successors from.
-    fn prepare(&mut self, parents: &[Option<&Hypothesis>]) -> Result<ParentLogits, ModelError> {
-        let found: Vec<(usize, usize)> = parents.iter().map(|p| self.find(*p)).collect();
-        let sources: Vec<usize> = found.iter().map(|(row, _)| *row).collect();
-        self.arrange(&sources)?;
-        for (row, (parent, (_, shared))) in parents.iter().zip(&found).enumerate() {
-            self.rows[row + 1].id = parent.map(|p| p.id);
-            self.rewind(row + 1, *shared);
+    /// What chunks that have not begun continue, each once.
+    fn parents(&self, lane: LaneId) -> Vec<Option<Arc<Hypothesis>>> {
+        let mut parents: Vec<Option<Arc<Hypothesis>>> = Vec::new();
+        let chunks = self.jobs.get(&lane).into_iter().flat_map(|job| &job.chunks);
+        for chunk in chunks.filter(|chunk| chunk.is_new()) {
+            let id = chunk.slot.parent.as_ref().map(|p| p.id);
+            if parents.iter().all(|p| p.as_ref().map(|p| p.id) != id) {
+                parents.push(chunk.slot.parent.clone());
+            }
         }
-        self.catch_up(parents)
+        parents
     }
 
-    /// The cached row that shares most with `parent`, and how many response tokens it shares.
-    fn find(&self, parent: Option<&Hypothesis>) -> (usize, usize) {
-        let Some(parent) = parent else { return (0, 0) };
-        let shared = |row: &Row| common_prefix(&row.tokens, &parent.tokens);
-        let best = self
-            .rows
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, row)| shared(row));
-        best.map_or((0, 0), |(i, row)| (i, shared(row)))
-    }
-
-    /// New rows: the prompt, then a fork of each of `sources`.
-    fn arrange(&mut self, sources: &[usize]) -> Result<(), ModelError> {
-        let layout: Vec<usize> = std::iter::once(0).chain(sources.iter().copied()).collect();
-        self.cache.gather(&layout)?;
-        self.rows = layout.iter().map(|row| self.rows[*row].clone()).collect();
+    /// Feeds what is missing of a parent. One that is fed to its end already is fed its last
+    /// token again, since logits are not kept; a prompt's are.
+    fn plan_parent(
+        &mut self,
+        lane: LaneId,
+        parent: Option<&Hypothesis>,
+        feeds: &mut Vec<Fed>,
+    ) -> Result<(), ModelError> {
+        let ids = self.ids(lane, parent);
+        let row = match parent.filter(|p| !p.tokens.is_empty()) {
+            None => self.rows.prompt(&ids)?,
+            Some(parent) => self.parent_row(lane, parent, &ids)?,
+        };
+        let is_whole = self.rows.row(row).ids.len() == ids.len();
+        if is_whole && self.rows.row(row).note.is_some() {
+            return Ok(());
+        }
+        if is_whole {
+            self.rewind(row, ids.len() - 1);
+        }
+        if feeds.iter().any(|fed: &Fed| fed.row == row) {
+            return Ok(()); // another search reads the same prompt
+        }
+        let piece = self.rows.next_piece(row, &ids);
+        feeds.push(Fed {
+            row,
+            is_whole: piece.end == ids.len(),
+            tokens: ids[piece].to_vec(),
+        });
         Ok(())
     }
 
-    fn rewind(&mut self, row: usize, n_tokens: usize) {
-        self.rows[row].tokens.truncate(n_tokens);
-        self.cache.truncate(row, self.prompt.len() + n_tokens);
+    /// Prompt and response.
+    fn ids(&self, lane: LaneId, parent: Option<&Hypothesis>) -> Vec<TokenId> {
+        let prompt = self.jobs.get(&lane).map(|job| &job.prompt[..]);
+        let mut ids = prompt.unwrap_or_default().to_vec();
+        ids.extend(parent.into_iter().flat_map(|p| p.tokens.iter()));
+        ids
     }
 
-    /// Feeds what is missing of each parent. A parent fed to its end already is fed its last
-    /// token again, since logits are not kept; the bare prompt's are.
-    fn catch_up(&mut self, parents: &[Option<&Hypothesis>]) -> Result<ParentLogits, ModelError> {
-        let mut feeds: Vec<(usize, &[TokenId])> = Vec::new();
-        let mut row_of = vec![None; parents.len()];
-        for (i, parent) in parents.iter().enumerate() {
-            let Some(parent) = parent.filter(|p| !p.tokens.is_empty()) else {
+    /// The row of a hypothesis: its own, or a fork of the one that shares most with it.
+    fn parent_row(
+        &mut self,
+        lane: LaneId,
+        parent: &Hypothesis,
+        ids: &[TokenId],
+    ) -> Result<usize, ModelError> {
+        let owner = Owner::Response(lane, parent.id);
+        if let Some(row) = self.rows.of(owner) {
+            self.rewind(row, common_prefix(&self.rows.row(row).ids, ids));
+            return Ok(row);
+        }
+        let (source, shared) = self.rows.nearest(ids);
+        self.fork(&[(source, shared, owner)])
+    }
+
+    fn rewind(&mut self, row: usize, len: usize) {
+        if len < self.rows.row(row).ids.len() {
+            self.rows.rewind(row, len);
+            self.rows.row_mut(row).note = None;
+        }
+    }
+
+    /// Forks keep no logits: only a prompt's are asked for more than once.
+    fn fork(&mut self, forks: &[(usize, usize, Owner)]) -> Result<usize, ModelError> {
+        let first = self.rows.fork(forks)?;
+        for row in first..first + forks.len() {
+            self.rows.row_mut(row).note = None;
+        }
+        Ok(first)
+    }
+
+    fn plan_chunks(&self, lane: LaneId, feeds: &mut Vec<Fed>) {
+        let chunks = self.jobs.get(&lane).into_iter().flat_map(|job| &job.chunks);
+        for chunk in chunks.filter(|chunk| !chunk.is_complete()) {
+            let row = self.rows.of(Owner::Response(lane, chunk.slot.id));
+            if let (Some(row), Some(last)) = (row, chunk.grown.tokens.last()) {
+                feeds.push(Fed {
+                    row,
+                    tokens: vec![*last],
+                    is_whole: true,
+                });
+            }
+        }
+    }
+
+    // ---- the pass and what comes of it
+
+    fn feed(&mut self, feeds: &[Fed]) -> Result<Option<Logits>, ModelError> {
+        if feeds.is_empty() {
+            return Ok(None);
+        }
+        for fed in feeds {
+            self.rows.row_mut(fed.row).note = None;
+        }
+        let batch: Vec<(usize, Vec<TokenId>)> = feeds
+            .iter()
+            .map(|fed| (fed.row, fed.tokens.clone()))
+            .collect();
+        let mut logits = self.rows.feed(&batch, Want::Last)?;
+        Ok(Some(logits.swap_remove(0)))
+    }
+
+    /// Logits after prompts are kept: round 1 draws all candidates of a search from them.
+    fn keep_prompts(&mut self, feeds: &[Fed], logits: &Option<Logits>) {
+        let Some(logits) = logits else { return };
+        for (n, fed) in feeds.iter().enumerate().filter(|(_, fed)| fed.is_whole) {
+            if self.rows.is_prompt(fed.row) {
+                self.rows.row_mut(fed.row).note = Some(Arc::from(logits.row(n)));
+            }
+        }
+    }
+
+    /// Rows for the chunks whose parents are read, forked from theirs; and where every chunk's
+    /// next token is drawn from.
+    fn start_chunks(&mut self, feeds: &[Fed]) -> Result<(), ModelError> {
+        let place = |row: usize| feeds.iter().position(|fed| fed.row == row && fed.is_whole);
+        let mut forks = Vec::new();
+        for lane in self.running() {
+            let Some(mut job) = self.jobs.remove(&lane) else {
                 continue;
             };
-            let fed = self.rows[i + 1].tokens.len().min(parent.tokens.len() - 1);
-            self.rewind(i + 1, fed);
-            row_of[i] = Some(feeds.len());
-            feeds.push((i + 1, &parent.tokens[fed..]));
+            for chunk in job.chunks.iter_mut().filter(|chunk| !chunk.is_complete()) {
+                let own = Owner::Response(lane, chunk.slot.id);
+                if let Some(row) = self.rows.of(own).filter(|_| !chunk.is_new()) {
+                    chunk.next = place(row).map_or(Source::Nowhere, Source::Pass);
+                    continue;
+                }
+                let (row, next) = self.parent_logits(lane, &job.prompt, chunk, place);
+                chunk.next = next;
+                if !matches!(chunk.next, Source::Nowhere) {
+                    forks.push((row, usize::MAX, own));
+                }
+            }
+            self.jobs.insert(lane, job);
         }
-        Ok(ParentLogits {
-            logits: self.feed(&feeds)?,
-            row_of,
-        })
-    }
-
-    /// One batched pass; logits after the last token of each feed.
-    fn feed(&mut self, feeds: &[(usize, &[TokenId])]) -> Result<Logits, ModelError> {
-        let as_feed = |&(row, tokens): &(usize, _)| Feed { row, tokens };
-        let batch: Vec<Feed<'_>> = feeds.iter().map(as_feed).collect();
-        let logits = self
-            .model
-            .decoder
-            .forward(&mut self.cache, &batch, Want::Last)?;
-        for (row, tokens) in feeds {
-            self.rows[*row].tokens.extend_from_slice(tokens);
-        }
-        Ok(logits)
-    }
-
-    /// Feeds the last token of every chunk in `growing`.
-    fn feed_last(&mut self, growing: &[usize], chunks: &[Chunk]) -> Result<Logits, ModelError> {
-        let last = |i: &usize| {
-            let tokens = &chunks[*i].grown.tokens;
-            (i + 1, &tokens[tokens.len() - 1..])
-        };
-        let feeds: Vec<(usize, &[TokenId])> = growing.iter().map(last).collect();
-        self.feed(&feeds)
-    }
-
-    /// Rows for the slots, forked from their parents'.
-    fn open_rows(&mut self, slots: &[Slot<'_>], parent_of: &[usize]) -> Result<(), ModelError> {
-        let sources: Vec<usize> = parent_of.iter().map(|p| p + 1).collect();
-        self.arrange(&sources)?;
-        for (row, slot) in self.rows[1..].iter_mut().zip(slots) {
-            row.id = Some(slot.id);
+        if !forks.is_empty() {
+            self.fork(&forks)?;
         }
         Ok(())
     }
 
-    /// Draws the next token of every slot in `growing`; `logits` are theirs, in this order.
-    fn grow(
-        &mut self,
-        plan: &SamplePlan<'_>,
-        growing: &[usize],
-        logits: &[&[f32]],
-        chunks: &mut [Chunk],
-    ) -> Result<(), ModelError> {
-        self.n_sampled += growing.len() as u64;
+    /// The row of what a chunk continues, and the logits after it, if it is read to its end.
+    fn parent_logits(
+        &self,
+        lane: LaneId,
+        prompt: &[TokenId],
+        chunk: &Chunk,
+        place: impl Fn(usize) -> Option<usize>,
+    ) -> (usize, Source) {
+        let parent = chunk.slot.parent.as_ref().filter(|p| !p.tokens.is_empty());
+        let row = match parent {
+            Some(parent) => self.rows.of(Owner::Response(lane, parent.id)),
+            None => self.rows.known_prompt(prompt),
+        };
+        let Some(row) = row else {
+            return (0, Source::Nowhere);
+        };
+        let kept = self.rows.row(row).note.clone().map(Source::Kept);
+        let passed = || place(row).map(Source::Pass);
+        (row, kept.or_else(passed).unwrap_or(Source::Nowhere))
+    }
+
+    /// Draws the next token of every chunk that has logits.
+    fn draw(&mut self, logits: &Option<Logits>) -> Result<(), ModelError> {
         let model = &self.model;
-        let slots = plan.slots;
-        let mut alive: Vec<(&mut Chunk, &Slot<'_>)> = chunks.iter_mut().zip(slots).collect();
-        let mut position = 0;
-        alive.retain(|_| {
-            position += 1;
-            growing.contains(&(position - 1))
-        });
+        let mut drawn: Vec<(&mut Chunk, &Grow)> = Vec::new();
+        for job in self.jobs.values_mut().filter(|job| job.runs) {
+            let ask = &job.ask;
+            let ready = job.chunks.iter_mut();
+            let ready = ready.filter(|c| !matches!(c.next, Source::Nowhere) && !c.is_complete());
+            drawn.extend(ready.map(|chunk| (chunk, ask)));
+        }
+        self.n_sampled += drawn.len() as u64;
         pool().install(|| {
-            alive
-                .into_par_iter()
-                .zip(logits)
-                .try_for_each(|((chunk, slot), logits)| chunk.push(model, plan, slot, logits))
+            drawn.into_par_iter().try_for_each(|(chunk, ask)| {
+                match std::mem::replace(&mut chunk.next, Source::Nowhere) {
+                    Source::Kept(kept) => chunk.push(model, ask, &kept),
+                    Source::Pass(n) => match logits {
+                        Some(logits) => chunk.push(model, ask, logits.row(n)),
+                        None => Ok(()),
+                    },
+                    Source::Nowhere => Ok(()),
+                }
+            })
         })
     }
-}
 
-/// A chunk in the making.
-struct Chunk {
-    grown: Growth,
-    stream: TextStream,
+    /// Takes the jobs out whose chunks are all complete.
+    fn complete(&mut self) -> Vec<(LaneId, Answer)> {
+        let is_done = |job: &Job| job.runs && job.chunks.iter().all(Chunk::is_complete);
+        let lanes = self.running().into_iter();
+        let done: Vec<LaneId> = lanes.filter(|lane| is_done(&self.jobs[lane])).collect();
+        let answer = |lane: LaneId| {
+            let job = self.jobs.remove(&lane)?;
+            let rules = job.ask.rules;
+            let chunks = job.chunks.into_iter();
+            let grown = chunks
+                .map(|chunk| chunk.finish(&self.model, rules))
+                .collect();
+            Some((lane, Answer::Grown(grown)))
+        };
+        done.into_iter().filter_map(answer).collect()
+    }
 }
 
 impl Chunk {
-    fn start(slot: &Slot<'_>, model: &Model) -> Self {
-        let parent = |p: &Hypothesis| (p.tokens.clone(), p.text.clone(), p.log_probs.clone());
-        let (tokens, text, log_probs) = slot.parent.map_or_else(Default::default, parent);
-        let stream = TextStream::after(&tokens, &text, &model.tokenizer);
-        let grown = Growth {
-            tokens,
-            text,
-            log_probs,
-            finish: None,
-        };
-        Self { grown, stream }
+    /// Whether nothing of it is drawn yet.
+    fn is_new(&self) -> bool {
+        self.grown.tokens.is_empty() && !self.is_complete()
     }
 
-    fn push(
-        &mut self,
-        model: &Model,
-        plan: &SamplePlan<'_>,
-        slot: &Slot<'_>,
-        logits: &[f32],
-    ) -> Result<(), ModelError> {
+    fn is_complete(&self) -> bool {
+        self.grown.is_complete(&self.slot)
+    }
+
+    fn push(&mut self, model: &Model, ask: &Grow, logits: &[f32]) -> Result<(), ModelError> {
         let grown = &mut self.grown;
-        let u = slot.lineage.uniform(grown.tokens.len());
+        let u = self
+            .slot
+            .lineage
+            .uniform(self.slot.start() + grown.tokens.len());
         // Some models pad their vocabulary: ids beyond the tokenizer's have no text.
         let named = &logits[..model.tokenizer.n_ids().min(logits.len())];
-        let token = draw(named, &plan.sampling, plan.rules, u).map_err(|_| model.not_finite())?;
+        let token = draw(named, &ask.sampling, ask.rules, u).map_err(|_| model.not_finite())?;
         grown.log_probs.push(log_prob(logits, token));
         grown.tokens.push(token);
         grown.finish = model.is_eos(token).then_some(Finish::Eos);
-        grown.text = self.stream.read(&grown.tokens, &model.tokenizer);
+        grown.text = self.text.push(token, &model.tokenizer);
         Ok(())
     }
 
-    /// The text of the complete chunk, decoded as a whole.
-    fn complete(mut self, model: &Model, rules: Rules) -> Growth {
-        let tokens = &self.grown.tokens;
-        self.grown.text = match rules {
-            Rules::Reference => model.tokenizer.decode(tokens),
-            Rules::Fixed => model.tokenizer.decode_whole_characters(tokens),
-        };
-        self.grown
-    }
-}
-
-/// The logits after each parent; the bare prompt's are kept by the sampler.
-struct ParentLogits {
-    logits: Logits,
-    row_of: Vec<Option<usize>>,
-}
-
-impl ChunkSampler for StrongSampler {
-    fn sample(
-        &mut self,
-        plan: &SamplePlan<'_>,
-        on_growth: OnGrowth<'_>,
-    ) -> Result<Option<Vec<Growth>>, ModelError> {
-        let (parents, parent_of) = distinct_parents(plan.slots);
-        let after = self.prepare(&parents)?;
-        self.open_rows(plan.slots, &parent_of)?;
-        let start = |slot| Chunk::start(slot, &self.model);
-        let mut chunks: Vec<Chunk> = plan.slots.iter().map(start).collect();
-        let mut growing = still_growing(plan.slots, &chunks);
-        let mut logits: Option<Logits> = None;
-        let prompt = Arc::clone(&self.prompt_logits);
-        while !growing.is_empty() {
-            let first = |i: &usize| {
-                let row = after.row_of[parent_of[*i]];
-                row.map_or(&prompt[..], |row| after.logits.row(row))
-            };
-            let next: Vec<&[f32]> = match &logits {
-                None => growing.iter().map(first).collect(),
-                Some(logits) => (0..growing.len()).map(|n| logits.row(n)).collect(),
-            };
-            self.grow(plan, &growing, &next, &mut chunks)?;
-            let so_far: Vec<Growth> = chunks.iter().map(|c| c.grown.clone()).collect();
-            if on_growth(&so_far)?.is_break() {
-                return Ok(None);
-            }
-            growing = still_growing(plan.slots, &chunks);
-            logits = Some(self.feed_last(&growing, &chunks)?);
+    /// The complete chunk; under the reference's rules its text is decoded as a whole.
+    fn finish(mut self, model: &Model, rules: Rules) -> (HypothesisId, Growth) {
+        if rules == Rules::Reference {
+            let parent = self.slot.parent.as_deref();
+            self.grown.text = decoded(parent, &self.grown.tokens, &model.tokenizer, rules);
         }
-        let complete = |c: Chunk| c.complete(&self.model, plan.rules);
-        Ok(Some(chunks.into_iter().map(complete).collect()))
+        (self.slot.id, self.grown)
     }
-
-    fn retain(&mut self, ids: &[HypothesisId]) {
-        let is_kept = |row: &Row| row.id.is_some_and(|id| ids.contains(&id));
-        let kept: Vec<usize> = (1..self.rows.len())
-            .filter(|r| is_kept(&self.rows[*r]))
-            .collect();
-        // Were gathering to fail, the caches would stay as they are: nothing lost but memory.
-        let _ = self.arrange(&kept);
-    }
-}
-
-/// The plan's parents, each once, and which of them each slot has.
-fn distinct_parents<'a>(slots: &[Slot<'a>]) -> (Vec<Option<&'a Hypothesis>>, Vec<usize>) {
-    let mut parents: Vec<Option<&Hypothesis>> = Vec::new();
-    let mut parent_of = Vec::with_capacity(slots.len());
-    for slot in slots {
-        let id = slot.parent.map(|p| p.id);
-        let known = parents.iter().position(|p| p.map(|p| p.id) == id);
-        parent_of.push(known.unwrap_or(parents.len()));
-        if known.is_none() {
-            parents.push(slot.parent);
-        }
-    }
-    (parents, parent_of)
-}
-
-fn still_growing(slots: &[Slot<'_>], chunks: &[Chunk]) -> Vec<usize> {
-    let n_before = |slot: &Slot<'_>| slot.parent.map_or(0, |p| p.tokens.len());
-    let grows = |(slot, chunk): (&Slot<'_>, &Chunk)| {
-        let n_grown = chunk.grown.tokens.len() - n_before(slot);
-        chunk.grown.finish.is_none() && n_grown < slot.n_tokens
-    };
-    let all = slots.iter().zip(chunks).enumerate();
-    all.filter(|(_, pair)| grows(*pair))
-        .map(|(i, _)| i)
-        .collect()
-}
-
-/// How many leading items are equal.
-pub(super) fn common_prefix(a: &[TokenId], b: &[TokenId]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -231,6 +231,39 @@ impl Library {
         }
     }
 
+    /// Lets go of the models that nobody holds but this library, other than `kept` and the
+    /// bundled ones, which are small. A base goes with the last adapter on it.
+    pub fn let_go(&mut self, kept: &ModelSpec) {
+        let kept = kept.canonical();
+        let is_held = |spec: &ModelSpec, model: &Model| {
+            let is_small = matches!(spec, ModelSpec::Bundled(_));
+            is_small || *spec == kept || Arc::strong_count(&model.decoder) > 1
+        };
+        let held: Vec<Arc<Decoder>> = self
+            .models
+            .iter()
+            .filter(|(spec, model)| is_held(spec, model))
+            .map(|(_, model)| model.decoder.clone())
+            .collect();
+        let shares = |model: &Model| held.iter().any(|d| d.shares_weights(&model.decoder));
+        self.models.retain(|_, model| shares(model));
+        self.bare.clear();
+        let words: Vec<&Arc<Tokenizer>> = self.models.values().map(|m| &m.tokenizer).collect();
+        self.tokenizers
+            .retain(|(_, known)| words.iter().any(|used| Arc::ptr_eq(used, known)));
+        if let Some(pairs) = &mut self.pairs {
+            pairs.let_go(&kept);
+        }
+    }
+
+    /// Whether a pair would have to be read first.
+    #[must_use]
+    pub fn has_pair(&self, spec: &PairSpec) -> bool {
+        let library = self.pairs.as_deref().unwrap_or(self);
+        let has = |half: &ModelSpec| library.models.contains_key(&half.canonical());
+        has(&spec.tuned) && has(&spec.untuned)
+    }
+
     /// The weights of `spec` alone: no tokenizer is needed.
     ///
     /// # Errors

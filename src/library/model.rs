@@ -64,6 +64,13 @@ impl Model {
         }
     }
 
+    /// The ids that end a response: the tokenizer's EOS and the configuration's.
+    #[must_use]
+    pub fn ends(&self) -> Vec<TokenId> {
+        let configured = self.decoder.config().eos.iter().copied();
+        self.tokenizer.eos().into_iter().chain(configured).collect()
+    }
+
     /// Whether `token` ends a response: the tokenizer's EOS or one of the configuration's.
     #[must_use]
     pub fn is_eos(&self, token: TokenId) -> bool {

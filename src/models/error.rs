@@ -9,6 +9,9 @@ const KNOWN: &str = "gemma, gemma2, gemma3_text, gpt2, gpt_neox, granite, llama,
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// Nobody wants the model any more.
+    #[error("given up")]
+    Stopped,
     /// A file is missing or unreadable.
     #[error("cannot read {path}: {source}; a model folder needs config.json, and model.safetensors or pytorch_model.bin", path = path.display())]
     File {

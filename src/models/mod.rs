@@ -37,7 +37,7 @@ pub use presets::{ModelPreset, PairPreset, Presets, presets};
 pub use prompt::Prompt;
 pub use spec::{HubSpec, ModelSpec, PairSpec};
 pub use tokenizer::{TextStream, TokenId, Tokenizer, VocabularyDiff};
-pub use watch::{Doing, Stage, Watch};
+pub use watch::{Doing, Stage, Stop, Watch};
 pub use weights::Weights;
 
 pub(crate) use adapter::{base_of, is_adapter};

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use super::error::LoadError;
 
 /// The least time between two words about one model: faster than that, nobody can read.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -37,19 +39,56 @@ pub struct Stage<'a> {
     pub total: u64,
 }
 
-/// Somebody who is told of stages, on whatever thread works; nobody by default.
+/// Somebody who is told of stages, on whatever thread works, and may have enough of it; nobody
+/// by default.
 #[derive(Clone, Default)]
-pub struct Watch(Option<Arc<Told>>);
+pub struct Watch {
+    told: Option<Arc<Told>>,
+    stop: Stop,
+}
 
 type Told = dyn Fn(Stage<'_>) + Send + Sync;
 
+/// Gives a fetch or a load up: it ends at its next tensor or piece of a file.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Watch {
     pub fn new(told: impl Fn(Stage<'_>) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(told)))
+        Self {
+            told: Some(Arc::new(told)),
+            stop: Stop::default(),
+        }
+    }
+
+    /// The same, until `stop` says otherwise.
+    #[must_use]
+    pub fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// # Errors
+    /// [`LoadError::Stopped`] once nobody wants the outcome any more.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        match self.stop.is_stopped() {
+            true => Err(LoadError::Stopped),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn tell(&self, stage: Stage<'_>) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = &self.told {
             told(stage);
         }
     }
@@ -57,7 +96,7 @@ impl Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Watch").field(&self.0.is_some()).finish()
+        f.debug_tuple("Watch").field(&self.told.is_some()).finish()
     }
 }
 
@@ -104,6 +143,12 @@ impl<'a> Meter<'a> {
         if is_first.is_ok() {
             self.tell(done);
         }
+    }
+
+    /// # Errors
+    /// [`LoadError::Stopped`], see [`Watch::until`].
+    pub fn check(&self) -> Result<(), LoadError> {
+        self.watch.check()
     }
 
     fn tell(&self, done: u64) {

@@ -4,26 +4,24 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::error::{ReportError, parse, read};
-use super::tape::{Recording, Tape};
+use super::recording::{Recording, Tape};
 use crate::cli::{Format, RunArgs};
 use crate::search::{Rules, SearchParams};
 
-/// One prompt to search for.
-pub(super) struct Job {
-    pub prompt: String,
-    /// Recorded ids to replay instead of sampling.
-    pub tape: Option<Tape>,
-}
-
 /// All that one call of `w2s run` does.
 pub(super) struct Work {
-    pub jobs: Vec<Job>,
+    /// What to search for, one after the other.
+    pub prompts: Vec<String>,
+    /// Recorded ids to replay instead of sampling, one for each prompt.
+    pub tapes: Option<Vec<Tape>>,
     pub params: SearchParams,
     pub strong: String,
     pub pair: String,
     pub format: Format,
     /// Whether many results were asked for, even if it is one or none.
     pub is_list: bool,
+    /// How many prompts at once; `None` leaves it to the machine.
+    pub in_flight: Option<NonZeroUsize>,
 }
 
 impl Work {
@@ -40,38 +38,36 @@ impl Work {
         }
     }
 
-    fn new(args: &RunArgs, prompts: Vec<String>, is_list: bool) -> Result<Self, ReportError> {
-        let n = args.first.map_or(usize::MAX, NonZeroUsize::get);
-        let prompts = prompts.into_iter().take(n);
-        let jobs = prompts.map(|prompt| Job { prompt, tape: None });
+    fn new(args: &RunArgs, mut prompts: Vec<String>, is_list: bool) -> Result<Self, ReportError> {
+        prompts.truncate(args.first.map_or(usize::MAX, NonZeroUsize::get));
         let default = if is_list { Format::Json } else { Format::Text };
         Ok(Self {
-            jobs: jobs.collect(),
+            prompts,
+            tapes: None,
             params: args.search.params()?,
             strong: args.models.strong().to_owned(),
             pair: args.models.weak.pair().to_owned(),
             format: args.format.unwrap_or(default),
             is_list,
+            in_flight: args.in_flight,
         })
     }
 
     fn from_tape(args: &RunArgs, path: &Path) -> Result<Self, ReportError> {
         let recording: Recording = parse(path, &read(path)?, "a recording of searches")?;
-        let models = &args.models;
+        let (strong, pair) = (&args.models.strong, &args.models.weak.pair);
+        let params = recording.params(args.search.rules.unwrap_or(Rules::Reference))?;
+        let specs = (recording.strong_spec(), recording.pair_spec());
+        let (prompts, tapes) = recording.into_tapes();
         Ok(Self {
-            params: recording.params(args.search.rules.unwrap_or(Rules::Reference))?,
-            strong: models
-                .strong
-                .clone()
-                .unwrap_or_else(|| recording.strong_spec()),
-            pair: models
-                .weak
-                .pair
-                .clone()
-                .unwrap_or_else(|| recording.pair_spec()),
+            prompts,
+            tapes: Some(tapes),
+            params,
+            strong: strong.clone().unwrap_or(specs.0),
+            pair: pair.clone().unwrap_or(specs.1),
             format: args.format.unwrap_or(Format::Json),
             is_list: true,
-            jobs: recording.into_jobs(),
+            in_flight: args.in_flight,
         })
     }
 }

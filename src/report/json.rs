@@ -3,13 +3,15 @@
 use serde::Serialize;
 
 use super::input::Work;
-use crate::search::{Fate, Finish, Hypothesis, HypothesisId, RoundTrace, SearchTrace, TokenTerm};
+use crate::search::{
+    Fate, Finish, History, Hypothesis, HypothesisId, Ranking, Round, Rules, Text, TokenTerm,
+};
 
 /// One finished search.
 #[derive(Debug, Serialize)]
 pub(super) struct RunReport<'a> {
     pub prompt: &'a str,
-    pub response: &'a str,
+    pub response: &'a Text,
     /// The log-ratio of the response, in nats.
     pub score: f64,
     /// The bundled judge on prompt + response.
@@ -33,7 +35,9 @@ pub(super) struct Settings<'a> {
     top_k: usize,
     top_p: f64,
     seed: u64,
-    rules: crate::search::Rules,
+    rules: Rules,
+    ranking: Ranking,
+    weight: f64,
     strong: &'a str,
     pair: &'a str,
     device: String,
@@ -41,17 +45,19 @@ pub(super) struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     pub fn new(work: &'a Work, device: String) -> Self {
-        let params = work.params;
+        let params = work.params.draft();
         Self {
-            w: params.beam_width.get(),
-            k: params.successors.get(),
-            l: params.chunk_len.get(),
-            max_new_tokens: params.max_new_tokens.get(),
-            temperature: params.sampling.temperature(),
-            top_k: params.sampling.top_k(),
-            top_p: params.sampling.top_p(),
+            w: params.beam_width,
+            k: params.successors,
+            l: params.chunk_len,
+            max_new_tokens: params.max_new_tokens,
+            temperature: params.temperature,
+            top_k: params.top_k,
+            top_p: params.top_p,
             seed: params.seed,
             rules: params.rules,
+            ranking: params.ranking,
+            weight: params.weight,
             strong: &work.strong,
             pair: &work.pair,
             device,
@@ -71,7 +77,7 @@ pub(super) struct RoundReport<'a> {
 struct CandidateReport<'a> {
     hypothesis: HypothesisId,
     parent: Option<HypothesisId>,
-    text: &'a str,
+    text: &'a Text,
     score: f64,
     /// log p_tuned and log p_untuned of the response.
     tuned: f64,
@@ -82,12 +88,12 @@ struct CandidateReport<'a> {
 
 impl<'a> RoundReport<'a> {
     /// Rounds that made their cut.
-    pub fn all(trace: &'a SearchTrace) -> Vec<Self> {
-        let complete = trace.rounds().iter().filter(|r| r.cut.is_some());
-        complete.map(Self::new).collect()
+    pub fn all(history: &'a History) -> Vec<Self> {
+        let complete = history.rounds().iter().filter(|r| r.cut.is_some());
+        complete.map(|round| Self::new(round)).collect()
     }
 
-    fn new(round: &'a RoundTrace) -> Self {
+    fn new(round: &'a Round) -> Self {
         let candidates = round.candidates.iter().map(|c| candidate(round, c));
         Self {
             round: round.number,
@@ -97,14 +103,14 @@ impl<'a> RoundReport<'a> {
     }
 }
 
-fn candidate<'a>(round: &RoundTrace, candidate: &'a Hypothesis) -> CandidateReport<'a> {
+fn candidate<'a>(round: &Round, candidate: &'a Hypothesis) -> CandidateReport<'a> {
     CandidateReport {
         hypothesis: candidate.id,
         parent: candidate.parent,
         text: &candidate.text,
-        score: candidate.score.value(),
-        tuned: candidate.score.tuned(),
-        untuned: candidate.score.untuned(),
+        score: candidate.score().value(),
+        tuned: candidate.score().tuned(),
+        untuned: candidate.score().untuned(),
         finished: candidate.is_finished(),
         kept: round.fate(candidate.id) == Fate::Kept,
     }
@@ -112,7 +118,9 @@ fn candidate<'a>(round: &RoundTrace, candidate: &'a Hypothesis) -> CandidateRepo
 
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Timing {
-    /// Wall-clock time of the search, prompt included, loading not.
+    /// This search's share of the wall-clock time, prompt included, loading not: each step of
+    /// the models is shared alike by the searches in flight. So the shares of a list add up to
+    /// the time that all of it took, and one search at a time has its own wall-clock time.
     pub seconds: f64,
     /// Tokens the strong model sampled, all candidates together.
     pub strong_tokens: usize,
@@ -121,10 +129,10 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    pub fn new(seconds: f64, trace: &SearchTrace) -> Self {
+    pub fn new(seconds: f64, history: &History) -> Self {
         let sampled = |h: &Hypothesis| h.tokens.len() - h.chunk_start;
         let all = || {
-            trace.rounds().iter().flat_map(|round| {
+            history.rounds().iter().flat_map(|round| {
                 let new = round.candidates.iter();
                 new.filter(|candidate| candidate.round == round.number)
             })
@@ -132,19 +140,20 @@ impl Timing {
         Self {
             seconds,
             strong_tokens: all().map(|h| sampled(h)).sum(),
-            weak_tokens: all().map(|h| scored(trace, h)).sum(),
+            weak_tokens: all().map(|h| scored(history, h)).sum(),
         }
     }
 }
 
 /// Terms that the parent does not have.
-fn scored(trace: &SearchTrace, hypothesis: &Hypothesis) -> usize {
-    let known = hypothesis.parent.and_then(|id| trace.candidate(id));
-    let known = known.and_then(|candidate| candidate.hypothesis.as_ref());
-    let known = known.map_or(&[][..], |parent| &parent.score.terms);
-    let terms = &hypothesis.score.terms;
-    let shared = terms.iter().zip(known).take_while(|(a, b)| a.id == b.id);
-    terms.len() - shared.count()
+fn scored(history: &History, hypothesis: &Hypothesis) -> usize {
+    let own = hypothesis.score();
+    let parent = hypothesis.parent.and_then(|id| history.hypothesis(id));
+    let shared = parent.map_or(0, |parent| {
+        let both = own.terms().zip(parent.score().terms());
+        both.take_while(|(a, b)| a.id == b.id).count()
+    });
+    own.len() - shared
 }
 
 /// One line of `w2s score --cases`.

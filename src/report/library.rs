@@ -2,15 +2,18 @@
 
 use std::fmt::Display;
 
-use super::{Detokenizer, Models};
+use super::ports::{Detokenizer, Models, PromptExecutor};
 use crate::config::Device;
 use crate::decoder::DeviceChoice;
 use crate::guide::{
-    Join, PairScorer, Position, Seams, StrongSampler, Xray, positions, text_seams, xray,
+    ModelExecutor, Position, Seams, Xray, pair_prompt, positions, score_text, text_seams, xray,
 };
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
-use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
+use crate::search::{
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
+    SearchParams, Served, TokenId,
+};
 
 impl From<Device> for DeviceChoice {
     fn from(device: Device) -> Self {
@@ -24,42 +27,28 @@ impl From<Device> for DeviceChoice {
 }
 
 impl Models for Library {
-    fn prepare(&mut self, strong: Option<&str>, pair: &str) -> Result<(), ModelError> {
-        if let Some(strong) = strong {
-            strong_model(self, strong)?;
-        }
-        weak_pair(self, pair)?;
-        Ok(())
-    }
-
-    fn strong(
+    fn executor(
         &mut self,
         strong: &str,
-        prompt: &str,
-        params: &SearchParams,
-    ) -> Result<Box<dyn ChunkSampler>, ModelError> {
-        let model = strong_model(self, strong)?;
-        let n = params.max_new_tokens.get();
-        let prompt = self.strong_prompt(&model, prompt)?;
-        Ok(Box::new(StrongSampler::new(model, &prompt, n)?))
+        pair: &str,
+    ) -> Result<Box<dyn PromptExecutor>, ModelError> {
+        let (strong, weak) = (strong_model(self, strong)?, weak_pair(self, pair)?);
+        let pair = PairId::from(pair);
+        let mut executor = ModelExecutor::new(strong, self.templates().clone());
+        executor.add_pair(pair.clone(), weak);
+        Ok(Box::new(Guided { executor, pair }))
     }
 
-    fn weak_pair(
+    fn score(
         &mut self,
         pair: &str,
-        strong: &str,
         prompt: &str,
-        params: &SearchParams,
-    ) -> Result<Box<dyn Scorer>, ModelError> {
-        let (strong, pair) = (strong_model(self, strong)?, weak_pair(self, pair)?);
-        let setting = self.setting(strong, pair, prompt)?;
-        Ok(Box::new(setting.scorer(params)?))
-    }
-
-    fn text_scorer(&mut self, pair: &str, prompt: &str) -> Result<Box<dyn Scorer>, ModelError> {
+        response: &str,
+        ended: bool,
+    ) -> Result<LogRatio, ModelError> {
         let pair = weak_pair(self, pair)?;
-        let prompt = self.pair_prompt(&pair, prompt)?;
-        Ok(Box::new(PairScorer::new(pair, &prompt, Join::Text, 0)?))
+        let prompt = pair_prompt(self.templates(), &pair, prompt)?;
+        score_text(&pair, &prompt, response, ended)
     }
 
     fn detokenizer(&mut self, strong: &str) -> Result<Box<dyn Detokenizer>, ModelError> {
@@ -111,6 +100,49 @@ impl Models for Library {
 
     fn device(&self) -> String {
         Self::device(self)
+    }
+}
+
+/// Models whose searches all follow one pair.
+struct Guided {
+    executor: ModelExecutor,
+    pair: PairId,
+}
+
+impl PromptExecutor for Guided {
+    fn open(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        self.executor.open(lane, prompt, &self.pair, params)
+    }
+
+    fn fits(&self, params: &SearchParams) -> usize {
+        self.executor.fits(&self.pair, params)
+    }
+}
+
+impl Executor for Guided {
+    fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
+        self.executor.post(lane, ask);
+    }
+
+    fn step(&mut self) -> Vec<Served> {
+        self.executor.step()
+    }
+
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
+        self.executor.partials(lane, by)
+    }
+
+    fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
+        self.executor.retain(lane, ids);
+    }
+
+    fn close(&mut self, lane: LaneId) {
+        self.executor.close(lane);
     }
 }
 

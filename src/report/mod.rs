@@ -1,15 +1,21 @@
 //! The same engine without a terminal: text, JSON or events on stdout, progress on stderr.
 
+mod batch;
 mod error;
+mod in_flight;
 mod input;
 mod inspect;
 mod json;
 mod library;
 mod models;
+mod ports;
 mod print;
+mod printer;
 mod progress;
+mod recording;
 mod run;
 mod score;
+mod stop;
 mod tape;
 
 use std::io::Write;
@@ -17,144 +23,19 @@ use std::process::ExitCode;
 
 pub use error::ReportError;
 pub use models::bars;
-pub use tape::{RecordedRound, RecordedSearch, Recording};
+pub use ports::{Detokenizer, Models, PromptExecutor};
+pub use recording::{RecordedRound, RecordedSearch, Recording};
+pub use stop::Stop;
 
 use crate::cli::{Command, Print};
-use crate::guide::{Position, Seams, Xray};
-use crate::library::Checked;
 use crate::line::one_line;
-use crate::message::CancelToken;
-use crate::models::ModelSpec;
-use crate::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
-
-/// Where models come from: the model library, or toys in tests.
-///
-/// Weights are loaded once and stay; prompts are read anew by each call.
-pub trait Models {
-    /// Loads what is named, so that bad models are told before any work.
-    ///
-    /// # Errors
-    /// In words for the user: an unknown SPEC, damaged weights, halves that do not fit.
-    fn prepare(&mut self, strong: Option<&str>, pair: &str) -> Result<(), ModelError>;
-
-    /// The strong model with `prompt` prefilled.
-    ///
-    /// # Errors
-    /// As [`Models::prepare`]; a prompt that is empty without BOS or outgrows the context.
-    fn strong(
-        &mut self,
-        strong: &str,
-        prompt: &str,
-        params: &SearchParams,
-    ) -> Result<Box<dyn ChunkSampler>, ModelError>;
-
-    /// The weak pair with `prompt` prefilled; it scores the ids of `strong` as they are where
-    /// vocabularies and rules allow it, else their text.
-    ///
-    /// # Errors
-    /// As [`Models::strong`].
-    fn weak_pair(
-        &mut self,
-        pair: &str,
-        strong: &str,
-        prompt: &str,
-        params: &SearchParams,
-    ) -> Result<Box<dyn Scorer>, ModelError>;
-
-    /// The weak pair for responses that are given as text.
-    ///
-    /// # Errors
-    /// As [`Models::strong`].
-    fn text_scorer(&mut self, pair: &str, prompt: &str) -> Result<Box<dyn Scorer>, ModelError>;
-
-    /// The tokenizer of a strong model.
-    ///
-    /// # Errors
-    /// As [`Models::prepare`].
-    fn detokenizer(&mut self, strong: &str) -> Result<Box<dyn Detokenizer>, ModelError>;
-
-    /// The raw logits of `model` after each of `ids`, the first `n` of each position.
-    ///
-    /// # Errors
-    /// A model that cannot be loaded; ids that it does not have.
-    fn positions(
-        &mut self,
-        model: &str,
-        _ids: &[TokenId],
-        _n: usize,
-    ) -> Result<Vec<Position>, ModelError> {
-        Err(cannot_be_inspected(model))
-    }
-
-    /// What the three models see of `prompt`, and of `response` after it.
-    ///
-    /// # Errors
-    /// As [`Models::strong`].
-    fn xray(
-        &mut self,
-        strong: &str,
-        _pair: &str,
-        _prompt: &str,
-        _response: Option<&str>,
-    ) -> Result<Xray, ModelError> {
-        Err(cannot_be_inspected(strong))
-    }
-
-    /// How `response` holds together with `prompt`, and with a `chunk` after it.
-    ///
-    /// # Errors
-    /// As [`Models::strong`].
-    fn seams(
-        &mut self,
-        strong: &str,
-        _pair: &str,
-        _prompt: &str,
-        _response: &str,
-        _chunk: Option<&str>,
-    ) -> Result<Seams, ModelError> {
-        Err(cannot_be_inspected(strong))
-    }
-
-    /// Brings a model's files to this machine; where they are.
-    ///
-    /// # Errors
-    /// What cannot be fetched.
-    fn fetch(&mut self, model: &ModelSpec) -> Result<ModelSpec, ModelError> {
-        Err(cannot_be_inspected(&model.to_string()))
-    }
-
-    /// Reads all of a model without keeping it.
-    ///
-    /// # Errors
-    /// Why it cannot be used.
-    fn check(&mut self, model: &ModelSpec) -> Result<Checked, ModelError> {
-        Err(cannot_be_inspected(&model.to_string()))
-    }
-
-    /// Where models run, in words.
-    fn device(&self) -> String;
-}
-
-fn cannot_be_inspected(model: &str) -> ModelError {
-    ModelError::Other(format!("{model} cannot be inspected: choose another model"))
-}
-
-/// Token ids back to text.
-pub trait Detokenizer {
-    /// The text of a response, special tokens left out. Under [`Rules::Fixed`] the bytes of an
-    /// incomplete last character are held back.
-    fn decode(&self, ids: &[TokenId], rules: Rules) -> String;
-
-    /// Whether `id` ends a response.
-    fn is_eos(&self, id: TokenId) -> bool;
-}
 
 /// What a command works with.
 pub struct Session<'a> {
     pub models: &'a mut dyn Models,
     pub out: &'a mut dyn Write,
     /// Set by Ctrl-C.
-    pub stop: CancelToken,
+    pub stop: Stop,
 }
 
 /// How a command ended, when nothing went wrong.
@@ -183,9 +64,9 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
 
 /// The headless twin as a program: stdout, Ctrl-C and the exit code.
 pub fn main(command: &Command, models: &mut dyn Models) -> ExitCode {
-    let stop = CancelToken::default();
+    let stop = Stop::default();
     // Without a handler Ctrl-C ends the process at once, which is no reason not to start.
-    let _ = stop_on_ctrl_c(stop.clone());
+    let _ = stop.on_ctrl_c();
     let mut out = std::io::stdout().lock();
     let mut session = Session {
         models,
@@ -217,24 +98,4 @@ pub fn exit_code(result: &Result<Outcome, ReportError>) -> ExitCode {
 pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("error: {}", one_line(&error.to_string()));
     ExitCode::from(2)
-}
-
-/// The first Ctrl-C cancels `stop`, so that what is done can be printed; the second ends the
-/// process.
-fn stop_on_ctrl_c(stop: CancelToken) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let listen = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    };
-    std::thread::Builder::new()
-        .name("ctrl-c".to_owned())
-        .spawn(move || runtime.block_on(listen))?;
-    Ok(())
 }

@@ -7,13 +7,13 @@ use clap::CommandFactory;
 use super::Outcome;
 use super::error::ReportError;
 use crate::cli::{Cli, Print};
-use crate::config;
+use crate::config::MANUAL;
 
 /// # Errors
 /// Output that cannot be written; a manual page of a command that there is not.
 pub(super) fn print(what: &Print, out: &mut dyn Write) -> Result<Outcome, ReportError> {
     let text = match what {
-        Print::Config => config::MANUAL.as_bytes().to_vec(),
+        Print::Config => MANUAL.as_bytes().to_vec(),
         Print::Completions { shell } => completions(*shell),
         Print::Man { command } => man(command.as_deref())?,
     };

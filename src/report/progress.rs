@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::input::Work;
-use crate::search::{Hypothesis, SearchEvent};
+use crate::search::Entry;
 
 /// Counts prompts of a list, or tokens of one search.
 pub(super) struct Progress {
@@ -16,8 +16,8 @@ pub(super) struct Progress {
 impl Progress {
     pub fn new(work: &Work) -> Self {
         let n = match work.is_list {
-            true => work.jobs.len(),
-            false => work.params.max_new_tokens.get(),
+            true => work.prompts.len(),
+            false => work.params.max_new_tokens().get(),
         };
         let bar = match std::io::stderr().is_terminal() {
             true => ProgressBar::new(n as u64).with_style(style(work.is_list)),
@@ -32,16 +32,30 @@ impl Progress {
         self.bar.tick();
     }
 
-    /// Follows a search; only complete rounds move the bar.
-    pub fn watch(&self, event: &SearchEvent) {
-        if let SearchEvent::Scored { round, candidates } = event {
-            let longest = candidates.iter().map(|h| h.tokens.len()).max();
-            let score = candidates.iter().map(|h| value(h)).fold(f64::MIN, f64::max);
-            self.bar
-                .set_message(format!("round {round}, log-ratio {score:+.2}"));
-            if !self.is_list {
-                self.bar.set_position(longest.unwrap_or(0) as u64);
-            }
+    /// Follows the only search; only complete rounds move the bar.
+    pub fn watch(&self, entry: &Entry) {
+        let Entry::Scored {
+            round, candidates, ..
+        } = entry
+        else {
+            return;
+        };
+        if self.is_list {
+            return;
+        }
+        let longest = candidates.iter().map(|h| h.tokens.len()).max();
+        let scores = candidates.iter().map(|h| h.score().value());
+        let score = scores.fold(f64::MIN, f64::max);
+        self.bar
+            .set_message(format!("round {round}, log-ratio {score:+.2}"));
+        self.bar.set_position(longest.unwrap_or(0) as u64);
+    }
+
+    /// How many searches of a list are under way.
+    pub fn in_flight(&self, n: usize) {
+        if self.is_list {
+            self.bar.set_message(format!("{n} at once"));
+            self.bar.tick();
         }
     }
 
@@ -55,10 +69,6 @@ impl Progress {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn value(hypothesis: &Hypothesis) -> f64 {
-    hypothesis.score.value()
 }
 
 fn style(is_list: bool) -> ProgressStyle {

@@ -10,7 +10,7 @@ use super::error::{ReportError, parse, read};
 use super::json::{ScoreReport, TokenReport};
 use super::{Outcome, Session};
 use crate::cli::ScoreArgs;
-use crate::search::{HypothesisId, LogRatio, ModelError, Response};
+use crate::search::{LogRatio, ModelError};
 
 /// A response to score.
 #[derive(Debug, Deserialize)]
@@ -46,9 +46,8 @@ fn score_cases(
     session: &mut Session<'_>,
 ) -> Result<Outcome, ReportError> {
     let cases = read_cases(path)?;
-    session.models.prepare(None, args.pair.pair())?;
     for case in &cases {
-        if session.stop.is_cancelled() {
+        if session.stop.is_set() {
             return Ok(Outcome::Stopped);
         }
         let log_ratio = score_case(args, case, session)?;
@@ -70,22 +69,14 @@ fn score_case(
     case: &Case,
     session: &mut Session<'_>,
 ) -> Result<LogRatio, ReportError> {
-    let models = &mut *session.models;
-    let mut scorer = models.text_scorer(args.pair.pair(), &case.prompt)?;
-    let response = Response {
-        id: HypothesisId(0),
-        parent: None,
-        // Given as text: there are no ids of a strong model.
-        tokens: &[],
-        text: &case.response,
-        ended: case.eos,
-    };
-    let scores = scorer.score(&[response])?;
-    let score = scores.into_iter().next().unwrap_or_default();
+    let (pair, prompt) = (args.pair.pair(), &case.prompt);
+    let score = session
+        .models
+        .score(pair, prompt, &case.response, case.eos)?;
     match score.value().is_finite() {
         true => Ok(score),
         false => Err(ModelError::NotFinite {
-            who: "the weak pair".to_owned(),
+            who: format!("the weak pair {pair}"),
         }
         .into()),
     }
@@ -96,7 +87,7 @@ fn write_line(out: &mut dyn Write, log_ratio: &LogRatio) -> Result<(), ReportErr
         score: log_ratio.value(),
         tuned: log_ratio.tuned(),
         untuned: log_ratio.untuned(),
-        tokens: log_ratio.terms.iter().map(TokenReport::from).collect(),
+        tokens: log_ratio.terms().map(TokenReport::from).collect(),
     };
     serde_json::to_writer(&mut *out, &report)?;
     Ok(out.write_all(b"\n")?)
@@ -105,8 +96,7 @@ fn write_line(out: &mut dyn Write, log_ratio: &LogRatio) -> Result<(), ReportErr
 /// One line a token, and the sum: the log-ratio.
 fn write_table(out: &mut dyn Write, log_ratio: &LogRatio) -> io::Result<()> {
     let rows: Vec<(String, f64, f64)> = log_ratio
-        .terms
-        .iter()
+        .terms()
         .map(|term| (shown(&term.piece), term.tuned, term.untuned))
         .collect();
     let widest = rows.iter().map(|(text, ..)| text.width()).max();

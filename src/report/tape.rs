@@ -1,208 +1,186 @@
-//! A recorded search, and the sampler that replays its token ids.
+//! An executor that grows the chunks of recorded searches, scored by a real pair.
 //!
 //! Torch's random numbers cannot be reproduced, so a search is compared with the reference
 //! implementation by feeding the ids that it drew.
 
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::Detokenizer;
-use super::input::Job;
+use super::ports::{Detokenizer, PromptExecutor};
+use super::recording::{RecordedRound, Tape};
 use crate::search::{
-    ChunkSampler, Finish, Growth, Hypothesis, HypothesisId, ModelError, OnGrowth, ParamError,
-    Rules, SamplePlan, Sampling, SearchParams, Slot, TokenId,
+    Answer, Ask, Executor, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError,
+    PairId, Partial, Rules, SearchParams, Served, Slot, TokenId,
 };
 
-/// Searches recorded under one setting, as in `tests/recordings/search-*.json`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Recording {
-    w: usize,
-    k: usize,
-    /// `null`: no chunking.
-    l: Option<usize>,
-    max_new_tokens: usize,
-    /// `null`: unset, that is 1.
-    temperature: Option<f64>,
-    top_k: Option<usize>,
-    top_p: Option<f64>,
-    #[serde(default)]
-    seed: u64,
-    /// Names of bundled models.
-    strong: String,
-    tuned: String,
-    untuned: String,
-    pub results: Vec<RecordedSearch>,
+/// Gives the recorded ids of many searches, round by round; everything else is the pair's.
+pub(super) struct TapeExecutor {
+    pair: Box<dyn PromptExecutor>,
+    detokenizer: Box<dyn Detokenizer>,
+    /// That of a lane stands at the lane's number.
+    tapes: Vec<Tape>,
+    /// How many rounds of a lane's tape are over.
+    played: BTreeMap<LaneId, usize>,
+    wanted: BTreeMap<LaneId, Grow>,
 }
 
-/// The recorded search for one prompt.
-#[derive(Debug, Clone, Deserialize)]
-pub struct RecordedSearch {
-    pub prompt: String,
-    pub rounds: Vec<RecordedRound>,
-    /// The response that was returned.
-    pub output: String,
-}
-
-/// One recorded round: a row is a candidate.
-#[derive(Debug, Clone, Deserialize)]
-pub struct RecordedRound {
-    /// Ids since the prompt, padded with EOS after EOS.
-    pub ids: Vec<Vec<TokenId>>,
-    pub responses: Vec<String>,
-    /// Whether the row was finished.
-    pub eos: Vec<bool>,
-    pub scores: Vec<f64>,
-    /// Rows, best first.
-    pub kept: Vec<usize>,
-}
-
-impl Recording {
-    pub(super) fn params(&self, rules: Rules) -> Result<SearchParams, ParamError> {
-        let temperature = self.temperature.unwrap_or(1.0);
-        let sampling = Sampling::new(
-            temperature,
-            self.top_k.unwrap_or(0),
-            self.top_p.unwrap_or(1.0),
-        )?;
-        let l = self.l.unwrap_or(0);
-        SearchParams::new(
-            self.w,
-            self.k,
-            l,
-            self.max_new_tokens,
-            sampling,
-            rules,
-            self.seed,
-        )
-    }
-
-    pub(super) fn strong_spec(&self) -> String {
-        format!("bundled:{}", self.strong)
-    }
-
-    pub(super) fn pair_spec(&self) -> String {
-        format!("bundled:{},bundled:{}", self.tuned, self.untuned)
-    }
-
-    pub(super) fn into_jobs(self) -> Vec<Job> {
-        let jobs = self.results.into_iter().map(|search| Job {
-            prompt: search.prompt,
-            tape: Some(Tape {
-                rounds: search.rounds.into(),
-            }),
-        });
-        jobs.collect()
-    }
-}
-
-/// The recorded rounds of one search.
-#[derive(Debug, Clone)]
-pub(super) struct Tape {
-    rounds: Rc<[RecordedRound]>,
-}
-
-impl Tape {
-    pub fn sampler(&self, detokenizer: Box<dyn Detokenizer>) -> TapeSampler {
-        TapeSampler {
-            tape: self.clone(),
+impl TapeExecutor {
+    pub fn new(
+        pair: Box<dyn PromptExecutor>,
+        detokenizer: Box<dyn Detokenizer>,
+        tapes: Vec<Tape>,
+    ) -> Self {
+        Self {
+            pair,
             detokenizer,
-            n_rounds: 0,
+            tapes,
+            played: BTreeMap::new(),
+            wanted: BTreeMap::new(),
         }
     }
+
+    /// The next recorded round of a lane, as the growth of its slots.
+    fn play(&mut self, lane: LaneId, grow: &Grow) -> Result<Answer, ModelError> {
+        let n_played = self.played.entry(lane).or_default();
+        let number = *n_played + 1;
+        let tape = self.tapes.get(lane.0 as usize);
+        let round = tape.and_then(|tape| tape.get(*n_played));
+        let round = round.ok_or_else(|| diverged(number, "it has no more rounds"))?;
+        let mut replay = Replay {
+            round,
+            number,
+            taken: vec![false; round.ids.len()],
+            detokenizer: &*self.detokenizer,
+            rules: grow.rules,
+        };
+        let slots = grow.slots.iter();
+        let grown = slots.map(|slot| Ok((slot.id, replay.slot(slot)?)));
+        let grown = grown.collect::<Result<_, ModelError>>()?;
+        *n_played += 1;
+        Ok(Answer::Grown(grown))
+    }
 }
 
-/// Gives the recorded ids of one search, round by round.
-pub(super) struct TapeSampler {
-    tape: Tape,
-    detokenizer: Box<dyn Detokenizer>,
-    n_rounds: usize,
-}
-
-impl ChunkSampler for TapeSampler {
-    fn sample(
-        &mut self,
-        plan: &SamplePlan<'_>,
-        on_growth: OnGrowth<'_>,
-    ) -> Result<Option<Vec<Growth>>, ModelError> {
-        let round = self.tape.rounds.get(self.n_rounds);
-        let round = round.ok_or_else(|| self.diverged("it has no more rounds"))?;
-        let mut taken = vec![false; round.ids.len()];
-        let grown = plan
-            .slots
-            .iter()
-            .map(|slot| self.replay(slot, round, &mut taken, plan.rules))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.n_rounds += 1;
-        Ok(on_growth(&grown)?.is_continue().then_some(grown))
+impl Executor for TapeExecutor {
+    fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
+        match ask {
+            Some(Ask::Grow(grow)) => drop(self.wanted.insert(lane, grow.clone())),
+            ask => {
+                self.wanted.remove(&lane);
+                self.pair.post(lane, ask);
+            }
+        }
     }
 
-    fn retain(&mut self, _ids: &[HypothesisId]) {}
+    /// Recorded rounds cost nothing: all of them come at once, before the pair is let to work.
+    fn step(&mut self) -> Vec<Served> {
+        match std::mem::take(&mut self.wanted) {
+            none if none.is_empty() => self.pair.step(),
+            wanted => {
+                let lanes = wanted.into_iter();
+                lanes
+                    .map(|(lane, grow)| (lane, self.play(lane, &grow)))
+                    .collect()
+            }
+        }
+    }
+
+    /// Nothing: a recorded chunk is there at once.
+    fn partials(&mut self, _: LaneId, _: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
+        self.pair.retain(lane, ids);
+    }
+
+    fn close(&mut self, lane: LaneId) {
+        self.wanted.remove(&lane);
+        self.pair.close(lane);
+    }
 }
 
-impl TapeSampler {
+impl PromptExecutor for TapeExecutor {
+    fn open(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        self.pair.open(lane, prompt, params)
+    }
+
+    fn fits(&self, params: &SearchParams) -> usize {
+        self.pair.fits(params)
+    }
+}
+
+/// One recorded round in the course of being handed out.
+struct Replay<'a> {
+    round: &'a RecordedRound,
+    /// From 1.
+    number: usize,
+    /// Which of its rows are given to a slot.
+    taken: Vec<bool>,
+    detokenizer: &'a dyn Detokenizer,
+    rules: Rules,
+}
+
+impl Replay<'_> {
     /// The first row that continues the slot's parent and is not taken yet. Slots come in the
     /// order of rows, so it is the slot's own row, unless a tie was cut the other way.
-    fn replay(
-        &self,
-        slot: &Slot<'_>,
-        round: &RecordedRound,
-        taken: &mut [bool],
-        rules: Rules,
-    ) -> Result<Growth, ModelError> {
-        let free = |row: &usize| !taken[*row];
-        let rows = 0..round.ids.len();
-        let row = rows
-            .clone()
-            .filter(free)
-            .find(|row| continues_ids(&round.ids[*row], slot.parent))
-            .or_else(|| {
-                let same_text =
-                    |row: &usize| self.continues_text(&round.ids[*row], slot.parent, rules);
-                rows.filter(free).find(same_text)
-            })
+    fn slot(&mut self, slot: &Slot) -> Result<Growth, ModelError> {
+        let parent = slot.parent.as_deref();
+        let by_ids = self.free_row(|row| continues_ids(row, parent));
+        let row = by_ids.or_else(|| self.free_row(|row| self.continues_text(row, parent)));
+        let row = row
             .ok_or_else(|| self.diverged("no recorded row continues a hypothesis that was kept"))?;
-        taken[row] = true;
-        self.growth(slot, &round.ids[row], &round.responses[row], rules)
+        self.taken[row] = true;
+        self.growth(slot, row)
+    }
+
+    fn free_row(&self, continues: impl Fn(&[TokenId]) -> bool) -> Option<usize> {
+        let mut rows = 0..self.round.ids.len();
+        rows.find(|row| !self.taken[*row] && continues(&self.round.ids[*row]))
     }
 
     /// Two ways to tokenise one text score the same, so the tape may hold the other one's rows.
-    fn continues_text(&self, row: &[TokenId], parent: Option<&Hypothesis>, rules: Rules) -> bool {
+    fn continues_text(&self, row: &[TokenId], parent: Option<&Hypothesis>) -> bool {
         let Some(parent) = parent else { return true };
         let start = row.get(..parent.tokens.len());
-        start.is_some_and(|ids| self.detokenizer.decode(ids, rules) == parent.text)
+        start.is_some_and(|ids| parent.text == self.detokenizer.decode(ids, self.rules))
     }
 
-    fn growth(
-        &self,
-        slot: &Slot<'_>,
-        row: &[TokenId],
-        recorded: &str,
-        rules: Rules,
-    ) -> Result<Growth, ModelError> {
-        let start = slot.parent.map_or(0, |p| p.tokens.len());
-        let new = row.get(start..).unwrap_or_default();
+    fn growth(&self, slot: &Slot, row: usize) -> Result<Growth, ModelError> {
+        let (ids, recorded) = (&self.round.ids[row], &self.round.responses[row]);
+        let new = ids.get(slot.start()..).unwrap_or_default();
         let eos = new.iter().position(|id| self.detokenizer.is_eos(*id));
         let n_new = eos.map_or(new.len(), |at| at + 1).min(slot.n_tokens);
-        let tokens = row[..start + n_new].to_vec();
-        let text = self.detokenizer.decode(&tokens, rules);
-        if rules == Rules::Reference && text != recorded {
+        let whole = &ids[..slot.start() + n_new];
+        let text = self.detokenizer.decode(whole, self.rules);
+        if self.rules == Rules::Reference && text != *recorded {
             return Err(self.diverged("its ids read as other text: is it another strong model's?"));
         }
+        let before = slot.parent.as_ref().map(|p| p.text.clone());
         Ok(Growth {
-            tokens,
-            text,
+            tokens: new[..n_new].to_vec(),
+            text: before.unwrap_or_default().grown_to(&text),
             log_probs: Vec::new(),
             finish: eos.is_some_and(|at| at < n_new).then_some(Finish::Eos),
         })
     }
 
     fn diverged(&self, why: &str) -> ModelError {
-        let round = self.n_rounds + 1;
-        ModelError::Other(format!("the tape diverges in round {round}: {why}"))
+        diverged(self.number, why)
     }
 }
 
+fn diverged(round: usize, why: &str) -> ModelError {
+    ModelError::Other(format!("the tape diverges in round {round}: {why}"))
+}
+
 fn continues_ids(row: &[TokenId], parent: Option<&Hypothesis>) -> bool {
-    parent.is_none_or(|parent| row.starts_with(&parent.tokens))
+    parent.is_none_or(|parent| {
+        let start = row.get(..parent.tokens.len());
+        start.is_some_and(|ids| parent.tokens == *ids)
+    })
 }

@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::Successor;
+
 /// Which stream of random numbers a hypothesis draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,13 +21,16 @@ impl Lineage {
         Self(mix(seed ^ 0x5752_5332_5345_4544))
     }
 
-    /// The stream of the parent's successor number `successor`, opened in `round`.
+    /// The stream of one of the parent's successors, opened in `round`.
     #[must_use]
-    pub fn successor(self, round: usize, successor: usize) -> Self {
-        match successor {
-            0 => self,
-            n => Self(mix(mix(self.0 ^ mix(round as u64)) ^ mix(!(n as u64)))),
-        }
+    pub fn successor(self, round: usize, successor: Successor) -> Self {
+        let key = match successor {
+            Successor::Sampled(0) => return self,
+            Successor::Sampled(n) => !(n as u64),
+            // No sampled successor has a key below 2^63.
+            Successor::Typed { typed } => typed as u64,
+        };
+        Self(mix(mix(self.0 ^ mix(round as u64)) ^ mix(key)))
     }
 
     /// A number in [0, 1) for the token at `position` (tokens since the prompt, from 0).
@@ -49,11 +54,16 @@ fn mix(z: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn nth(n: usize) -> Successor {
+        Successor::Sampled(n)
+    }
+
     #[test]
     fn successor_zero_continues_its_parents_stream() {
         let root = Lineage::root(7);
-        assert_eq!(root.successor(1, 0).successor(2, 0), root);
-        assert_ne!(root.successor(1, 1), root.successor(2, 1));
+        assert_eq!(root.successor(1, nth(0)).successor(2, nth(0)), root);
+        assert_ne!(root.successor(1, nth(1)), root.successor(2, nth(1)));
+        assert_ne!(root.successor(1, Successor::Typed { typed: 0 }), root);
     }
 
     #[test]
@@ -61,7 +71,7 @@ mod tests {
         let root = Lineage::root(0);
         let mut bins = [0usize; 10];
         for i in 0..10_000 {
-            let u = root.successor(1, i % 100).uniform(i / 100);
+            let u = root.successor(1, nth(i % 100)).uniform(i / 100);
             assert!((0.0..1.0).contains(&u));
             bins[(u * 10.0) as usize] += 1;
         }

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ask::Slot;
 use super::draw::Lineage;
-use super::event::CandidateSlot;
-use super::hypothesis::{Hypothesis, HypothesisId};
+use super::entry::CandidateSlot;
+use super::hypothesis::Hypothesis;
+use super::ids::{HypothesisId, Successor};
 use super::params::{Rules, SearchParams};
-use super::port::Slot;
 
 /// A new candidate: one more chunk after `parent`, or after the prompt.
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
     pub id: HypothesisId,
     pub parent: Option<Arc<Hypothesis>>,
-    pub successor: usize,
+    pub successor: Successor,
     pub lineage: Lineage,
     pub n_tokens: usize,
 }
@@ -25,15 +26,10 @@ impl Seat {
         self.parent.as_ref().is_none_or(|p| !p.is_finished())
     }
 
-    /// How many tokens the parent had.
-    pub fn start(&self) -> usize {
-        self.parent.as_ref().map_or(0, |p| p.tokens.len())
-    }
-
-    pub fn slot(&self) -> Slot<'_> {
+    pub fn slot(&self) -> Slot {
         Slot {
             id: self.id,
-            parent: self.parent.as_deref(),
+            parent: self.parent.clone(),
             lineage: self.lineage,
             n_tokens: self.n_tokens,
         }
@@ -51,9 +47,26 @@ impl Seat {
 /// One candidate's place in the round.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// A finished hypothesis that competes as it is, under its own id.
-    Standing(Arc<Hypothesis>),
+    /// One that competes as it is, under its own id: a finished hypothesis.
+    Whole(Arc<Hypothesis>),
     New(Seat),
+}
+
+impl Place {
+    pub fn seat(&self) -> Option<&Seat> {
+        match self {
+            Self::Whole(_) => None,
+            Self::New(seat) => Some(seat),
+        }
+    }
+
+    /// What it continues.
+    pub fn parent_id(&self) -> Option<HypothesisId> {
+        match self {
+            Self::Whole(known) => known.parent,
+            Self::New(seat) => seat.parent.as_ref().map(|p| p.id),
+        }
+    }
 }
 
 /// The best W of the beam: all of it, unless W was lowered since the last round.
@@ -61,7 +74,7 @@ pub(super) fn front<'a>(
     params: &SearchParams,
     beam: &'a [Arc<Hypothesis>],
 ) -> &'a [Arc<Hypothesis>] {
-    &beam[..beam.len().min(params.beam_width.get())]
+    &beam[..beam.len().min(params.beam_width().get())]
 }
 
 /// What a round continues: hypotheses best first, and the extra successors the user spends.
@@ -83,7 +96,7 @@ pub(super) fn lay_out(
 ) -> Vec<Place> {
     let front = front(params, beam.hypotheses);
     let total = params.n_candidates();
-    let mut parents = match (front.is_empty(), params.rules) {
+    let mut parents = match (front.is_empty(), params.rules()) {
         (true, _) => from_prompt(total),
         (false, Rules::Reference) => tiled(front, total),
         (false, Rules::Fixed) => shared(front, total),
@@ -96,11 +109,17 @@ pub(super) fn lay_out(
     parents
         .into_iter()
         .map(|plan| match plan {
-            Plan::Stand(finished) => Place::Standing(finished),
+            Plan::Stand(finished) => Place::Whole(finished),
             Plan::Continue(parent, successor) => {
                 let id = HypothesisId(next);
                 next += 1;
-                Place::New(seat(params, round, id, parent, successor))
+                Place::New(seat(
+                    params,
+                    round,
+                    id,
+                    parent,
+                    Successor::Sampled(successor),
+                ))
             }
         })
         .collect()
@@ -108,15 +127,24 @@ pub(super) fn lay_out(
 
 /// The new candidates, in the order of their places.
 pub(super) fn seats(places: &[Place]) -> impl Iterator<Item = &Seat> {
-    places.iter().filter_map(|place| match place {
-        Place::Standing(_) => None,
-        Place::New(seat) => Some(seat),
-    })
+    places.iter().filter_map(Place::seat)
 }
 
-/// Those of them that are to be sampled.
-pub(super) fn growing(places: &[Place]) -> impl Iterator<Item = &Seat> {
-    seats(places).filter(|seat| seat.grows())
+/// More seats of `parent` in a round under way, with these successor numbers.
+pub(super) fn more_seats(
+    params: &SearchParams,
+    round: usize,
+    first_id: HypothesisId,
+    parent: &Arc<Hypothesis>,
+    successors: std::ops::Range<usize>,
+) -> Vec<Seat> {
+    let ids = (first_id.0..).map(HypothesisId);
+    let more = ids.zip(successors);
+    more.map(|(id, n)| {
+        let successor = Successor::Sampled(n);
+        seat(params, round, id, Some(Arc::clone(parent)), successor)
+    })
+    .collect()
 }
 
 enum Plan {
@@ -170,23 +198,24 @@ fn spend(plans: &mut Vec<Plan>, hypothesis: &Arc<Hypothesis>, extra: usize) {
     plans.splice(last + 1..last + 1, more.collect::<Vec<_>>());
 }
 
-fn seat(
+/// The seat of one candidate.
+pub(super) fn seat(
     params: &SearchParams,
     round: usize,
     id: HypothesisId,
     parent: Option<Arc<Hypothesis>>,
-    successor: usize,
+    successor: Successor,
 ) -> Seat {
     let (lineage, used) = parent.as_ref().map_or_else(
-        || (Lineage::root(params.seed), 0),
+        || (Lineage::root(params.seed()), 0),
         |p| (p.lineage, p.tokens.len()),
     );
-    let budget = params.max_new_tokens.get().saturating_sub(used);
+    let budget = params.max_new_tokens().get().saturating_sub(used);
     Seat {
         id,
         parent,
         successor,
         lineage: lineage.successor(round, successor),
-        n_tokens: params.chunk_len.within(budget),
+        n_tokens: params.chunk_len().within(budget),
     }
 }

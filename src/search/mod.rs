@@ -1,29 +1,38 @@
-//! The engine: chunk-level beam search (Zhou et al. 2024, Algorithm 1), one round at a time.
-//! Knows no model library, no terminal, no files and no clock.
+//! The engine: chunk-level beam search (Zhou et al. 2024, Algorithm 1) as a machine that asks and
+//! is answered. Knows no model library, no terminal, no files and no clock.
 
+pub mod ask;
 pub mod draw;
 pub mod engine;
+pub mod entry;
 pub mod error;
-pub mod event;
+mod hand;
+pub mod history;
 pub mod hypothesis;
+pub mod ids;
+pub mod lanes;
 mod layout;
 pub mod params;
-pub mod port;
+pub mod rope;
 pub mod score;
 mod scoring;
 pub mod select;
 pub mod trace;
-mod wheel;
+mod work;
 
+pub use ask::{Answer, Ask, Grow, Growth, ModelError, Response, Score, Slot};
 pub use draw::Lineage;
-pub use engine::{ChunkBeamSearch, OnEvent, Status};
-pub use error::SearchError;
-pub use event::{CandidateSlot, EndReason, Mark, Partial, SearchEvent};
-pub use hypothesis::{Finish, Hypothesis, HypothesisId, TokenId};
+pub use engine::ChunkBeamSearch;
+pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial};
+pub use error::{Refused, SearchError};
+pub use history::{Cut, Ending, Fate, History, Node, Round};
+pub use hypothesis::{Finish, Hypothesis};
+pub use ids::{HypothesisId, Successor, TokenId};
+pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use params::{
-    BeamWidth, ChunkLen, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,
+    BeamWidth, ChunkLen, Draft, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,
     Successors, Weight,
 };
-pub use port::{ChunkSampler, Growth, ModelError, OnGrowth, Response, SamplePlan, Scorer, Slot};
-pub use score::{LogRatio, TokenTerm};
-pub use trace::{CandidateTrace, Cut, Ending, Fate, RoundTrace, SearchTrace};
+pub use rope::{Rope, Text};
+pub use score::{LogRatio, PairId, Scores, TokenTerm};
+pub use trace::{CandidateTrace, SearchTrace};

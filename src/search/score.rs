@@ -1,13 +1,40 @@
 //! The log-ratio of a response and the per-token terms it is the sum of.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use super::hypothesis::TokenId;
+use super::ids::TokenId;
+use super::rope::{Iter, Rope};
+
+/// Names a weak pair: its name or SPEC.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveSerialize, Deserialize)]
+#[serde(transparent)]
+pub struct PairId(Arc<str>);
+
+impl PairId {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<S: Into<Arc<str>>> From<S> for PairId {
+    fn from(name: S) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for PairId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
 
 /// What one weak token adds to a log-ratio: both models' raw log-probabilities, in nats.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, DeriveSerialize, Deserialize)]
 pub struct TokenTerm {
     /// An id of the weak pair's vocabulary.
     pub id: TokenId,
@@ -27,38 +54,184 @@ impl TokenTerm {
     }
 }
 
-/// log p_tuned(y | x) − log p_untuned(y | x) of a response y (paper §3.1), as its terms.
-///
-/// Terms are shared with the parent hypothesis where nothing was re-tokenised.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogRatio {
-    pub terms: Vec<TokenTerm>,
+/// A term with the sums up to it, so that a score of any length costs no addition.
+#[derive(Debug, Clone, PartialEq)]
+struct Summed {
+    term: TokenTerm,
+    value: f64,
 }
 
+/// log p_tuned(y | x) − log p_untuned(y | x) of a response y (paper §3.1), as its terms.
+///
+/// Terms are shared with the log-ratio it was extended from, where nothing was re-tokenised.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LogRatio(Rope<Summed>);
+
 impl LogRatio {
+    /// The first `kept` terms of this one, then `own`. Sums go on where they stood, so they are
+    /// the same to the last bit however a response was cut into chunks.
+    #[must_use]
+    pub fn extended(&self, kept: usize, own: Vec<TokenTerm>) -> Self {
+        let kept = kept.min(self.len());
+        let mut value = self.value_at(kept);
+        let summed = own.into_iter().map(|term| {
+            value += term.delta();
+            Summed { term, value }
+        });
+        Self(self.0.extended(kept, summed.collect()))
+    }
+
+    /// Σ of the first `n` terms. Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
+    #[must_use]
+    pub fn value_at(&self, n: usize) -> f64 {
+        let last = n.checked_sub(1).and_then(|last| self.0.get(last));
+        last.map_or(0.0, |summed| summed.value)
+    }
+
+    /// How many terms there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The terms in order.
+    #[must_use]
+    pub fn terms(&self) -> Terms<'_> {
+        self.terms_since(0)
+    }
+
+    /// The terms from number `first` on.
+    #[must_use]
+    pub fn terms_since(&self, first: usize) -> Terms<'_> {
+        Terms(self.0.since(first))
+    }
+
+    /// Term number `i`.
+    #[must_use]
+    pub fn term(&self, i: usize) -> Option<&TokenTerm> {
+        self.0.get(i).map(|summed| &summed.term)
+    }
+
     /// Σ log p_tuned, in nats.
     #[must_use]
     pub fn tuned(&self) -> f64 {
-        self.terms.iter().fold(0.0, |sum, term| sum + term.tuned)
+        self.terms().fold(0.0, |sum, term| sum + term.tuned)
     }
 
     /// Σ log p_untuned, in nats.
     #[must_use]
     pub fn untuned(&self) -> f64 {
-        self.terms.iter().fold(0.0, |sum, term| sum + term.untuned)
+        self.terms().fold(0.0, |sum, term| sum + term.untuned)
     }
 
     /// What the terms from `first_term` on add to the score.
     #[must_use]
     pub fn value_since(&self, first_term: usize) -> f64 {
-        let terms = self.terms.get(first_term..).unwrap_or_default();
-        terms.iter().fold(0.0, |sum, term| sum + term.delta())
+        let terms = self.terms_since(first_term);
+        terms.fold(0.0, |sum, term| sum + term.delta())
     }
 
     /// The score: Σ (log p_tuned − log p_untuned). Not normalised by length.
     #[must_use]
     pub fn value(&self) -> f64 {
-        // Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
-        self.terms.iter().fold(0.0, |sum, term| sum + term.delta())
+        self.value_at(self.len())
+    }
+}
+
+impl From<Vec<TokenTerm>> for LogRatio {
+    fn from(terms: Vec<TokenTerm>) -> Self {
+        Self::default().extended(0, terms)
+    }
+}
+
+impl Serialize for LogRatio {
+    /// `{"terms": [..]}`
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let terms: Vec<&TokenTerm> = self.terms().collect();
+        let mut out = serializer.serialize_struct("LogRatio", 1)?;
+        out.serialize_field("terms", &terms)?;
+        out.end()
+    }
+}
+
+/// The terms of a [`LogRatio`] in order.
+#[derive(Debug)]
+pub struct Terms<'a>(Iter<'a, Summed>);
+
+impl<'a> Iterator for Terms<'a> {
+    type Item = &'a TokenTerm;
+
+    fn next(&mut self) -> Option<&'a TokenTerm> {
+        self.0.next().map(|summed| &summed.term)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Terms<'_> {}
+
+/// The log-ratios of one response, each under the name of the pair that gave it; the one given
+/// last is the last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores(Vec<(PairId, LogRatio)>);
+
+impl Scores {
+    /// Under this pair, if it has spoken.
+    #[must_use]
+    pub fn by(&self, pair: &PairId) -> Option<&LogRatio> {
+        let own = self.0.iter().find(|(name, _)| name == pair);
+        own.map(|(_, score)| score)
+    }
+
+    /// Takes a score in; an earlier one of the same pair goes.
+    pub fn add(&mut self, pair: PairId, score: LogRatio) {
+        self.0.retain(|(name, _)| *name != pair);
+        self.0.push((pair, score));
+    }
+
+    /// All of them, in the order in which they were given.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&PairId, &LogRatio)> {
+        self.0.iter().map(|(pair, score)| (pair, score))
+    }
+
+    /// The one given last, and by whom.
+    #[must_use]
+    pub fn last(&self) -> Option<(&PairId, &LogRatio)> {
+        self.iter().next_back()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(delta: f64) -> TokenTerm {
+        TokenTerm {
+            id: 0,
+            piece: Arc::from("x"),
+            tuned: delta,
+            untuned: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_score_is_the_same_however_it_was_cut_into_chunks() {
+        let deltas = [0.1, -0.7, 1e-9, 3.3, -2.2, 0.3];
+        let whole = LogRatio::from(deltas.map(term).to_vec());
+        let mut chunked = LogRatio::default();
+        for (i, delta) in deltas.into_iter().enumerate() {
+            chunked = chunked.extended(i, vec![term(delta)]);
+        }
+        assert_eq!(whole.value().to_bits(), chunked.value().to_bits());
+        let back = chunked.extended(2, deltas[2..].iter().copied().map(term).collect());
+        assert_eq!(whole.value().to_bits(), back.value().to_bits());
+        assert_eq!(LogRatio::default().value().to_bits(), 0.0f64.to_bits());
     }
 }

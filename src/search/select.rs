@@ -3,13 +3,61 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::Mark;
-use super::hypothesis::{Hypothesis, HypothesisId};
+use super::entry::Mark;
+use super::hypothesis::Hypothesis;
+use super::ids::HypothesisId;
 use super::params::{Ranking, SearchParams};
+use super::score::{LogRatio, PairId};
 
-/// How many finished responses are remembered. More than one, since another weak pair may
-/// prefer another of them.
-const POOL_SIZE: usize = 32;
+/// What candidates are compared by: settings, and the pair whose scores count. Scores of
+/// different pairs never meet in one ranking.
+#[derive(Debug, Clone, Copy)]
+pub struct Ranker<'a> {
+    pub params: &'a SearchParams,
+    pub pair: &'a PairId,
+}
+
+impl Ranker<'_> {
+    /// What the cut ranks by: the part of the log-ratio that the settings name, times the weight
+    /// of the pair. What the pair has not scored comes last.
+    #[must_use]
+    pub fn key(&self, candidate: &Hypothesis) -> f64 {
+        let score = candidate.scores.by(self.pair);
+        let ranked = match self.params.ranking() {
+            Ranking::Sum => score.map(LogRatio::value),
+            Ranking::PerToken => score.map(|score| score.value() / score.len().max(1) as f64),
+            Ranking::Chunk => candidate.chunk_value(self.pair),
+        };
+        let weight = self.params.weight().get();
+        ranked.map_or(f64::NEG_INFINITY, |ranked| weight * ranked)
+    }
+
+    /// What complete responses are compared by: as [`Self::key`], with the whole response in the
+    /// place of a chunk.
+    #[must_use]
+    pub fn answer_key(&self, response: &Hypothesis) -> f64 {
+        let ranking = match self.params.ranking() {
+            Ranking::Chunk => Ranking::Sum,
+            ranking => ranking,
+        };
+        let params = &self.params.with_ranking(ranking);
+        Ranker { params, ..*self }.key(response)
+    }
+
+    /// The better one of two answers; of equals the older.
+    #[must_use]
+    pub fn better<'h>(
+        &self,
+        a: &'h Arc<Hypothesis>,
+        b: &'h Arc<Hypothesis>,
+    ) -> &'h Arc<Hypothesis> {
+        let order = self.answer_key(b).total_cmp(&self.answer_key(a));
+        match order.then(a.id.cmp(&b.id)).is_le() {
+            true => a,
+            false => b,
+        }
+    }
+}
 
 /// The candidates best first by `key` in the total order of f64, ties by id, lower first.
 ///
@@ -19,56 +67,42 @@ pub fn rank_by(
     candidates: Vec<Arc<Hypothesis>>,
     key: impl Fn(&Hypothesis) -> f64,
 ) -> Vec<Arc<Hypothesis>> {
-    // A score is a sum over terms: taken once each, not once a comparison.
     let mut keyed: Vec<(f64, Arc<Hypothesis>)> =
         candidates.into_iter().map(|c| (key(&c), c)).collect();
     keyed.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(x.id.cmp(&y.id)));
     keyed.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// What the cut ranks by: the part of the log-ratio that `params.ranking` names, times the
-/// weight of the pair.
-#[must_use]
-pub fn rank_key(params: &SearchParams, candidate: &Hypothesis) -> f64 {
-    let ranked = match params.ranking {
-        Ranking::Sum => candidate.score.value(),
-        Ranking::PerToken => candidate.score.value() / candidate.score.terms.len().max(1) as f64,
-        Ranking::Chunk => candidate.chunk_value(),
-    };
-    params.weight.get() * ranked
-}
-
-/// What complete responses are compared by: as [`rank_key`], with the whole response in the place
-/// of a chunk.
-#[must_use]
-pub fn answer_key(params: &SearchParams, response: &Hypothesis) -> f64 {
-    let ranking = match params.ranking {
-        Ranking::Chunk => Ranking::Sum,
-        ranking => ranking,
-    };
-    rank_key(&SearchParams { ranking, ..*params }, response)
-}
+/// Candidates by their ids.
+pub type Marks = BTreeMap<HypothesisId, Mark>;
 
 /// The cut: which candidates are kept and which are pruned, each best first.
 ///
-/// A pinned one is kept before all others, a killed one is pruned, a boost is added to the rank
-/// key. Should all have been killed, the best one is kept all the same: a beam is never empty.
+/// A taken one is kept before all pinned ones, a pinned one before all others; a killed one is
+/// pruned, and a boost is added to the rank key.
 #[must_use]
 pub fn cut(
-    params: &SearchParams,
-    marks: &BTreeMap<HypothesisId, Mark>,
+    ranker: &Ranker<'_>,
+    marks: &Marks,
     candidates: Vec<Arc<Hypothesis>>,
 ) -> (Vec<Arc<Hypothesis>>, Vec<Arc<Hypothesis>>) {
-    let key = |c: &Hypothesis| rank_key(params, c) + boost_of(marks.get(&c.id).copied());
-    let ranked = rank_by(candidates, key);
-    let is = |mark: Mark| move |c: &Arc<Hypothesis>| marks.get(&c.id) == Some(&mark);
-    let (pinned, rest): (Vec<_>, Vec<_>) = ranked.into_iter().partition(is(Mark::Pin));
-    let (killed, open): (Vec<_>, Vec<_>) = rest.into_iter().partition(is(Mark::Kill));
-    let n_alive = (pinned.len() + open.len()).max(1);
-    let mut all: Vec<_> = pinned.into_iter().chain(open).chain(killed).collect();
-    let n_kept = params.beam_width.get().min(n_alive).min(all.len());
-    let pruned = all.split_off(n_kept);
-    (rank_by(all, key), rank_by(pruned, key))
+    let key = |c: &Hypothesis| ranker.key(c) + boost_of(marks.get(&c.id).copied());
+    let mut ranked = rank_by(candidates, key);
+    ranked.sort_by_key(|c| precedence(marks.get(&c.id).copied()));
+    let is_alive = |c: &&Arc<Hypothesis>| marks.get(&c.id) != Some(&Mark::Kill);
+    let n_alive = ranked.iter().filter(is_alive).count();
+    let pruned = ranked.split_off(ranker.params.beam_width().get().min(n_alive));
+    (rank_by(ranked, key), rank_by(pruned, key))
+}
+
+/// The order in which marks are served at the cut.
+fn precedence(mark: Option<Mark>) -> u8 {
+    match mark {
+        Some(Mark::Take) => 0,
+        Some(Mark::Pin) => 1,
+        None | Some(Mark::Boost(_)) => 2,
+        Some(Mark::Kill) => 3,
+    }
 }
 
 /// What a mark adds to the rank key.
@@ -77,39 +111,5 @@ pub fn boost_of(mark: Option<Mark>) -> f64 {
     match mark {
         Some(Mark::Boost(nats)) => nats,
         _ => 0.0,
-    }
-}
-
-/// The best finished responses ever seen, best first, each once.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct FinishedPool(Vec<Arc<Hypothesis>>);
-
-impl FinishedPool {
-    /// Adds what is finished among `candidates`, and forgets the worst beyond the pool's size.
-    pub fn add(&mut self, params: &SearchParams, candidates: &[Arc<Hypothesis>]) {
-        let mut all = std::mem::take(&mut self.0);
-        for candidate in candidates.iter().filter(|c| c.is_finished()) {
-            // A finished hypothesis that stands in the beam comes by in every round.
-            if all.iter().all(|known| known.id != candidate.id) {
-                all.push(Arc::clone(candidate));
-            }
-        }
-        self.0 = rank_by(all, |h| answer_key(params, h));
-        self.0.truncate(POOL_SIZE);
-    }
-
-    /// Puts rescored responses in the place of all that was known.
-    pub fn replace(&mut self, params: &SearchParams, finished: Vec<Arc<Hypothesis>>) {
-        self.0 = rank_by(finished, |h| answer_key(params, h));
-    }
-
-    #[must_use]
-    pub fn all(&self) -> &[Arc<Hypothesis>] {
-        &self.0
-    }
-
-    #[must_use]
-    pub fn best(&self) -> Option<&Arc<Hypothesis>> {
-        self.0.first()
     }
 }

@@ -10,7 +10,7 @@ use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Phase, Sort, stats};
-use crate::search::{Fate, HypothesisId, Mark, Ranking, RoundTrace, SearchParams, SearchTrace};
+use crate::search::{Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 const ROOMY: u16 = 96;
@@ -21,9 +21,10 @@ const LABEL: usize = 7;
 /// Lines the board would fill: while rounds come, those of the fullest, so that nothing jumps.
 pub fn height_wanted(app: &App) -> u16 {
     let params = app.params_in_use();
-    let beams = params.beam_width.get().min(params.n_candidates());
+    let beams = params.beam_width().get().min(params.n_candidates());
     let lines = match (app.phase(), app.look().sort) {
-        (Phase::Finished, _) => app.board().len(),
+        // Who walks the tree looks at one round after the other: nothing jumps then either.
+        (Phase::Finished, _) if app.look().focus != Pane::Tree => app.board().len(),
         (_, Sort::Score) => params.n_candidates() + 1,
         (_, Sort::Beam) => params.n_candidates() + beams,
     };
@@ -72,7 +73,7 @@ fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>
     }
     // At the end nothing moves any more: then the best is what there is to see.
     let ending = app.trace().ending().map(|ending| ending.best.id);
-    let wanted = app.look().selected.or(ending);
+    let wanted = app.sight().selected.or(ending);
     let at = lines
         .iter()
         .position(|line| id(line) == wanted && wanted.is_some());
@@ -140,18 +141,18 @@ impl Columns {
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
-fn title(app: &App, round: &RoundTrace, columns: &Columns, theme: &Theme) -> Parts<'static> {
+fn title(app: &App, round: &Round, columns: &Columns, theme: &Theme) -> Parts<'static> {
     let of = header::rounds_expected(&round.params).max(round.number);
-    let looks_back = app.look().round.is_some();
+    let back = looks_back(app);
     let mut parts = Vec::new();
     // Where there is little room, the first line of the screen says which round runs.
-    if columns.roomy || looks_back {
-        parts.push(vec![Span::raw(format!("round {}/{of}  ", round.number))]);
+    if columns.roomy || back.is_some() {
+        let name = app.name_of(round);
+        parts.push(vec![Span::raw(format!("round {name}/{of}  "))]);
     }
-    if looks_back {
-        parts.push(vec![Span::styled("looking back  ", theme.accent)]);
-    }
-    parts.push(vec![stage(round, theme)]);
+    let back = back.map(|back| vec![Span::styled(format!("{back}  "), theme.accent)]);
+    parts.extend(back);
+    parts.push(vec![stage(app, round, theme)]);
     parts.extend(remarks(app, round, theme).map(|remark| vec![Span::raw("  "), remark]));
     if !columns.roomy {
         let heading = format!("  log-ratio, bar ±{}, text", columns.scale);
@@ -160,9 +161,17 @@ fn title(app: &App, round: &RoundTrace, columns: &Columns, theme: &Theme) -> Par
     parts
 }
 
+/// Where the user looks, if not at the latest round.
+fn looks_back(app: &App) -> Option<&'static str> {
+    Some(match app.leads_to_head(app.sight().node?) {
+        true => "looking back",
+        false => "a branch that was left",
+    })
+}
+
 /// What is not always so: the order, another pair, scores that length explains.
-fn remarks(app: &App, round: &RoundTrace, theme: &Theme) -> impl Iterator<Item = Span<'static>> {
-    let change = SearchTrace::change(round).map(|(old, new)| {
+fn remarks(app: &App, round: &Round, theme: &Theme) -> impl Iterator<Item = Span<'static>> {
+    let change = round.change().map(|(old, new)| {
         let change = format!("new pair {old:+.2} → {new:+.2}");
         Span::styled(change, theme.accent)
     });
@@ -174,7 +183,7 @@ fn remarks(app: &App, round: &RoundTrace, theme: &Theme) -> impl Iterator<Item =
     change.into_iter().chain(length).chain(order)
 }
 
-fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
+fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
     let n = round.ids().count();
     match &round.cut {
         Some(cut) => {
@@ -188,8 +197,8 @@ fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
             )
         }
         None if !round.is_scored() => {
-            let l = round.params.chunk_len;
-            let grown = round.grown;
+            let l = round.params.chunk_len();
+            let grown = app.trace().grown();
             Span::styled(
                 format!("{n} candidates grow: token {grown} of {l}"),
                 theme.muted,
@@ -201,12 +210,12 @@ fn stage(round: &RoundTrace, theme: &Theme) -> Span<'static> {
 
 /// What the cut ranks by, where it is not the log-ratio itself.
 fn ranked_by(params: &SearchParams) -> String {
-    let what = match params.ranking {
+    let what = match params.ranking() {
         Ranking::Sum => "",
         Ranking::PerToken => " a token",
         Ranking::Chunk => " by this chunk",
     };
-    match params.weight.get() {
+    match params.weight().get() {
         1.0 => what.to_owned(),
         weight => format!("{what} × {weight}"),
     }
@@ -214,7 +223,7 @@ fn ranked_by(params: &SearchParams) -> String {
 
 /// Whether the cut ranks by something else than what other columns show.
 fn has_key(params: &SearchParams) -> bool {
-    params.ranking == Ranking::PerToken || params.weight.get() != 1.0
+    params.ranking() == Ranking::PerToken || params.weight().get() != 1.0
 }
 
 fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &Theme) {
@@ -256,10 +265,10 @@ fn draw_line(
         Line::Cut(line) => cut_spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
-    if id(line).is_some() && id(line) == app.look().reference {
+    if id(line).is_some() && id(line) == app.sight().reference {
         draw::line(buf, area, at, vec![Span::styled("◇", theme.accent)]);
     }
-    if id(line).is_some() && id(line) == app.look().selected {
+    if id(line).is_some() && id(line) == app.sight().selected {
         draw::line(buf, area, at, vec![Span::styled("▸", theme.accent)]);
         draw::tint(buf, area, at, theme.selected);
     }
@@ -267,12 +276,12 @@ fn draw_line(
 
 fn head_spans(head: &Head<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
     let room = columns.text + columns.bar + 20;
-    match head.id {
+    match head.text {
         None => vec![Span::styled(" from the prompt", theme.muted)],
-        Some(_) => vec![
+        Some(whole) => vec![
             Span::styled(format!(" beam {:<3}", head.beam), theme.muted),
             head_score(head, theme),
-            Span::styled(text::tail(&text::clean(head.text), room), theme.muted),
+            Span::styled(text::tail_of(whole, 0..whole.len(), room), theme.muted),
         ],
     }
 }
@@ -318,6 +327,7 @@ fn hand(row: &Row<'_>) -> String {
 /// A mark as a sign.
 pub fn sign(mark: Option<Mark>) -> String {
     match mark {
+        Some(Mark::Take) => "»".to_owned(),
         Some(Mark::Pin) => "◆".to_owned(),
         Some(Mark::Kill) => "†".to_owned(),
         Some(Mark::Boost(nats)) => format!("{nats:+}"),
@@ -398,9 +408,9 @@ fn row_bar(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>
 
 /// The end of the parent's text in a fixed width, so that nothing shifts while the chunk grows.
 fn row_text(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
-    let before = text::tail(&text::clean(row.before), columns.context);
+    let before = text::tail_of(row.text, 0..row.chunk_at, columns.context);
     let room = columns.text.saturating_sub(text::width(&before));
-    let chunk = text::tail(&text::clean(row.chunk), room);
+    let chunk = text::tail_of(row.text, row.chunk_at..row.text.len(), room);
     vec![
         Span::styled(before, theme.faint),
         Span::styled(chunk, style(row, theme)),

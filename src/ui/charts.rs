@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::{draw, header, text};
 use crate::app::stats::{self, STRONG};
 use crate::app::{App, Pane};
-use crate::search::{RoundTrace, SearchTrace};
+use crate::search::{Round, SearchTrace};
 
 /// Lines that the plot keeps; what is more goes to at most three notes below it.
 const PLOT: u16 = 7;
@@ -24,7 +24,8 @@ const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 /// The plot of rounds, and below it a line each for spread, distribution and length.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let mut legend = "by round: ┃ kept  ● their mean  │ pruned  ╌ cut".to_owned();
-    if app.trace().rounds().iter().any(|round| round.era > 0) {
+    let rounds = app.trace().rounds();
+    if rounds.windows(2).any(|pair| pair[0].pair != pair[1].pair) {
         legend.push_str("  ┊ new pair");
     }
     let details = vec![vec![Span::styled(legend, theme.muted)]];
@@ -97,7 +98,7 @@ fn plot(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         let column = Rect::new(x, area.y, step, area.height);
         draw_round(buf, column, &axis, round, theme);
         let before = rounds.get((skip + i).wrapping_sub(1));
-        if before.is_some_and(|before| before.era != round.era) {
+        if before.is_some_and(|before| before.pair != round.pair) {
             draw_change(buf, column, theme);
         }
     }
@@ -128,7 +129,7 @@ fn scale(buf: &mut Buffer, area: Rect, axis: &Axis, theme: &Theme) {
     draw::line(buf, zero, row, vec![Span::styled(line, theme.faint)]);
 }
 
-fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &RoundTrace, theme: &Theme) {
+fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &Round, theme: &Theme) {
     let middle = Rect {
         x: column.x + column.width / 2,
         width: 1,
@@ -157,7 +158,7 @@ fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &RoundTrace, t
 }
 
 /// The round's number under the middle of its column, if it fits.
-fn number(round: &RoundTrace, width: u16) -> String {
+fn number(round: &Round, width: u16) -> String {
     let number = round.number.to_string();
     let width = usize::from(width);
     match number.len() <= width {
@@ -184,7 +185,7 @@ fn spread(trace: &SearchTrace, theme: &Theme) -> Vec<Span<'static>> {
     let spreads: Vec<f64> = trace
         .rounds()
         .iter()
-        .filter_map(RoundTrace::spread)
+        .filter_map(|round| round.spread())
         .collect();
     let latest = spreads
         .last()

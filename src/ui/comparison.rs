@@ -6,11 +6,11 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::response::{BOTH, Told, beside, body, wrapped};
+use super::summary::{BOTH, Summary, beside, body, wrapped};
 use super::theme::{Depth, Theme};
 use super::{draw, text};
-use crate::app::board::split;
 use crate::app::{App, Unguided};
+use crate::search::Text;
 
 /// Lines of the table: where the texts part, headings, both, their difference.
 const TABLE: u16 = 5;
@@ -18,13 +18,13 @@ const TABLE: u16 = 5;
 /// Cells of the table's first column.
 const NAME: usize = 20;
 
-/// Lines the comparison would fill at `width`.
-pub fn height_wanted(app: &App, unguided: &Unguided, width: u16) -> usize {
+/// Lines the comparison would fill at `width`; of more than `most`, at least so many.
+pub fn height_wanted(app: &App, unguided: &Unguided, width: u16, most: u16) -> usize {
     let both = Both::of(app, unguided);
     let theme = Theme::new(Depth::None, false);
     let [guided, other] = match width >= BOTH {
-        true => both.heights(app, (width - 2) / 2, &theme),
-        false => both.heights(app, width, &theme),
+        true => both.heights(app, (width - 2) / 2, most, &theme),
+        false => both.heights(app, width, most, &theme),
     };
     let texts = match width >= BOTH {
         true => guided.max(other),
@@ -40,11 +40,12 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, unguided: &Unguided, them
     let [texts, table] = Layout::vertical(rows).areas(area);
     let places = match area.width >= BOTH {
         true => beside(texts),
-        false => above(texts, both.heights(app, area.width, theme)),
+        false => above(texts, both.heights(app, area.width, area.height, theme)),
     };
-    for (place, told) in places.into_iter().zip([&both.guided, &both.unguided]) {
-        draw::rule(buf, place, 0, title(told, theme), theme);
-        let pieces = pieces(app, told, both.shared, theme);
+    for (place, summary) in places.into_iter().zip([&both.guided, &both.unguided]) {
+        draw::rule(buf, place, 0, title(summary, theme), theme);
+        let cells = usize::from(place.width) * usize::from(place.height);
+        let pieces = pieces(app, summary, both.shared, cells, theme);
         body(buf, draw::below(place, 1), &pieces, false);
     }
     both.render_table(buf, table, theme);
@@ -60,8 +61,8 @@ fn above(area: Rect, [guided, other]: [usize; 2]) -> [Rect; 2] {
 
 /// The two responses.
 struct Both<'a> {
-    guided: Told<'a>,
-    unguided: Told<'a>,
+    guided: Summary<'a>,
+    unguided: Summary<'a>,
     /// How much they have in common from the first word on, in bytes and in words.
     shared: usize,
     n_words: usize,
@@ -69,9 +70,9 @@ struct Both<'a> {
 
 impl<'a> Both<'a> {
     fn of(app: &'a App, unguided: &'a Unguided) -> Self {
-        let (guided, unguided) = (Told::guided(app), Told::unguided(unguided));
-        let texts = (guided.text.unwrap_or(""), unguided.text.unwrap_or(""));
-        let shared = shared(texts.0, texts.1);
+        let (guided, unguided) = (Summary::guided(app), Summary::unguided(unguided));
+        let texts = guided.text.zip(unguided.text);
+        let shared = texts.map(|(a, b)| shared(a, b)).unwrap_or_default();
         Self {
             shared: shared.len(),
             n_words: shared.split_whitespace().count(),
@@ -80,10 +81,11 @@ impl<'a> Both<'a> {
         }
     }
 
-    /// Lines that either would fill, its title included.
-    fn heights(&self, app: &App, width: u16, theme: &Theme) -> [usize; 2] {
-        [&self.guided, &self.unguided].map(|told| {
-            let pieces = pieces(app, told, self.shared, theme);
+    /// Lines that either would fill, its title included; of more than `most`, at least so many.
+    fn heights(&self, app: &App, width: u16, most: u16, theme: &Theme) -> [usize; 2] {
+        let cells = usize::from(width) * usize::from(most);
+        [&self.guided, &self.unguided].map(|summary| {
+            let pieces = pieces(app, summary, self.shared, cells, theme);
             wrapped(&pieces, width).len() + 1
         })
     }
@@ -122,27 +124,34 @@ impl<'a> Both<'a> {
 }
 
 /// What both begin with, in whole words.
-fn shared<'a>(a: &'a str, b: &str) -> &'a str {
-    let (same, _) = split(b, a);
-    if a == b {
-        return a;
+fn shared(a: &Text, b: &Text) -> String {
+    let mut same = a.between(0, a.leaves(b));
+    if a != b {
+        same.truncate(same.rfind(char::is_whitespace).unwrap_or(0));
     }
-    let end = same.rfind(char::is_whitespace).unwrap_or(0);
-    &same[..end]
+    same
 }
 
-fn title(told: &Told<'_>, theme: &Theme) -> Vec<Span<'static>> {
-    let mut title = vec![Span::styled(format!("  {}", told.name), theme.title)];
-    if told.finished {
+fn title(summary: &Summary<'_>, theme: &Theme) -> Vec<Span<'static>> {
+    let mut title = vec![Span::styled(format!("  {}", summary.name), theme.title)];
+    if summary.finished {
         title.push(Span::styled(" ■", theme.finished));
     }
     title
 }
 
-/// The prompt, what both texts begin with, the word they part at, and the rest.
-fn pieces(app: &App, told: &Told<'_>, shared: usize, theme: &Theme) -> Vec<(String, Style)> {
-    let text = told.text.unwrap_or("");
-    let (same, own) = text.split_at_checked(shared).unwrap_or((text, ""));
+/// The prompt, what both texts begin with, the word they part at, and the rest, as far as `cells`
+/// show it.
+fn pieces(
+    app: &App,
+    summary: &Summary<'_>,
+    shared: usize,
+    cells: usize,
+    theme: &Theme,
+) -> Vec<(String, Style)> {
+    let text = summary.text.map(|text| text::beginning(text, cells));
+    let text = text.unwrap_or_default();
+    let (same, own) = text.split_at_checked(shared).unwrap_or((&text, ""));
     let start = own.len() - own.trim_start().len();
     let end = own[start..].find(char::is_whitespace);
     let (space, own) = own.split_at(start);
@@ -166,12 +175,12 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(told: &Told<'_>) -> Self {
+    fn of(summary: &Summary<'_>) -> Self {
         Self {
-            log_ratio: told.log_ratio.map(text::hundredths),
-            judge: told.judge.map(text::hundredths),
-            strong: told.strong.map(text::hundredths),
-            n_tokens: isize::try_from(told.n_tokens).unwrap_or(isize::MAX),
+            log_ratio: summary.log_ratio.map(text::hundredths),
+            judge: summary.judge.map(text::hundredths),
+            strong: summary.strong.map(text::hundredths),
+            n_tokens: isize::try_from(summary.n_tokens).unwrap_or(isize::MAX),
         }
     }
 
@@ -210,9 +219,13 @@ mod tests {
 
     #[test]
     fn texts_share_whole_words() {
-        assert_eq!(shared(" a good film", " a good plot"), " a good");
-        assert_eq!(shared(" a good film", " a good films"), " a good");
-        assert_eq!(shared(" a film", " the film"), "");
-        assert_eq!(shared(" a film", " a film"), " a film");
+        for (a, b, both) in [
+            (" a good film", " a good plot", " a good"),
+            (" a good film", " a good films", " a good"),
+            (" a film", " the film", ""),
+            (" a film", " a film", " a film"),
+        ] {
+            assert_eq!(shared(&Text::from(a), &Text::from(b)), both);
+        }
     }
 }

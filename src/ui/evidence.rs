@@ -5,11 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::terms::{by_the_same, parts, shown};
 use super::theme::Theme;
-use super::{draw, likeliest, text, token_table};
+use super::{branches, draw, likeliest, text, token_table};
 use crate::app::board::label;
 use crate::app::{Action, App, Context, Pane};
-use crate::search::{CandidateTrace, HypothesisId, LogRatio, TokenTerm};
+use crate::search::{CandidateTrace, Hypothesis, HypothesisId, LogRatio};
 
 /// The strip of tinted tokens, and below it the table where there is room.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
@@ -30,7 +31,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         None => growing(buf, body, app, subject, theme),
         Some(hypothesis) => {
             let scale = scale(app, subject);
-            let used = strip(buf, body, app, &hypothesis.score, scale, theme);
+            let used = match branches::other(app) {
+                Some(other) => branches::render(buf, body, app, [subject, other], scale, theme),
+                None => strip(buf, body, app, hypothesis.score(), scale, theme),
+            };
             let body = match app.evidence() {
                 Some(evidence) => likeliest::render(buf, body, app, evidence, theme),
                 None => body,
@@ -64,11 +68,21 @@ fn title(app: &App, subject: &CandidateTrace, room: usize, theme: &Theme) -> Vec
 }
 
 fn named(app: &App, subject: &CandidateTrace, fate: &str, theme: &Theme) -> Vec<Span<'static>> {
-    let (what, _) = told(app, subject);
+    let (what, _) = headed(app, subject);
     vec![
         Span::raw(what),
         Span::styled(format!("  {fate}  "), theme.muted),
+        Span::styled(by_another(app, subject), theme.accent),
     ]
+}
+
+/// `by PAIR  ` where the terms are of another pair than the one in use.
+fn by_another(app: &App, subject: &CandidateTrace) -> String {
+    let pair = subject.hypothesis.as_ref().and_then(|h| h.scored_by());
+    let other = pair.filter(|pair| pair.as_str() != app.pair_in_use());
+    other.map_or_else(String::new, |pair| {
+        format!("by {}  ", text::clean(pair.as_str()))
+    })
 }
 
 /// `log-ratio +4.32`, and what it is the difference of, or compared with.
@@ -80,23 +94,24 @@ fn score(
     let Some(hypothesis) = &subject.hypothesis else {
         return (Vec::new(), Vec::new());
     };
-    let value = hypothesis.score.value();
+    let value = hypothesis.score().value();
     let start = vec![
         Span::styled("log-ratio ", theme.muted),
         Span::styled(text::signed(Some(value), 0), theme.signed(value)),
     ];
     let rest = match app.reference() {
-        Some(other) => comparison(app, value, other, theme),
-        None => vec![Span::styled(equation(&hypothesis.score), theme.muted)],
+        Some(other) => comparison(app, hypothesis, other, theme),
+        None => vec![Span::styled(equation(hypothesis.score()), theme.muted)],
     };
     (start, rest)
 }
 
 /// Why the candidate is in detail, and its fate.
-pub fn told(app: &App, subject: &CandidateTrace) -> (String, String) {
+pub fn headed(app: &App, subject: &CandidateTrace) -> (String, String) {
     let id = subject.slot.id;
-    let name =
-        label(app.trace(), app.shown_round(), id).filter(|_| app.look().selected == Some(id));
+    let is_chosen = app.sight().selected == Some(id);
+    let round = app.round_of(id).filter(|_| is_chosen);
+    let name = round.and_then(|round| label(app.trace(), round, id));
     let what = name.unwrap_or_else(|| "best so far".to_owned());
     (what, fate(app, subject))
 }
@@ -104,13 +119,21 @@ pub fn told(app: &App, subject: &CandidateTrace) -> (String, String) {
 /// When the candidate was sampled and what became of it.
 fn fate(app: &App, subject: &CandidateTrace) -> String {
     let id = subject.slot.id;
-    let rounds = app.trace().rounds();
+    let branch = app.branch();
+    let is_in = branch.iter().any(|round| round.holds(id));
+    let rounds = if is_in {
+        branch
+    } else {
+        app.round_of(id).into_iter().collect()
+    };
     let pruned = rounds.iter().find(|round| round.pruned().contains(&id));
     let kept = rounds.iter().find(|round| round.kept().contains(&id));
-    match (pruned, kept) {
-        (Some(round), _) => format!("✗ in round {}", round.number),
-        (None, Some(round)) => format!("✓ in round {}", round.number),
-        (None, None) => format!("· of round {}", subject.round),
+    let holds = rounds.iter().find(|round| round.holds(id));
+    match (pruned, kept, holds) {
+        (Some(round), ..) => format!("✗ in round {}", app.name_of(round)),
+        (None, Some(round), _) => format!("✓ in round {}", app.name_of(round)),
+        (None, None, Some(round)) => format!("· of round {}", app.name_of(round)),
+        (None, None, None) => format!("· of round {}", subject.round),
     }
 }
 
@@ -120,33 +143,50 @@ fn equation(score: &LogRatio) -> String {
     format!(" = tuned {tuned:.2} − untuned {untuned:.2}")
 }
 
-/// Tuned and untuned as shown beside the log-ratio. All three rounded for themselves, they would
-/// contradict each other in the last digit as often as not; so the untuned one is what is missing,
-/// at most a hundredth from its own rounding.
-pub fn parts(score: &LogRatio) -> (f64, f64) {
-    let tuned = text::hundredths(score.tuned());
-    (tuned, tuned - text::hundredths(score.value()))
-}
-
-/// ` is +1.20 against the +3.12 of 1.1`, after the log-ratio; the difference is that of the numbers shown.
-fn comparison(app: &App, value: f64, other: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
+/// ` is +1.20 against the +3.12 of 1.1`, after the log-ratio; the difference is that of the numbers
+/// shown. Scores of two pairs do not compare.
+fn comparison(
+    app: &App,
+    own: &Hypothesis,
+    other: &CandidateTrace,
+    theme: &Theme,
+) -> Vec<Span<'static>> {
     let note = |text: String| Span::styled(text, theme.muted);
     let number = |value: f64| Span::styled(text::signed(Some(value), 0), theme.signed(value));
-    let base = other.score.unwrap_or(0.0);
-    let name = label(app.trace(), app.shown_round(), other.slot.id).unwrap_or_default();
+    let name = compared(app, other);
+    let Some(base) = by_the_same(own, other) else {
+        return vec![note(format!(", {name} is scored by another pair"))];
+    };
+    let base = base.value();
     vec![
         note(" is ".into()),
-        number(text::hundredths(value) - text::hundredths(base)),
+        number(text::hundredths(own.score().value()) - text::hundredths(base)),
         note(" against the ".into()),
         number(base),
         note(format!(" of {name}")),
     ]
 }
 
+/// What the candidate compared with is called.
+fn compared(app: &App, other: &CandidateTrace) -> String {
+    let id = other.slot.id;
+    match branches::other(app) {
+        Some(_) => branches::name(app, id),
+        None => {
+            let round = app.round_of(id);
+            let name = round.and_then(|round| label(app.trace(), round, id));
+            name.unwrap_or_default()
+        }
+    }
+}
+
 fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, theme: &Theme) {
     let pieces = [
         (text::clean(app.prompt()), theme.muted),
-        (text::clean(&subject.text), theme.text),
+        (
+            text::clean(&text::beginning(&subject.text, cells(area))),
+            theme.text,
+        ),
     ];
     let key = app.keymap().label(Context::Main, Action::ToCut);
     let note = format!("Its terms are known when its chunk is complete: {key} goes on to the cut.");
@@ -159,17 +199,13 @@ fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, th
 
 /// The largest difference by magnitude among the candidates of the same round.
 fn scale(app: &App, subject: &CandidateTrace) -> f64 {
-    let rounds = app.trace().rounds();
     let id = subject.slot.id;
-    let round = rounds
-        .iter()
-        .rev()
-        .find(|round| round.ids().any(|other| other == id));
+    let round = app.round_of(id);
     let siblings: Vec<HypothesisId> = round.map_or(vec![id], |round| round.ids().collect());
     let largest = siblings
         .into_iter()
         .filter_map(|id| app.trace().candidate(id)?.hypothesis.as_ref())
-        .flat_map(|hypothesis| hypothesis.score.terms.iter())
+        .flat_map(|hypothesis| hypothesis.score().terms())
         .map(|term| term.delta().abs())
         .fold(0.0, f64::max);
     if largest > 0.0 { largest } else { 1.0 }
@@ -184,11 +220,15 @@ fn strip(
     scale: f64,
     theme: &Theme,
 ) -> u16 {
-    let mut pieces = prompt(app, score, theme);
+    let first = first_in_strip(score.len(), cells(area));
+    let mut pieces = match first {
+        0 => prompt(app, score, theme),
+        _ => Vec::new(),
+    };
     let focused = app.look().focus == Pane::Evidence;
-    for (i, term) in score.terms.iter().enumerate() {
+    for (i, term) in (first..).zip(score.terms_since(first)) {
         let style = theme.tint(term.delta() / scale);
-        let style = match focused && i == app.look().token {
+        let style = match focused && i == app.sight().token {
             true => style.patch(theme.selected).underlined(),
             false => style,
         };
@@ -209,11 +249,22 @@ fn strip(
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
+/// The first of `n` tokens that may be seen where the end of them is shown in `cells`; the same for
+/// as long as possible, so that lines do not break anew with every token.
+fn first_in_strip(n: usize, cells: usize) -> usize {
+    let step = cells.max(1);
+    (n / step).saturating_sub(1) * step
+}
+
+fn cells(area: Rect) -> usize {
+    usize::from(area.width) * usize::from(area.height)
+}
+
 /// The prompt as far as no term covers it; its last weak token, which the response joins on to,
 /// is underlined once known.
 fn prompt(app: &App, score: &LogRatio, theme: &Theme) -> Vec<(String, Style)> {
     let is_merged = app.evidence().is_some_and(|e| e.seams.merged > 0);
-    let first = score.terms.first().filter(|_| is_merged);
+    let first = score.term(0).filter(|_| is_merged);
     let prompt = first.map_or(app.prompt(), |term| uncovered(app.prompt(), &term.piece));
     let join = app.evidence().and_then(|evidence| evidence.joins.last());
     let split = join.and_then(|join| Some((prompt.strip_suffix(&**join)?, &**join)));
@@ -229,14 +280,6 @@ fn uncovered<'a>(prompt: &'a str, piece: &str) -> &'a str {
     let mut ends = prompt.char_indices().map(|(at, _)| at);
     let cut = ends.find(|at| piece.starts_with(&prompt[*at..]));
     &prompt[..cut.unwrap_or(prompt.len())]
-}
-
-/// A token as text; one that has no text, such as the end of sequence, by its number.
-pub fn shown(term: &TokenTerm) -> String {
-    match text::clean(&term.piece) {
-        piece if piece.is_empty() => format!("⟨{}⟩", term.id),
-        piece => piece,
-    }
 }
 
 #[cfg(test)]

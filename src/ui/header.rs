@@ -65,8 +65,8 @@ fn round(app: &App) -> String {
 
 /// How many rounds fill the token budget.
 pub fn rounds_expected(params: &SearchParams) -> usize {
-    let n = params.max_new_tokens.get();
-    match params.chunk_len.get() {
+    let n = params.max_new_tokens().get();
+    match params.chunk_len().get() {
         0 => 1,
         l => n.div_ceil(l),
     }
@@ -89,11 +89,11 @@ fn machine(app: &App) -> Vec<String> {
     parts.push(text::clean(&models.device));
     // What is not as usual stands among the settings, which are never cut.
     let usual = SearchParams::default();
-    if params.seed == usual.seed {
-        parts.push(format!("seed {}", params.seed));
+    if params.seed() == usual.seed() {
+        parts.push(format!("seed {}", params.seed()));
     }
-    if params.rules == usual.rules {
-        parts.push(format!("rules {}", params.rules));
+    if params.rules() == usual.rules() {
+        parts.push(format!("rules {}", params.rules()));
     }
     if speeds.weak_tokens_per_s > 0.0 {
         parts.push(format!("scored {} tok/s", count(speeds.weak_tokens_per_s)));

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::overlay::{centered, inside, window};
 use super::theme::Theme;
+use super::window::{centered, inside, window};
 use super::{draw, text};
 use crate::app::help::{SIGNS, SIGNS_TITLE};
 use crate::app::{Action, App, Context, Group};

@@ -24,7 +24,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
         ..area
     };
     let here = draw::below(area, above.height);
-    let at = app.look().token;
+    let at = app.sight().token;
     let heading = match (at, evidence.joins.last()) {
         (0, Some(join)) => format!(
             "instead of token 1 after {:?}, raw probabilities:",

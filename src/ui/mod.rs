@@ -18,6 +18,7 @@
 mod ascii;
 mod bar;
 mod board;
+mod branches;
 mod charts;
 mod comparison;
 mod draw;
@@ -31,11 +32,14 @@ mod runs;
 mod screen;
 mod settings;
 mod status;
+mod summary;
+mod terms;
 mod text;
 mod theme;
 mod token_table;
 mod tour;
 mod tree;
+mod window;
 mod xray;
 mod xray_facts;
 
@@ -62,7 +66,7 @@ pub fn render(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
     }
     status::render(buf, screen.status, app, theme);
     status::render_hints(buf, screen.hints, app, theme);
-    let cursor = overlay::render(buf, area, app, theme);
+    let cursor = overlay::render(buf, area, screen.response.y, app, theme);
     if app.look().ascii {
         ascii::reduce(frame.buffer_mut());
     }

@@ -2,16 +2,22 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Clear, Widget};
+use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
+use super::window::{centered, inside, view, width_of, window};
 use super::{draw, help, text, tour};
 use crate::app::{App, Editor, Menu, Overlay, Target};
 
-/// Draws what is open; where the cursor stands, if text is being typed.
-pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<Position> {
+/// Draws what is open, cards from line `below` on; where the cursor stands, if text is being typed.
+pub fn render(
+    buf: &mut Buffer,
+    area: Rect,
+    below: u16,
+    app: &App,
+    theme: &Theme,
+) -> Option<Position> {
     match app.overlay() {
         Overlay::None => None,
         Overlay::Prompt(editor) => {
@@ -35,7 +41,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<
             None
         }
         Overlay::Tour(card) => {
-            tour::render(buf, area, app, *card, theme);
+            tour::render(buf, area, below, *card, theme);
             None
         }
     }
@@ -58,58 +64,6 @@ pub fn hit(app: &App, area: Rect, at: Position) -> Target {
         true => Target::MenuItem(item),
         false => Target::Nothing,
     }
-}
-
-/// A fringe of the screen below that is narrower than this beside a window is but noise.
-const FRINGE: u16 = 3;
-
-/// The width of a window that wants `wanted` cells: all of the screen where little would be left.
-fn width_of(area: Rect, wanted: u16) -> u16 {
-    match area.width < wanted.saturating_add(2 * FRINGE) {
-        true => area.width,
-        false => wanted,
-    }
-}
-
-/// `width` × `height` in the middle of `area`, or as much of it as there is.
-pub fn centered(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width_of(area, width), height.min(area.height));
-    Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    }
-}
-
-pub fn inside(area: Rect) -> Rect {
-    Block::bordered().inner(area)
-}
-
-/// A cleared box with a title, what can be done at its foot, and how much of it is out of view;
-/// what is inside its border.
-pub fn window(
-    buf: &mut Buffer,
-    area: Rect,
-    title: &str,
-    foot: &str,
-    more: &str,
-    theme: &Theme,
-) -> Rect {
-    let area = area.intersection(buf.area);
-    Clear.render(area, buf);
-    let mut block = Block::bordered()
-        .border_type(BorderType::Rounded)
-        .border_style(theme.accent)
-        .title(Span::styled(format!(" {title} "), theme.title))
-        .title_bottom(Span::styled(foot.to_owned(), theme.muted));
-    if !more.is_empty() {
-        let more = Span::styled(format!(" {more} "), theme.accent);
-        block = block.title_bottom(Line::from(more).right_aligned());
-    }
-    let inner = block.inner(area);
-    block.render(area, buf);
-    inner
 }
 
 fn render_editor(
@@ -168,14 +122,6 @@ fn fill(rows: &mut Vec<String>, text: &str, max: usize) {
             row.push_str(&shown);
         }
     }
-}
-
-/// The first of `n` lines in view inside a window at `place`, below `above` other lines, so that
-/// line `at` is in view; and how many are out of it.
-pub fn view(place: Rect, above: u16, at: usize, n: usize) -> (usize, String) {
-    let height = usize::from(draw::below(inside(place), above).height);
-    let first = draw::scroll(at, n, height);
-    (first, text::more(first, n.saturating_sub(first + height)))
 }
 
 fn menu_area(area: Rect) -> Rect {

@@ -1,34 +1,28 @@
 //! The prompt and the best response so far, and beside it what the strong model says unguided.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
-use ratatui::text::Span;
+use ratatui::layout::Rect;
 
-use super::draw::Parts;
+use super::comparison;
+use super::summary::{BOTH, Summary, beside};
 use super::theme::Theme;
-use super::{comparison, draw, text};
-use crate::app::{App, Phase, Unguided};
-use crate::search::Hypothesis;
+use crate::app::App;
 
-/// The width from which guided and unguided response stand side by side.
-pub const BOTH: u16 = 116;
-
-/// Lines the panel would fill at `width`.
-pub fn height_wanted(app: &App, width: u16) -> usize {
+/// Lines the panel would fill at `width`; of more than `most`, at least so many.
+pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
     let Some(unguided) = app.unguided() else {
-        return Told::guided(app).height(app, width);
+        return Summary::guided(app).height(app, width, most);
     };
     if is_comparison(app) {
-        return comparison::height_wanted(app, unguided, width);
+        return comparison::height_wanted(app, unguided, width, most);
     }
     match width >= BOTH {
         true => {
             let half = width / 2;
-            let guided = Told::guided(app).height(app, half);
-            guided.max(Told::unguided(unguided).height(app, half))
+            let guided = Summary::guided(app).height(app, half, most);
+            guided.max(Summary::unguided(unguided).height(app, half, most))
         }
-        false => Told::guided(app).height(app, width),
+        false => Summary::guided(app).height(app, width, most),
     }
 }
 
@@ -39,7 +33,7 @@ pub fn is_comparison(app: &App) -> bool {
 
 /// The guided response; beside it the unguided one, where there is room or they are compared.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let guided = Told::guided(app);
+    let guided = Summary::guided(app);
     match app.unguided() {
         Some(unguided) if is_comparison(app) => {
             comparison::render(buf, area, app, unguided, theme);
@@ -47,152 +41,8 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         Some(unguided) if area.width >= BOTH => {
             let [left, right] = beside(area);
             guided.render(buf, left, app, theme);
-            Told::unguided(unguided).render(buf, right, app, theme);
+            Summary::unguided(unguided).render(buf, right, app, theme);
         }
         _ => guided.render(buf, area, app, theme),
-    }
-}
-
-/// The places of two responses side by side.
-pub fn beside(area: Rect) -> [Rect; 2] {
-    let columns = [Constraint::Fill(1), Constraint::Fill(1)];
-    Layout::horizontal(columns).spacing(2).areas(area)
-}
-
-/// What is told of a response.
-pub struct Told<'a> {
-    pub name: &'static str,
-    /// The name where there is little room.
-    short: &'static str,
-    pub text: Option<&'a str>,
-    pub log_ratio: Option<f64>,
-    pub judge: Option<f64>,
-    /// The strong model's log-probability per token.
-    pub strong: Option<f64>,
-    pub n_tokens: usize,
-    pub finished: bool,
-    /// Whether it is its end that matters, where it outgrows its place.
-    grows: bool,
-}
-
-impl<'a> Told<'a> {
-    /// The best response so far.
-    pub fn guided(app: &'a App) -> Self {
-        let best = app.trace().best();
-        let hypothesis = best.and_then(|best| best.hypothesis.as_deref());
-        Self {
-            name: match app.phase() {
-                Phase::Finished => "best response",
-                _ => "best so far",
-            },
-            short: "best",
-            text: best.map(|best| best.text.as_str()),
-            log_ratio: best.and_then(|best| best.score),
-            judge: best.and_then(|best| app.judge_of(best.slot.id)),
-            strong: hypothesis.and_then(Hypothesis::log_prob_per_token),
-            n_tokens: best.map_or(0, |best| best.n_tokens),
-            finished: hypothesis.is_some_and(Hypothesis::is_finished),
-            grows: true,
-        }
-    }
-
-    pub fn unguided(unguided: &'a Unguided) -> Self {
-        let response = &unguided.response;
-        Self {
-            name: "unguided",
-            short: "unguided",
-            text: Some(&response.text),
-            log_ratio: Some(response.score.value()),
-            judge: Some(unguided.judge),
-            strong: response.log_prob_per_token(),
-            n_tokens: response.tokens.len(),
-            finished: response.is_finished(),
-            grows: false,
-        }
-    }
-
-    fn height(&self, app: &App, width: u16) -> usize {
-        let pieces = pieces(app, self.text, Style::new(), Style::new());
-        wrapped(&pieces, width).len() + 1
-    }
-
-    fn render(&self, buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-        draw::rule(buf, area, 0, self.title(area.width, theme), theme);
-        let pieces = pieces(app, self.text, theme.muted, theme.title);
-        body(buf, draw::below(area, 1), &pieces, self.grows);
-    }
-
-    /// The fullest wording that has room; of the shortest, what has.
-    fn title(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
-        let room = usize::from(width);
-        let wordings = [
-            self.parts(self.name, "independent judge", "  ", theme),
-            self.parts(self.name, "judge", "  ", theme),
-        ];
-        let fits = |parts: &Parts<'_>| draw::width(&parts.concat()) < room;
-        let shortest = || self.parts(self.short, "judge", " ", theme);
-        let parts = wordings.into_iter().find(fits).unwrap_or_else(shortest);
-        draw::fitting(parts, room)
-    }
-
-    /// The name, whether it is finished, and every number with what it is; `gap` between them.
-    fn parts(
-        &self,
-        name: &'static str,
-        judge: &'static str,
-        gap: &'static str,
-        theme: &Theme,
-    ) -> Parts<'static> {
-        let note = |text: String| Span::styled(text, theme.muted);
-        let numbered = |what: &str, value: Option<f64>| {
-            let style = value.map_or(theme.muted, |value| theme.signed(value));
-            let number = Span::styled(text::signed(value, 0), style);
-            vec![note(format!("{gap}{what} ")), number]
-        };
-        let mut parts = vec![vec![Span::raw(gap), Span::styled(name, theme.title)]];
-        if self.finished {
-            parts.push(vec![Span::styled(" ■", theme.finished)]);
-        }
-        if self.text.is_none() {
-            parts.push(vec![note("  the prompt, nothing chosen yet".to_owned())]);
-            return parts;
-        }
-        parts.push(numbered("log-ratio", self.log_ratio));
-        parts.extend(self.judge.map(|value| numbered(judge, Some(value))));
-        let strong = self
-            .strong
-            .map(|strong| format!("{gap}strong {strong:.2}/token"));
-        parts.extend(strong.map(|text| vec![note(text)]));
-        parts.push(vec![note(format!("{gap}{} tokens", self.n_tokens))]);
-        parts
-    }
-}
-
-/// Prompt and response, clean.
-fn pieces(app: &App, response: Option<&str>, prompt: Style, own: Style) -> Vec<(String, Style)> {
-    let mut pieces = vec![(text::clean(app.prompt()), prompt)];
-    pieces.extend(response.map(|response| (text::clean(response), own)));
-    pieces
-}
-
-/// Lines with one column of margin either side.
-pub fn wrapped(pieces: &[(String, Style)], width: u16) -> Vec<Vec<Span<'static>>> {
-    text::wrap(pieces, usize::from(width.saturating_sub(2)))
-}
-
-/// A text that outgrows its place shows its end if it grows there, else its beginning; a mark in
-/// the margin says that it is not whole.
-pub fn body(buf: &mut Buffer, area: Rect, pieces: &[(String, Style)], grows: bool) {
-    let lines = wrapped(pieces, area.width);
-    let beyond = lines.len().saturating_sub(usize::from(area.height));
-    let skip = if grows { beyond } else { 0 };
-    let inner = draw::margins(area);
-    for (row, line) in lines.into_iter().skip(skip).enumerate() {
-        draw::line(buf, inner, row, line);
-    }
-    match beyond {
-        0 => {}
-        _ if grows => draw::began_before(buf, area),
-        _ => draw::goes_on(buf, area),
     }
 }

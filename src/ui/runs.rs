@@ -68,10 +68,10 @@ fn spans(
     theme: &Theme,
 ) -> Vec<Span<'static>> {
     let sizes = [
-        course(run, |p| p.beam_width),
-        course(run, |p| p.successors),
-        course(run, |p| p.chunk_len),
-        course(run, |p| p.max_new_tokens),
+        course(run, |p| p.beam_width()),
+        course(run, |p| p.successors()),
+        course(run, |p| p.chunk_len()),
+        course(run, |p| p.max_new_tokens()),
     ];
     let mark = if is_best { "●" } else { " " };
     let style = if is_best { theme.title } else { theme.text };
@@ -79,8 +79,8 @@ fn spans(
         "{mark}{:>3}  {} {:>4} {:>4}  {} ",
         run.run.0,
         text::pad(&sizes.join(","), SIZES),
-        course(run, |p| p.sampling.temperature()),
-        course(run, |p| p.seed),
+        course(run, |p| p.sampling().temperature()),
+        course(run, |p| p.seed()),
         text::pad(&text::clean(&run.pairs.join("→")), pair),
     );
     let numbers = format!(" {:>6} {:>8}  ", run.n_tokens, run.cost);

@@ -73,7 +73,7 @@ fn response_height(app: &App, area: Rect) -> u16 {
         Phase::Finished => area.height / 3,
         _ => least,
     };
-    let wanted = response::height_wanted(app, area.width);
+    let wanted = response::height_wanted(app, area.width, most);
     let wanted = u16::try_from(wanted).unwrap_or(u16::MAX);
     wanted.min(most).max(least)
 }
@@ -195,10 +195,10 @@ pub fn hit(app: &App, area: Rect, x: u16, y: u16) -> Target {
         return Target::Nothing;
     };
     let row = usize::from(y - area.y);
-    let candidate = match pane {
-        Pane::Board => board::candidate_at(app, *area, row),
-        Pane::Tree => tree::candidate_at(app, *area, row),
+    let found = match pane {
+        Pane::Board => board::candidate_at(app, *area, row).map(Target::Candidate),
+        Pane::Tree => tree::spot_at(app, *area, row).map(Target::Spot),
         _ => None,
     };
-    candidate.map_or(Target::Pane(*pane), Target::Candidate)
+    found.unwrap_or(Target::Pane(*pane))
 }

@@ -19,7 +19,7 @@ const LEAST_NAME: usize = 12;
 
 /// Lines that it takes to show every value that matters.
 pub fn height_wanted(app: &App, width: u16) -> u16 {
-    let all = settings(app, width);
+    let all = dials(app, width);
     let mut shown = Shown::of(&all, app);
     match shown.fit(width, 1, Shown::give_up_words) {
         Some(_) => 1,
@@ -30,7 +30,7 @@ pub fn height_wanted(app: &App, width: u16) -> u16 {
 /// Every setting with its value, `4→6` while a change is pending, and its keys; named in full
 /// where that fits. No item is cut: what has no room is left out whole.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let all = settings(app, area.width);
+    let all = dials(app, area.width);
     let mut shown = Shown::of(&all, app);
     let most = usize::from(area.height).max(1);
     let words_fit = shown.fit(area.width, most, Shown::give_up_words).is_some();
@@ -44,7 +44,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 }
 
 /// A setting on screen: a name, its value, what it will be, the keys.
-struct Setting {
+struct Dial {
     long: &'static str,
     short: &'static str,
     used: String,
@@ -60,7 +60,7 @@ struct Setting {
 
 /// A setting as far as it is shown.
 struct Item<'a> {
-    setting: &'a Setting,
+    dial: &'a Dial,
     keys: String,
 }
 
@@ -72,12 +72,12 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// Everything.
-    fn of(all: &'a [Setting], app: &App) -> Self {
+    fn of(all: &'a [Dial], app: &App) -> Self {
         let label = |action: &Action| app.keymap().label(Context::Main, *action);
-        let item = |setting: &'a Setting| {
-            let keys: Vec<String> = setting.keys.iter().map(label).collect();
+        let item = |dial: &'a Dial| {
+            let keys: Vec<String> = dial.keys.iter().map(label).collect();
             let keys = keys.join("/");
-            Item { setting, keys }
+            Item { dial, keys }
         };
         Self {
             items: all.iter().map(item).collect(),
@@ -107,21 +107,21 @@ impl<'a> Shown<'a> {
         if std::mem::take(&mut self.long) {
             return true;
         }
-        let is_minor = |item: &Item<'_>| item.setting.minor && item.setting.usual;
+        let is_minor = |item: &Item<'_>| item.dial.minor && item.dial.usual;
         if self.remove_last(is_minor) {
             return true;
         }
         [true, false].into_iter().any(|usual| {
             let mut items = self.items.iter_mut().rev();
-            let found = items.find(|i| !i.keys.is_empty() && i.setting.usual == usual);
+            let found = items.find(|i| !i.keys.is_empty() && i.dial.usual == usual);
             found.map(|item| item.keys.clear()).is_some()
         })
     }
 
     /// Whole settings: those as usual before those changed, and these before those pending.
     fn give_up_value(&mut self) -> bool {
-        self.remove_last(|item| item.setting.usual)
-            || self.remove_last(|item| !item.setting.pending)
+        self.remove_last(|item| item.dial.usual)
+            || self.remove_last(|item| !item.dial.pending)
             || self.items.pop().is_some()
     }
 
@@ -147,14 +147,14 @@ impl<'a> Shown<'a> {
 
 impl Item<'_> {
     fn spans(&self, long: bool, theme: &Theme) -> Vec<Span<'static>> {
-        let setting = self.setting;
-        let name = if long { setting.long } else { setting.short };
+        let dial = self.dial;
+        let name = if long { dial.long } else { dial.short };
         let mut spans = vec![Span::styled(format!(" {name} "), theme.muted)];
-        match setting.pending {
-            false => spans.push(Span::styled(setting.used.clone(), theme.title)),
+        match dial.pending {
+            false => spans.push(Span::styled(dial.used.clone(), theme.title)),
             true => spans.extend([
-                Span::raw(setting.used.clone()),
-                Span::styled(format!("→{}", setting.wanted), theme.accent),
+                Span::raw(dial.used.clone()),
+                Span::styled(format!("→{}", dial.wanted), theme.accent),
             ]),
         }
         if !self.keys.is_empty() {
@@ -165,28 +165,28 @@ impl Item<'_> {
 }
 
 /// All settings, in the order in which they keep their places on screen.
-fn settings(app: &App, width: u16) -> Vec<Setting> {
+fn dials(app: &App, width: u16) -> Vec<Dial> {
     let mut all = sizes(app);
     all.extend([pair(app, usize::from(width)), pace(app)]);
-    all.extend(minor(app).map(|setting| Setting {
+    all.extend(minor(app).map(|dial| Dial {
         minor: true,
-        ..setting
+        ..dial
     }));
     // As usual they stand in the first line.
     let rare = rare(app).into_iter();
-    all.extend(rare.filter(|setting| !setting.usual));
+    all.extend(rare.filter(|dial| !dial.usual));
     all
 }
 
-fn sizes(app: &App) -> Vec<Setting> {
+fn sizes(app: &App) -> Vec<Dial> {
     use Action as A;
-    let w = of(app, ("beam width W", "W"), |p| p.beam_width.to_string());
-    let k = of(app, ("successors K", "K"), |p| p.successors.to_string());
-    let l = of(app, ("chunk length L", "L"), |p| p.chunk_len.to_string());
+    let w = of(app, ("beam width W", "W"), |p| p.beam_width().to_string());
+    let k = of(app, ("successors K", "K"), |p| p.successors().to_string());
+    let l = of(app, ("chunk length L", "L"), |p| p.chunk_len().to_string());
     let t = of(app, ("temperature", "T"), |p| {
-        p.sampling.temperature().to_string()
+        p.sampling().temperature().to_string()
     });
-    let n = of(app, ("tokens n", "n"), |p| p.max_new_tokens.to_string());
+    let n = of(app, ("tokens n", "n"), |p| p.max_new_tokens().to_string());
     vec![
         w.by([A::NarrowerBeam, A::WiderBeam]),
         k.by([A::FewerSuccessors, A::MoreSuccessors]),
@@ -196,12 +196,16 @@ fn sizes(app: &App) -> Vec<Setting> {
     ]
 }
 
-fn minor(app: &App) -> [Setting; 4] {
+fn minor(app: &App) -> [Dial; 4] {
     use Action as A;
-    let top_k = of(app, ("top-k", "top-k"), |p| p.sampling.top_k().to_string());
-    let top_p = of(app, ("top-p", "top-p"), |p| p.sampling.top_p().to_string());
-    let ranking = of(app, ("ranking", "by"), |p| p.ranking.to_string());
-    let weight = of(app, ("weight", "weight"), |p| p.weight.get().to_string());
+    let top_k = of(app, ("top-k", "top-k"), |p| {
+        p.sampling().top_k().to_string()
+    });
+    let top_p = of(app, ("top-p", "top-p"), |p| {
+        p.sampling().top_p().to_string()
+    });
+    let ranking = of(app, ("ranking", "by"), |p| p.ranking().to_string());
+    let weight = of(app, ("weight", "weight"), |p| p.weight().get().to_string());
     [
         top_k.by([A::LowerTopK, A::RaiseTopK]),
         top_p.by([A::LowerTopP, A::RaiseTopP]),
@@ -210,9 +214,9 @@ fn minor(app: &App) -> [Setting; 4] {
     ]
 }
 
-fn rare(app: &App) -> [Setting; 2] {
-    let seed = of(app, ("seed", "seed"), |p| p.seed.to_string());
-    let rules = of(app, ("rules", "rules"), |p| p.rules.to_string());
+fn rare(app: &App) -> [Dial; 2] {
+    let seed = of(app, ("seed", "seed"), |p| p.seed().to_string());
+    let rules = of(app, ("rules", "rules"), |p| p.rules().to_string());
     [seed.by([Action::NewSeed]), rules]
 }
 
@@ -221,11 +225,11 @@ fn of(
     app: &App,
     (long, short): (&'static str, &'static str),
     read: impl Fn(&SearchParams) -> String,
-) -> Setting {
+) -> Dial {
     let used = read(app.params_in_use());
-    let wanted = read(&app.settings().params);
+    let wanted = read(&app.wanted().params);
     let usual = read(&SearchParams::default());
-    Setting {
+    Dial {
         long,
         short,
         pending: used != wanted,
@@ -237,15 +241,15 @@ fn of(
     }
 }
 
-impl Setting {
+impl Dial {
     fn by(self, keys: impl Into<Vec<Action>>) -> Self {
         let keys = keys.into();
         Self { keys, ..self }
     }
 }
 
-fn pair(app: &App, width: usize) -> Setting {
-    let wanted = &app.settings().pair;
+fn pair(app: &App, width: usize) -> Dial {
+    let wanted = &app.wanted().pair;
     let used = match app.pair_in_use() {
         "" => wanted,
         pair => pair,
@@ -253,7 +257,7 @@ fn pair(app: &App, width: usize) -> Setting {
     let first = app.models().and_then(|models| models.pairs.first());
     let usual = first.map_or(used, |pair| pair.name.as_str());
     let room = (width / 4).max(LEAST_NAME);
-    Setting {
+    Dial {
         long: "weak pair",
         short: "pair",
         used: pair_name(used, room),
@@ -277,14 +281,14 @@ fn pair_name(name: &str, room: usize) -> String {
 }
 
 /// The pace is obeyed at once, so it is never pending.
-fn pace(app: &App) -> Setting {
+fn pace(app: &App) -> Dial {
     let text = |pace| {
         let text = pace_text(pace).replace("/round", "");
         text.replace(" speed", "")
     };
-    let pace = text(app.settings().pace);
+    let pace = text(app.wanted().pace);
     let usual = pace == text(Options::default().pace);
-    Setting {
+    Dial {
         long: "pace",
         short: "pace",
         used: pace.clone(),

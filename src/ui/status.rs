@@ -8,7 +8,7 @@ use ratatui::text::Span;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::{Action, App, Context, Phase};
-use crate::search::{Cut, Ranking, RoundTrace};
+use crate::search::{Cut, Ranking, Round};
 
 /// Lines for what has to be read to its end, an error above all.
 const MOST: usize = 3;
@@ -78,19 +78,19 @@ fn story(app: &App) -> String {
 }
 
 /// Who is kept, and by what.
-fn chosen(round: &RoundTrace, cut: &Cut) -> String {
+fn chosen(round: &Round, cut: &Cut) -> String {
     let (kept, all) = (cut.kept.len(), cut.kept.len() + cut.pruned.len());
     if cut.pruned.is_empty() {
         return "Nothing to choose from: all are kept (✓).".to_owned();
     }
-    let by = match (round.params.weight.get(), round.params.ranking) {
+    let by = match (round.params.weight().get(), round.params.ranking()) {
         (0.0, _) => return format!("With weight 0 the first {kept} of {all} are kept (✓)."),
         (weight, _) if weight < 0.0 => "likes least",
         (_, Ranking::Sum) => "likes best",
         (_, Ranking::PerToken) => "likes best for each token",
         (_, Ranking::Chunk) => "likes best by their last chunks",
     };
-    let hand = if cut.marks.is_empty() {
+    let hand = if round.marks.is_empty() {
         ""
     } else {
         ", your hand included"
@@ -100,7 +100,7 @@ fn chosen(round: &RoundTrace, cut: &Cut) -> String {
     )
 }
 
-fn growing(round: &RoundTrace) -> String {
+fn growing(round: &Round) -> String {
     let mut parents: Vec<_> = round.slots.iter().map(|slot| slot.parent).collect();
     parents.sort();
     parents.dedup();

@@ -1,10 +1,14 @@
 //! Text that is safe and measured. Model text is untrusted: whatever it holds, no control
 //! character reaches the terminal, and every line is as wide as it claims.
 
+use std::ops::Range;
+
 use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::search::Text;
 
 /// More characters than this in one cell are a prank, not writing.
 const MAX_GRAPHEME_CHARS: usize = 6;
@@ -118,6 +122,47 @@ pub fn tail(text: &str, max: usize) -> String {
         0 => String::new(),
         _ => format!("…{}", &text[from..]),
     }
+}
+
+/// At least so many bytes of writing are looked at for each cell that it may fill: less than what
+/// a prank takes, more than any script.
+const BYTES: usize = 8;
+
+/// The end of these bytes of `text`, clean, cut to `max` cells. However long it is, no more of it
+/// is looked at than that takes.
+#[must_use]
+pub fn tail_of(text: &Text, bytes: Range<usize>, max: usize) -> String {
+    let start = bytes.end.saturating_sub(BYTES * (max + 1)).max(bytes.start);
+    let shown = clean(&text.between(start, bytes.end));
+    match start > bytes.start && width(&shown) <= max && max > 0 {
+        true => format!("…{}", tail(&shown, max - 1).trim_start_matches('…')),
+        false => tail(&shown, max),
+    }
+}
+
+/// The beginning of these bytes of `text`, in the same way.
+#[must_use]
+pub fn head_of(text: &Text, bytes: Range<usize>, max: usize) -> String {
+    let end = (bytes.start + BYTES * (max + 1)).min(bytes.end);
+    let shown = clean(&text.between(bytes.start, end));
+    match end < bytes.end && width(&shown) <= max && max > 0 {
+        true => format!("{}…", head(&shown, max - 1).trim_end_matches('…')),
+        false => head(&shown, max),
+    }
+}
+
+/// The beginning of a text, as much as may be seen in `cells`.
+#[must_use]
+pub fn beginning(text: &Text, cells: usize) -> String {
+    text.between(0, BYTES * cells)
+}
+
+/// The end of a text, at least as much as may be seen in `cells`. While the text grows it begins at
+/// the same place for as long as possible, so that lines do not break anew with every token.
+#[must_use]
+pub fn ending(text: &Text, cells: usize) -> String {
+    let step = BYTES * cells.max(1);
+    text.since((text.len() / step).saturating_sub(1) * step)
 }
 
 fn take<'a>(graphemes: impl Iterator<Item = &'a str>, mut left: usize) -> String {
@@ -401,5 +446,25 @@ mod tests {
             }
             prop_assert_eq!(told, quoted);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_long_text_is_told_as_the_whole_would_be() {
+        for whole in [
+            "short",
+            &"a long text goes on. ".repeat(40),
+            &"日本語".repeat(90),
+        ] {
+            let text = Text::from(whole);
+            for max in [0, 1, 7, 30] {
+                let all = 0..text.len();
+                assert_eq!(tail_of(&text, all.clone(), max), tail(&clean(whole), max));
+                assert_eq!(head_of(&text, all, max), head(&clean(whole), max));
+            }
+        }
+        // However little of it is seen, it is told that there is more.
+        let unseen = Text::from("\r".repeat(500));
+        assert_eq!(tail_of(&unseen, 0..500, 5), "…");
+        assert_eq!(head_of(&unseen, 0..500, 5), "…");
     }
 }

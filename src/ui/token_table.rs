@@ -5,11 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::evidence::{parts, shown};
+use super::terms::{by_the_same, parts, shown};
 use super::theme::Theme;
 use super::{bar, draw, text};
 use crate::app::{App, Pane};
-use crate::search::{Hypothesis, LogRatio, TokenTerm};
+use crate::search::{Hypothesis, LogRatio, Rope, TokenTerm};
 
 /// Cells of the widest bar.
 const BAR: usize = 13;
@@ -36,20 +36,20 @@ pub fn render(
         return;
     }
     let table = Table::of(app, hypothesis, scale, usize::from(area.width));
-    let score = &hypothesis.score;
+    let score = hypothesis.score();
     draw::line(buf, area, 0, table.headings(theme));
     let rows = usize::from(area.height) - 2;
-    let cursor = app.look().token.min(score.terms.len().saturating_sub(1));
-    let first = draw::scroll(cursor, score.terms.len(), rows);
-    for row in 0..rows.min(score.terms.len()) {
+    let cursor = app.sight().token.min(score.len().saturating_sub(1));
+    let first = draw::scroll(cursor, score.len(), rows);
+    for (row, term) in score.terms_since(first).take(rows).enumerate() {
         let i = first + row;
-        draw::line(buf, area, row + 1, table.row(i, theme));
+        draw::line(buf, area, row + 1, table.row(i, term, theme));
         if i == cursor && app.look().focus == Pane::Evidence {
             draw::tint(buf, area, row + 1, theme.selected);
         }
     }
-    let last = rows.min(score.terms.len()) + 1;
-    let below = score.terms.len().saturating_sub(first + rows);
+    let last = rows.min(score.len()) + 1;
+    let below = score.len().saturating_sub(first + rows);
     let more = text::more(first, below);
     draw::line(buf, area, last, table.total(&more, theme));
 }
@@ -57,12 +57,10 @@ pub fn render(
 /// What the lines are made of.
 struct Table<'a> {
     score: &'a LogRatio,
-    /// Sums of the differences up to and with each token.
-    sums: Vec<f64>,
     /// The strong model's raw log-probabilities, where its tokens are the weak pair's.
-    strong: Option<&'a [f64]>,
-    /// The score compared with, and its sums.
-    other: Option<(&'a LogRatio, Vec<f64>)>,
+    strong: Option<&'a Rope<f64>>,
+    /// The score compared with, by the same pair.
+    other: Option<&'a LogRatio>,
     scale: f64,
     /// Whether ids and raw log-probabilities have room.
     raw: bool,
@@ -71,7 +69,8 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn of(app: &'a App, hypothesis: &'a Hypothesis, scale: f64, width: usize) -> Self {
-        let other = app.reference().and_then(|other| other.hypothesis.as_ref());
+        let other = app.reference();
+        let other = other.and_then(|other| by_the_same(hypothesis, other));
         let needed = ALWAYS + if other.is_some() { COMPARED } else { 0 };
         let raw = width >= needed + RAW || other.is_none();
         let left = width.saturating_sub(needed + if raw { RAW } else { 0 });
@@ -79,10 +78,9 @@ impl<'a> Table<'a> {
             raw,
             // Odd, so that zero has a cell of its own.
             bar: if left < 5 { 0 } else { (left.min(BAR) - 1) | 1 },
-            score: &hypothesis.score,
-            sums: sums(&hypothesis.score),
+            score: hypothesis.score(),
             strong: strong(hypothesis),
-            other: other.map(|other| (&other.score, sums(&other.score))),
+            other,
             scale,
         }
     }
@@ -115,10 +113,7 @@ impl<'a> Table<'a> {
         vec![Span::styled(heading, theme.faint)]
     }
 
-    fn row(&self, i: usize, theme: &Theme) -> Vec<Span<'static>> {
-        let Some(term) = self.score.terms.get(i) else {
-            return Vec::new();
-        };
+    fn row(&self, i: usize, term: &TokenTerm, theme: &Theme) -> Vec<Span<'static>> {
         let delta = term.delta();
         let id = if self.raw {
             format!("{:>6} ", term.id)
@@ -142,7 +137,7 @@ impl<'a> Table<'a> {
             spans.extend(bar);
         }
         spans.push(Span::styled(
-            text::signed(self.sums.get(i).copied(), 8),
+            text::signed(Some(self.score.value_at(i + 1)), 8),
             theme.muted,
         ));
         spans.extend(self.compared(i, theme));
@@ -169,14 +164,15 @@ impl<'a> Table<'a> {
 
     /// The other candidate's token at the same place, and how far ahead of it this one is.
     fn compared(&self, i: usize, theme: &Theme) -> Vec<Span<'static>> {
-        let Some((other, sums)) = &self.other else {
+        let Some(other) = self.other else {
             return Vec::new();
         };
-        let ahead = self.sums.get(i).zip(sums.get(i)).map(|(a, b)| a - b);
-        let Some(term) = other.terms.get(i) else {
+        let Some(term) = other.term(i) else {
             return vec![Span::styled("  │", theme.faint)];
         };
-        let is_same = self.score.terms.get(i).is_some_and(|own| own.id == term.id);
+        let sum = other.value_at(i + 1);
+        let ahead = self.score.value_at(i + 1) - sum;
+        let is_same = self.score.term(i).is_some_and(|own| own.id == term.id);
         let style = if is_same { theme.faint } else { theme.text };
         vec![
             Span::styled("  │ ", theme.faint),
@@ -185,8 +181,8 @@ impl<'a> Table<'a> {
                 text::signed(Some(term.delta()), 7),
                 theme.signed(term.delta()),
             ),
-            Span::styled(text::signed(sums.get(i).copied(), 8), theme.muted),
-            Span::styled(text::signed(ahead, 8), theme.signed(ahead.unwrap_or(0.0))),
+            Span::styled(text::signed(Some(sum), 8), theme.muted),
+            Span::styled(text::signed(Some(ahead), 8), theme.signed(ahead)),
         ]
     }
 
@@ -216,18 +212,10 @@ impl<'a> Table<'a> {
     }
 }
 
-fn sums(score: &LogRatio) -> Vec<f64> {
-    let add = |sum: &mut f64, term: &TokenTerm| {
-        *sum += term.delta();
-        Some(*sum)
-    };
-    score.terms.iter().scan(0.0, add).collect()
-}
-
 /// The strong model's log-probabilities, if they belong to the same tokens as the terms.
-fn strong(hypothesis: &Hypothesis) -> Option<&[f64]> {
-    let ids = hypothesis.score.terms.iter().map(|term| term.id);
+fn strong(hypothesis: &Hypothesis) -> Option<&Rope<f64>> {
+    let ids = hypothesis.score().terms().map(|term| term.id);
     let is_same = ids.eq(hypothesis.tokens.iter().copied());
-    (is_same && hypothesis.log_probs.len() == hypothesis.tokens.len())
-        .then_some(hypothesis.log_probs.as_slice())
+    let is_known = hypothesis.log_probs.len() == hypothesis.tokens.len();
+    (is_same && is_known).then_some(&hypothesis.log_probs)
 }

@@ -5,11 +5,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::overlay::window;
-use super::screen::Screen;
 use super::theme::Theme;
+use super::window::window;
 use super::{draw, text};
-use crate::app::App;
 
 /// The width of a card where there is more; a narrow screen gives all it has.
 const WIDTH: u16 = 64;
@@ -34,7 +32,8 @@ const CARDS: [(&str, &str); 3] = [
     ),
 ];
 
-pub fn render(buf: &mut Buffer, area: Rect, app: &App, card: usize, theme: &Theme) {
+/// Card number `card`, from line `y` on.
+pub fn render(buf: &mut Buffer, area: Rect, y: u16, card: usize, theme: &Theme) {
     let Some((title, body)) = CARDS.get(card) else {
         return;
     };
@@ -45,10 +44,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, card: usize, theme: &Them
     let body = [((*body).to_owned(), theme.text)];
     let lines = text::wrap(&body, usize::from(width).saturating_sub(4));
     let height = u16::try_from(lines.len()).unwrap_or(0) + 2;
-    let (x, y) = (
-        area.right().saturating_sub(width),
-        Screen::of(app, area).response.y,
-    );
+    let x = area.right().saturating_sub(width);
     let place = Rect::new(x, y, width, height).intersection(area);
     let foot = " enter: next, esc: no more cards ";
     let inner = window(buf, place, title, foot, "", theme);

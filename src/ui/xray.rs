@@ -9,14 +9,12 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
-use super::xray_facts::facts;
+use super::xray_facts::{Line, facts};
 use super::{draw, evidence, text};
 use crate::app::xray::sees_the_same;
 use crate::app::{App, Pane};
 use crate::message::{PromptView, Xray};
 use crate::search::TokenId;
-
-pub type Line = Vec<Span<'static>>;
 
 /// From this width on, views and facts may stand side by side.
 const BESIDE: u16 = 100;
@@ -53,7 +51,7 @@ fn candidate(app: &App, theme: &Theme) -> Line {
     let Some(subject) = app.subject() else {
         return Vec::new();
     };
-    let (what, fate) = evidence::told(app, subject);
+    let (what, fate) = evidence::headed(app, subject);
     vec![
         Span::raw(what),
         Span::styled(format!("  {fate}"), theme.muted),
@@ -133,7 +131,7 @@ impl Sheet {
     fn scrolled(mut self, app: &App) -> Self {
         let most = self.views.len().saturating_sub(self.height());
         let last = (app.xray_places() - 1).max(1);
-        self.first = (app.look().xray.min(last) * most).div_ceil(last);
+        self.first = (app.sight().xray.min(last) * most).div_ceil(last);
         self
     }
 

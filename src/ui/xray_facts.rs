@@ -4,22 +4,24 @@ use ratatui::text::Span;
 
 use super::text;
 use super::theme::Theme;
-use super::xray::Line;
 use crate::app::{App, End};
 use crate::message::{Scoring, Seams, Vocabularies, Xray};
 use crate::search::Rules;
 
+/// A line of the X-ray.
+pub type Line = Vec<Span<'static>>;
+
 /// What is to be thought of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum Verdict {
     Fine,
     Care,
     /// Not known.
     Open,
 }
 
-/// A sentence with its mark.
-type Fact = (Mark, String);
+/// A sentence with its verdict.
+type Fact = (Verdict, String);
 
 /// The facts as lines of at most `width` cells.
 pub fn facts(app: &App, xray: &Xray, width: usize, theme: &Theme) -> Vec<Line> {
@@ -28,10 +30,10 @@ pub fn facts(app: &App, xray: &Xray, width: usize, theme: &Theme) -> Vec<Line> {
         (Some(seams), Some(end)) => facts.extend([
             join(xray, seams),
             accepted(xray.scoring, seams),
-            ending(end, app.params_in_use().rules),
+            ending(end, app.params_in_use().rules()),
         ]),
         _ => facts.push((
-            Mark::Open,
+            Verdict::Open,
             "pause, or select a candidate: its join and its end are told then".to_owned(),
         )),
     }
@@ -39,12 +41,12 @@ pub fn facts(app: &App, xray: &Xray, width: usize, theme: &Theme) -> Vec<Line> {
     lines.collect()
 }
 
-/// The mark, and the sentence beside it.
-fn lines((mark, sentence): &Fact, width: usize, theme: &Theme) -> Vec<Line> {
-    let (sign, style) = match mark {
-        Mark::Fine => ("✓ ", theme.kept),
-        Mark::Care => ("! ", theme.accent),
-        Mark::Open => ("· ", theme.muted),
+/// The verdict's sign, and the sentence beside it.
+fn lines((verdict, sentence): &Fact, width: usize, theme: &Theme) -> Vec<Line> {
+    let (sign, style) = match verdict {
+        Verdict::Fine => ("✓ ", theme.kept),
+        Verdict::Care => ("! ", theme.accent),
+        Verdict::Open => ("· ", theme.muted),
     };
     let words = [(sentence.clone(), theme.text)];
     let mut lines = text::wrap(&words, width.saturating_sub(2));
@@ -64,11 +66,11 @@ fn vocabularies(found: &Vocabularies) -> Fact {
     } = found;
     match same {
         true => (
-            Mark::Fine,
+            Verdict::Fine,
             format!("vocabularies: the same {strong} tokens"),
         ),
         false => (
-            Mark::Care,
+            Verdict::Care,
             format!("vocabularies: strong {strong}, pair {pair}; {differing} differ"),
         ),
     }
@@ -76,13 +78,16 @@ fn vocabularies(found: &Vocabularies) -> Fact {
 
 fn scoring(xray: &Xray) -> Fact {
     match (xray.scoring, xray.vocabularies.same) {
-        (Scoring::Ids, _) => (Mark::Fine, "scored: the sampled ids as they are".to_owned()),
+        (Scoring::Ids, _) => (
+            Verdict::Fine,
+            "scored: the sampled ids as they are".to_owned(),
+        ),
         (Scoring::Text, false) => (
-            Mark::Care,
+            Verdict::Care,
             "scored: the text, in the pair's own tokens".to_owned(),
         ),
         (Scoring::Text, true) => (
-            Mark::Care,
+            Verdict::Care,
             "scored: the text, as the rules `reference` want it".to_owned(),
         ),
     }
@@ -92,15 +97,15 @@ fn join(xray: &Xray, seams: &Seams) -> Fact {
     let (n, all) = (seams.merged, xray.tuned.tokens.len());
     match (xray.scoring, n) {
         (_, 0) => (
-            Mark::Fine,
+            Verdict::Fine,
             "join: no token spans prompt and response".to_owned(),
         ),
         (Scoring::Ids, _) => (
-            Mark::Fine,
+            Verdict::Fine,
             "join: no token spans it; in a joint text, one would".to_owned(),
         ),
         (Scoring::Text, _) => (
-            Mark::Care,
+            Verdict::Care,
             format!("join: a token spans it: {n} of {all} prompt tokens gave way"),
         ),
     }
@@ -112,47 +117,49 @@ fn accepted(scoring: Scoring, seams: &Seams) -> Fact {
     } = seams;
     match (scoring, accepted, changed) {
         (_, 0, _) => (
-            Mark::Fine,
+            Verdict::Fine,
             "accepted text: none before this chunk".to_owned(),
         ),
         (Scoring::Ids, n, _) => (
-            Mark::Fine,
+            Verdict::Fine,
             format!("accepted text: its {n} ids stay as they are"),
         ),
         (Scoring::Text, n, 0) => (
-            Mark::Fine,
+            Verdict::Fine,
             format!("accepted text: none of its {n} tokens changed"),
         ),
         (Scoring::Text, n, changed) => (
-            Mark::Care,
+            Verdict::Care,
             format!("accepted text: {changed} of its {n} tokens changed, scored anew"),
         ),
     }
 }
 
 fn ending(end: End, rules: Rules) -> Fact {
-    let (mark, told) = match (end, rules) {
-        (End::Finished, _) => (Mark::Fine, "the response is finished"),
-        (End::InCharacter, Rules::Fixed) => {
-            (Mark::Care, "inside a character, whose bytes are held back")
-        }
-        (End::InCharacter, Rules::Reference) => {
-            (Mark::Care, "inside a character, which is read as \u{fffd}")
-        }
-        (End::BetweenWords, _) => (Mark::Fine, "outside of any word"),
-        (End::Open, _) => (Mark::Open, "maybe inside a word: nothing follows it"),
+    let (verdict, what) = match (end, rules) {
+        (End::Finished, _) => (Verdict::Fine, "the response is finished"),
+        (End::InCharacter, Rules::Fixed) => (
+            Verdict::Care,
+            "inside a character, whose bytes are held back",
+        ),
+        (End::InCharacter, Rules::Reference) => (
+            Verdict::Care,
+            "inside a character, which is read as \u{fffd}",
+        ),
+        (End::BetweenWords, _) => (Verdict::Fine, "outside of any word"),
+        (End::Open, _) => (Verdict::Open, "maybe inside a word: nothing follows it"),
         (End::GoesOn { within: 0, n }, _) => {
             return (
-                Mark::Fine,
+                Verdict::Fine,
                 format!("end: of a word: none of {n} successors goes on in it"),
             );
         }
         (End::GoesOn { within, n }, _) => {
             return (
-                Mark::Care,
+                Verdict::Care,
                 format!("end: inside a word: {within} of {n} successors go on in it"),
             );
         }
     };
-    (mark, format!("end: {told}"))
+    (verdict, format!("end: {what}"))
 }

@@ -1,106 +1,348 @@
-//! A search under way, with the models' state that belongs to it.
+//! A run: how far it is to go, at which pace, and what is told of it.
 
-use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::twin::Twin;
-use super::watcher::{Clock, Watcher};
-use crate::guide::{PairScorer, Setting, StrongSampler};
-use crate::message::{RunId, RunRequest, Speeds};
-use crate::search::{ChunkBeamSearch, SearchError, Status};
+use super::Worker;
+use super::floor::{Floor, Pairing};
+use super::outbox::Gone;
+use crate::message::{Live, RunId, RunRequest, Speeds, Update, Xray};
+use crate::search::{
+    ChunkBeamSearch, Entry, Hypothesis, HypothesisId, Motion, PairId, Progress, SearchError,
+};
+use std::sync::Arc;
 
-/// A search under way (or finished and still on screen).
-pub(super) struct Run {
-    pub request: RunRequest,
-    pub setting: Setting,
-    pub search: ChunkBeamSearch,
-    pub sampler: StrongSampler,
-    pub scorer: PairScorer,
-    /// How many rounds to go before standing still; `None` runs on.
-    pub rounds_left: Option<usize>,
-    /// The round to come stops before its cut.
-    pub holds: bool,
-    pub pair_wanted: Option<String>,
-    pub done: bool,
-    pub clock: Clock,
-    /// The same search unguided; `None` once it is told or could not be.
-    pub twin: Option<Twin>,
+/// How far a run goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drive {
+    /// On and on.
+    Free,
+    /// To the end of the round.
+    Round,
+    /// To the next cut, and waits before it; a round that waits for its cut already gets it first.
+    ToCut { cuts_first: bool },
+    /// Nowhere: not even what grows goes on.
+    Stand,
 }
 
-impl Run {
-    pub fn id(&self) -> RunId {
-        self.request.run
-    }
+/// A search under way, or finished and still on screen.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub request: RunRequest,
+    pub lanes: Pairing,
+    pub drive: Drive,
+    /// Nothing is to be done before this.
+    due: Instant,
+    clock: Clock,
+    /// Tokens that the chunks of the round have grown by.
+    n_grown: usize,
+    /// What the reader has been told: whether the run stands.
+    pub told_standing: bool,
+    /// The pair that was in use before the one that is wanted: to go back to.
+    pub pair_before: Option<PairId>,
+    /// What the models see of the prompt, under the pair last asked about.
+    pub xray: Option<(PairId, Arc<Xray>)>,
+    has_failed: bool,
+}
 
-    /// Whether there is unguided text to sample yet: as much as the run has, so that the two
-    /// compare.
-    pub fn twin_lags(&self) -> bool {
-        let cancelled = self.request.cancel.is_cancelled();
-        let twin = self.twin.as_ref();
-        !cancelled && twin.is_some_and(|twin| twin.is_behind(&self.search))
-    }
-
-    pub fn moves(&self) -> bool {
-        !self.done && self.rounds_left != Some(0)
-    }
-
-    pub fn speeds(&self) -> Speeds {
-        let seconds = self.clock.busy.as_secs_f64();
-        let rate = |n: u64| {
-            if seconds > 0.0 {
-                n as f64 / seconds
-            } else {
-                0.0
-            }
-        };
-        Speeds {
-            strong_tokens_per_s: rate(self.sampler.n_sampled()),
-            weak_tokens_per_s: rate(self.scorer.n_scored()),
-            round_s: self.clock.round.as_secs_f64(),
-        }
-    }
+/// Time spent computing, waits left out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    /// Of all passes.
+    busy: Duration,
+    /// Of the round under way.
+    now: Duration,
+    /// Of the last complete round.
+    round: Duration,
+    /// What the models had done when the run began.
+    from: (u64, u64),
 }
 
 /// A round that is over within two frames is seen complete or not at all.
 const UNSEEN: Duration = Duration::from_millis(33);
 
-/// How often chunks are scored while they grow: after every token where there is time to spare,
-/// else as often as costs little, and not at all where nobody could see it.
-fn scoring_rhythm(run: &Run) -> Option<NonZeroUsize> {
-    let round = run.clock.round;
-    let has_time = run.rounds_left.is_some() || run.request.pace > round * 2;
-    match has_time {
-        true => Some(NonZeroUsize::MIN),
-        false if round > UNSEEN || round.is_zero() => Some(run.setting.scoring_rhythm()),
-        false => None,
+impl Run {
+    pub fn new(request: RunRequest, from: (u64, u64)) -> Self {
+        Self {
+            lanes: Pairing::of(request.run),
+            drive: match request.paused {
+                true => Drive::Stand,
+                false => Drive::Free,
+            },
+            due: Instant::now(),
+            clock: Clock {
+                from,
+                ..Clock::default()
+            },
+            n_grown: 0,
+            told_standing: request.paused,
+            pair_before: None,
+            xray: None,
+            has_failed: false,
+            request,
+        }
+    }
+
+    pub fn id(&self) -> RunId {
+        self.request.run
+    }
+
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whatever was waited for, something has come that is to be done at once.
+    pub fn hurry(&mut self) {
+        self.due = Instant::now();
+    }
+
+    /// How the two searches move: the unguided one goes as far as the guided one has gone, or is
+    /// going.
+    pub fn motions(&self, floor: &Floor) -> [Motion; 2] {
+        let guided = match self.drive {
+            _ if self.has_failed => Motion::Stands,
+            Drive::Free | Drive::Round | Drive::ToCut { cuts_first: true } => Motion::Runs,
+            Drive::ToCut { cuts_first: false } => Motion::Holds,
+            Drive::Stand => Motion::Stands,
+        };
+        let search = |lane| floor.lanes.search(lane);
+        let (Some(own), Some(other)) = (search(self.lanes.guided), search(self.lanes.unguided))
+        else {
+            return [guided, Motion::Stands];
+        };
+        let ahead = usize::from(guided != Motion::Stands);
+        let may_go = own.is_finished() || other.round_idx() < own.round_idx() + ahead;
+        let unguided = match may_go && !self.has_failed {
+            true => Motion::Runs,
+            false => Motion::Stands,
+        };
+        [guided, unguided]
+    }
+
+    /// After how many tokens growing chunks are to be scored once more: after every token where
+    /// there is time to spare, else as often as costs little, and not at all where nobody could
+    /// see it.
+    fn scores_every(&self, rhythm: usize) -> Option<usize> {
+        let round = self.clock.round;
+        let has_time = self.drive != Drive::Free || self.request.pace > round * 2;
+        match has_time {
+            true => Some(1),
+            false if round > UNSEEN || round.is_zero() => Some(rhythm),
+            false => None,
+        }
+    }
+
+    /// The growth of one token takes so long: two thirds of the pace are for growth, one to read
+    /// the cut.
+    fn step(&self, search: &ChunkBeamSearch) -> Duration {
+        let params = search.params();
+        let n = params.chunk_len().within(params.max_new_tokens().get());
+        self.request.pace * 2 / 3 / n.max(1) as u32
+    }
+
+    fn speeds(&self, done: (u64, u64)) -> Speeds {
+        let seconds = self.clock.busy.as_secs_f64();
+        let rate = |n: u64| match seconds > 0.0 {
+            true => n as f64 / seconds,
+            false => 0.0,
+        };
+        Speeds {
+            strong_tokens_per_s: rate(done.0 - self.clock.from.0),
+            weak_tokens_per_s: rate(done.1 - self.clock.from.1),
+            round_s: self.clock.round.as_secs_f64(),
+        }
+    }
+
+    /// What an entry of the guided search means for how the run goes on.
+    fn follow(&mut self, entry: &Entry) {
+        match entry {
+            Entry::RoundStarted { .. } => {
+                self.n_grown = 0;
+                self.clock.now = Duration::ZERO;
+            }
+            Entry::Scored { .. } if self.drive == (Drive::ToCut { cuts_first: false }) => {
+                self.drive = Drive::Stand;
+            }
+            Entry::Selected { again, .. } => {
+                if again.is_none() {
+                    self.clock.round = self.clock.now;
+                }
+                self.due = Instant::now() + self.request.pace / 3;
+                self.drive = match self.drive {
+                    Drive::Round => Drive::Stand,
+                    Drive::ToCut { .. } => Drive::ToCut { cuts_first: false },
+                    drive => drive,
+                };
+            }
+            _ => {}
+        }
     }
 }
 
-/// One round, with the marks that were made while it grew; or its first half, where it is to
-/// stop before its cut.
-pub(super) fn guided_round(
-    run: &mut Run,
-    watcher: &mut Watcher<'_>,
-) -> Result<Status, SearchError> {
-    run.search.score_partials(scoring_rhythm(run));
-    let was_open = run.search.is_open();
-    let (sampler, scorer) = (&mut run.sampler, &mut run.scorer);
-    let status = run
-        .search
-        .expand(sampler, scorer, &mut |event| watcher.see(event))?;
-    if status != Status::Running {
-        return Ok(status);
+impl Worker {
+    /// One pass of the searches, and what it brought.
+    pub(super) fn search(&mut self) -> Result<(), Gone> {
+        let began = Instant::now();
+        let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        let progress = floor.lanes.step();
+        let spent = began.elapsed();
+        run.clock.busy += spent;
+        run.clock.now += spent;
+        for progress in progress {
+            self.tell_progress(progress)?;
+        }
+        self.show_growth(began)?;
+        self.move_lanes();
+        self.tell_standing()
     }
-    for (id, mark) in watcher.take_marks() {
-        // The watcher has told of it already.
-        run.search
-            .mark(id, mark, &mut |_| ControlFlow::Continue(()));
+
+    fn tell_progress(&mut self, progress: Progress) -> Result<(), Gone> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let is_guided = progress.lane == run.lanes.guided;
+        match is_guided {
+            true => self.tell_entries(progress.entries)?,
+            false => self.tell_unguided(&progress.entries)?,
+        }
+        match progress.error {
+            Some(error) if is_guided => self.fail(error),
+            // The guided run has told of the same trouble, or will.
+            Some(_) => {
+                self.drop_unguided();
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
-    if watcher.holds() && !was_open {
-        return Ok(Status::Running);
+
+    fn drop_unguided(&mut self) {
+        if let (Some(floor), Some(run)) = (&mut self.floor, &self.run) {
+            floor.lanes.close(run.lanes.unguided);
+        }
     }
-    Ok(run
-        .search
-        .cut(sampler, scorer, &mut |event| watcher.see(event)))
+
+    /// Passes entries of the guided search on, with the judge's word on candidates that come with
+    /// them.
+    pub(super) fn tell_entries(&mut self, entries: Vec<Entry>) -> Result<(), Gone> {
+        for entry in entries {
+            let Some(run) = &mut self.run else { break };
+            run.follow(&entry);
+            let judged: Vec<Arc<Hypothesis>> = match &entry {
+                Entry::Scored { candidates, .. } => candidates.clone(),
+                Entry::Added { candidate, .. } => vec![Arc::clone(candidate)],
+                _ => Vec::new(),
+            };
+            let run = run.id();
+            self.out.send(Update::Search { run, entry })?;
+            if !judged.is_empty() {
+                let scores = judged.iter().map(|h| self.judged(h)).collect();
+                self.out.send(Update::Judged { run, scores })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judged(&self, candidate: &Hypothesis) -> (HypothesisId, f64) {
+        let prompt = self.run.as_ref().map_or("", |run| &run.request.prompt);
+        let score = self.judge.score(prompt, &candidate.text.to_string());
+        (candidate.id, score)
+    }
+
+    /// The unguided response, as far as it is complete and scored.
+    fn tell_unguided(&mut self, entries: &[Entry]) -> Result<(), Gone> {
+        let changes = |entry: &Entry| {
+            matches!(
+                entry,
+                Entry::Selected { .. } | Entry::Rescored { .. } | Entry::Finished { .. }
+            )
+        };
+        let (Some(floor), Some(run)) = (&self.floor, &self.run) else {
+            return Ok(());
+        };
+        let search = floor.lanes.search(run.lanes.unguided);
+        let Some(search) = search.filter(|_| entries.iter().any(changes)) else {
+            return Ok(());
+        };
+        let Some(response) = search.best() else {
+            return Ok(());
+        };
+        let update = Update::Unguided {
+            run: run.id(),
+            judge: self.judged(&response).1,
+            response,
+            done: search.is_finished(),
+        };
+        self.out.send(update)
+    }
+
+    /// Chunks that have grown in this pass, scored as often as there is time for.
+    fn show_growth(&mut self, began: Instant) -> Result<(), Gone> {
+        let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        let search = floor.lanes.search(run.lanes.guided);
+        let Some(search) = search.filter(|s| s.is_growing() && run.drive != Drive::Stand) else {
+            return Ok(());
+        };
+        let (round, pair, step) = (
+            search.round_idx() + 1,
+            search.pair().clone(),
+            run.step(search),
+        );
+        run.n_grown += 1;
+        let rhythm = floor.executor().scoring_rhythm(&pair);
+        let is_due = run
+            .scores_every(rhythm)
+            .is_some_and(|n| run.n_grown % n == 0);
+        let scoring = Instant::now();
+        let partials = floor.partials(run.lanes, is_due);
+        run.clock.busy += scoring.elapsed();
+        run.clock.now += scoring.elapsed();
+        run.due = began + step.max(began.elapsed());
+        match partials {
+            Ok(partials) => {
+                let done = (floor.executor().n_sampled(), floor.executor().n_scored());
+                self.out.show(Live {
+                    run: run.id(),
+                    round,
+                    partials,
+                    speeds: run.speeds(done),
+                });
+                Ok(())
+            }
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// Tells whether the run stands, where that is news. A finished one does not stand: it is
+    /// over.
+    pub(super) fn tell_standing(&mut self) -> Result<(), Gone> {
+        let (Some(floor), Some(run)) = (&self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        let search = floor.lanes.search(run.lanes.guided);
+        let stands = run.drive == Drive::Stand;
+        if run.told_standing == stands || search.is_none_or(ChunkBeamSearch::is_finished) {
+            return Ok(());
+        }
+        run.told_standing = stands;
+        let (run, paused) = (run.id(), stands);
+        self.out.send(Update::Paused { run, paused })
+    }
+
+    /// The guided search cannot go on as it is: under the pair before, if another one is the
+    /// reason, else not at all.
+    fn fail(&mut self, error: SearchError) -> Result<(), Gone> {
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        if let Some(before) = run.pair_before.take() {
+            return self.refuse_pair(before, &error.to_string());
+        }
+        run.has_failed = true;
+        self.out.send(Update::Failed {
+            run: Some(run.id()),
+            error: error.to_string(),
+        })
+    }
 }

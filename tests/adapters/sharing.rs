@@ -1,18 +1,19 @@
 //! A base and what was tuned from it hold one copy of the weights.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use w2s::decoder::{DeviceChoice, Kernels};
-use w2s::guide::Setting;
+use w2s::guide::{ModelExecutor, Setting};
 use w2s::library::Library;
 use w2s::models::{Adapter, ModelSpec, PairSpec};
-use w2s::search::{ChunkBeamSearch, Rules, Sampling, SearchEvent, SearchParams, Status};
+use w2s::search::{ChunkBeamSearch, Entry, LaneId, Lanes, PairId, Rules, Sampling, SearchParams};
+use w2s::template::Templates;
 
 use super::support::{Tensors, adapter, factor, factors, load, logits, repository};
 
 const RANK: u64 = super::support::RANK as u64;
+const PROMPT: &str = "This story has held";
 
 /// An adapter for the bundled models, as PEFT makes them for all linear layers of one layer.
 pub fn bundled(change: impl FnOnce(&mut Tensors)) -> TempDir {
@@ -32,18 +33,25 @@ pub fn bundled(change: impl FnOnce(&mut Tensors)) -> TempDir {
 /// Every score of a short search.
 fn scores(setting: &Setting) -> Vec<f64> {
     let params = SearchParams::new(2, 3, 5, 20, Sampling::default(), Rules::Fixed, 3).unwrap();
-    let mut sampler = setting.sampler(&params).unwrap();
-    let mut scorer = setting.scorer(&params).unwrap();
-    let mut search = ChunkBeamSearch::new(params);
+    let (lane, pair) = (LaneId(0), PairId::from("pair"));
+    let mut executor = ModelExecutor::new(setting.strong.clone(), Templates::default());
+    executor.add_pair(pair.clone(), setting.pair.clone());
+    executor.open(lane, PROMPT, &pair, &params).unwrap();
+    let mut lanes = Lanes::new(executor);
+    lanes.open(lane, ChunkBeamSearch::new(params, pair));
     let mut scores = Vec::new();
-    let mut on = |event: SearchEvent| {
-        if let SearchEvent::Scored { candidates, .. } = event {
-            let terms = candidates.iter().flat_map(|c| &c.score.terms);
-            scores.extend(terms.map(|term| term.delta()));
+    while lanes.is_busy() {
+        let entries = lanes
+            .step()
+            .into_iter()
+            .flat_map(|progress| progress.entries);
+        for entry in entries {
+            if let Entry::Scored { candidates, .. } = entry {
+                let terms = candidates.iter().flat_map(|c| c.score().terms());
+                scores.extend(terms.map(|term| term.delta()));
+            }
         }
-        ControlFlow::Continue(())
-    };
-    while search.round(&mut sampler, &mut scorer, &mut on).unwrap() == Status::Running {}
+    }
     scores
 }
 
@@ -51,7 +59,7 @@ fn setting(library: &mut Library, tuned: &str) -> Setting {
     let pair = PairSpec::parse(&format!("{tuned},bundled:untuned")).unwrap();
     let pair = library.pair(&pair).unwrap();
     let strong = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
-    Setting::bare(strong, pair, "This story has held")
+    Setting::bare(strong, pair, PROMPT)
 }
 
 #[test]

@@ -146,6 +146,21 @@ fn ctrl_c_prints_what_is_done_and_exits_130() {
 }
 
 #[test]
+fn prompts_side_by_side_are_searched_as_each_alone() {
+    let run = |more: &[&str]| {
+        let args = ["run", "--prompts", "assets/prompts.json", "--first", "6"];
+        let mut list = json(&[&args[..], &["-n", "12"], more].concat());
+        for result in list.as_array_mut().unwrap() {
+            result["timing"]["seconds"] = 0.into();
+        }
+        list.to_string()
+    };
+    let alone = run(&["--in-flight", "1"]);
+    assert_eq!(run(&[]), alone);
+    assert_eq!(run(&["--in-flight", "5"]), alone);
+}
+
+#[test]
 fn of_many_prompts_the_first_will_do() {
     let args = [
         "run",

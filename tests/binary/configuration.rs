@@ -175,6 +175,18 @@ fn what_is_wrong_is_told_with_its_line() {
             "some.toml:2: unknown variant `odd`",
         ),
         (
+            "[search]\nranking = \"best\"",
+            "some.toml:2: unknown variant `best`, expected one of `sum`, `per-token`, `chunk`",
+        ),
+        (
+            "[search]\nweight = nan",
+            "some.toml:2: the weight of the pair",
+        ),
+        (
+            "[search]\nmax_new_tokens = 99999999999",
+            "some.toml:2: n must be at most",
+        ),
+        (
             "[search]\nbeam_width = 99\nsuccessors = 99",
             "W·K must be at most",
         ),
@@ -190,13 +202,22 @@ fn what_is_wrong_is_told_with_its_line() {
 
 #[test]
 fn the_command_line_goes_before_the_file() {
-    let home = home_with("[search]\nbeam_width = 2\nsuccessors = 3\nmax_new_tokens = 4");
-    let args = ["run", "--prompt", "Hi", "--format", "json", "-K", "2"];
+    let home = home_with(
+        "[search]\nbeam_width = 2\nsuccessors = 3\nmax_new_tokens = 4\nranking = \"chunk\"\n\
+         weight = 2.5",
+    );
+    let args = [
+        "run", "--prompt", "Hi", "--format", "json", "-K", "2", "--weight", "-1",
+    ];
     let output = command(&args, &home).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let settings = &report["settings"];
     assert_eq!((&settings["w"], &settings["k"]), (&2.into(), &2.into()));
     assert_eq!(settings["l"], 5, "the default");
+    assert_eq!(
+        (&settings["ranking"], &settings["weight"]),
+        (&"chunk".into(), &(-1.0).into())
+    );
 }
 
 #[test]

@@ -361,9 +361,10 @@ fn a_run_is_rewound_and_goes_on_from_there() {
         output.has("looking back") && output.has("board  round 1/2")
     });
     tty.press("\x7f");
-    tty.wait_for("back after round 1");
+    tty.wait_for("back after round 1: space goes on");
+    tty.press(" ");
     tty.wait("the end", |output| {
-        output.has("■ finished") && output.has("board  round 2/2")
+        output.has("■ finished") && output.has("board  round 2b/2")
     });
     tty.press("D");
     tty.wait_for("as it was before");

@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use w2s::app::board::Line;
-use w2s::app::{App, Effect, End, MenuKind, Msg, Overlay, Pane, Phase, Target};
-use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, RunId, Update};
-use w2s::search::{Fate, Hypothesis, HypothesisId, Mark, SearchEvent, SearchTrace};
+use w2s::app::tree::{self, Spot};
+use w2s::app::{Action, App, Effect, End, MenuKind, Msg, Overlay, Pane, Phase, Target};
+use w2s::message::{Act, Command, Fetched, LoadId, PairInfo, Part, Update};
+use w2s::search::{
+    CandidateSlot, Entry, Fate, Hypothesis, HypothesisId, Mark, Move, NodeId, SearchParams,
+    Successor,
+};
 
+use crate::screens::forked;
 use crate::support::Playground;
 
 fn sent(p: &Playground) -> Vec<&Command> {
@@ -66,7 +71,7 @@ fn wider_beam_while_running_is_pending_until_the_next_round() {
     let mut p = Playground::loaded();
     p.start_round().press(&["W"]);
     assert!(
-        matches!(last_sent(&p), Command::Retune { params, .. } if params.beam_width.get() == 5)
+        matches!(last_sent(&p), Command::Retune { params, .. } if params.beam_width().get() == 5)
     );
     assert_eq!(p.app.pending(), ["W 4 → 5"]);
     p.grow(5).score().select();
@@ -83,25 +88,22 @@ fn wider_beam_after_the_end_searches_anew() {
     p.effects.clear();
     p.press(&["W"]);
     assert!(matches!(&p.effects[..], [
-        Effect::Cancel(_),
         Effect::Send(Command::Start(request)),
-    ] if request.params.beam_width.get() == 5));
+    ] if request.params.beam_width().get() == 5));
 }
 
 #[test]
-fn restart_cancels_the_run_before() {
+fn restart_is_another_run() {
     let mut p = Playground::loaded();
     let Some(Effect::Send(Command::Start(first))) = p.effects.first().cloned() else {
         panic!()
     };
     p.round().press(&["r"]);
-    assert!(p.effects.contains(&Effect::Cancel(first.cancel.clone())));
     assert_eq!(p.app.trace().rounds().len(), 0);
     let Command::Start(second) = last_sent(&p) else {
         panic!()
     };
     assert_ne!(first.run, second.run);
-    assert_ne!(first.cancel, second.cancel);
 }
 
 #[test]
@@ -114,8 +116,11 @@ fn stale_updates_change_nothing() {
     let late = [
         Update::Search {
             run: old,
-            event: SearchEvent::Selected {
+            entry: Entry::Selected {
                 round: 1,
+                node: NodeId(2),
+                again: None,
+                pair: "positive".into(),
                 kept: vec![HypothesisId(1)],
                 pruned: vec![],
                 marks: vec![],
@@ -129,16 +134,15 @@ fn stale_updates_change_nothing() {
             run: old,
             scores: vec![(HypothesisId(0), 1.0)],
         },
-        Update::PairChanged {
+        Update::NotRetuned {
             run: old,
-            pair: "critical".to_owned(),
+            params: SearchParams::default().with_seed(9),
+            why: "late".to_owned(),
         },
         Update::Failed {
             run: Some(old),
             error: "late".to_owned(),
         },
-        Update::Cancelled(old),
-        Update::Cancelled(RunId(99)),
     ];
     for update in late {
         p.update(update);
@@ -174,20 +178,20 @@ fn cut_tells_kept_from_pruned() {
 fn selection_stays_on_its_candidate_while_rounds_pass() {
     let mut p = Playground::loaded();
     p.round().press(&["down", "down", "down"]);
-    let chosen = p.app.look().selected;
+    let chosen = p.app.sight().selected;
     assert_eq!(chosen, Some(HypothesisId(2)));
     p.round().round();
-    assert_eq!(p.app.look().selected, chosen);
+    assert_eq!(p.app.sight().selected, chosen);
     assert_eq!(p.app.subject().map(|c| c.slot.id), chosen);
     p.press(&["esc"]);
-    assert_eq!(p.app.look().selected, None);
+    assert_eq!(p.app.sight().selected, None);
 }
 
 #[test]
 fn selection_stays_on_its_candidate_when_sorted() {
     let mut p = Playground::loaded();
     p.round().press(&["down", "down", "o"]);
-    assert_eq!(p.app.look().selected, Some(HypothesisId(1)));
+    assert_eq!(p.app.sight().selected, Some(HypothesisId(1)));
     let lines = p.app.board();
     let cut = lines.iter().position(|line| matches!(line, Line::Cut(_)));
     assert_eq!(cut, Some(4), "the cut line lies below the four kept");
@@ -249,9 +253,20 @@ fn pair_key_asks_for_the_next_pair() {
     let pair = "critical".to_owned();
     assert_eq!(*last_sent(&p), Command::UsePair { run, pair });
     assert_eq!(p.app.pending(), ["pair positive → critical"]);
-    let pair = "critical".to_owned();
-    p.update(Update::PairChanged { run, pair });
+    assert!(
+        p.app
+            .notice()
+            .unwrap()
+            .starts_with("pair critical at the next cut")
+    );
+    p.grow(5);
+    assert_eq!(p.app.pending(), ["pair positive → critical"]);
+    p.rescore("critical");
     assert!(p.app.pending().is_empty());
+    assert_eq!(
+        p.app.notice(),
+        Some("pair positive → critical: in use since round 1")
+    );
 }
 
 #[test]
@@ -267,10 +282,10 @@ fn pace_keys_change_the_time_a_round_takes() {
 }
 
 #[test]
-fn rewound_run_forgets_later_rounds() {
+fn going_back_leaves_later_rounds() {
     let mut p = Playground::loaded();
     p.round().round().round().finish();
-    p.event(SearchEvent::Rewound { round: 1 });
+    p.go(p.node(1), Move::Go);
     assert_eq!(p.app.trace().rounds().len(), 1);
     assert_eq!(p.app.trace().ending(), None);
     assert_eq!(*p.app.phase(), Phase::Running);
@@ -293,7 +308,7 @@ fn pruned_candidate_can_be_taken_and_given_back() {
             act: Act::Take(id)
         }
     );
-    p.press(&["D"]);
+    p.take(id).press(&["D"]);
     assert_eq!(
         *last_sent(&p),
         Command::Steer {
@@ -313,7 +328,7 @@ fn kept_candidate_needs_no_taking() {
 }
 
 #[test]
-fn looking_back_and_rewinding_goes_on_from_that_round() {
+fn looking_back_and_going_on_goes_on_from_that_round() {
     let mut p = Playground::loaded();
     let run = p.run;
     p.round().round().round().press(&["left", "backspace"]);
@@ -321,10 +336,10 @@ fn looking_back_and_rewinding_goes_on_from_that_round() {
         *last_sent(&p),
         Command::Steer {
             run,
-            act: Act::Rewind(2)
+            act: Act::Go(NodeId(2))
         }
     );
-    assert_eq!(p.app.look().round, None);
+    assert_eq!(p.app.sight().node, None);
 }
 
 #[test]
@@ -336,7 +351,7 @@ fn pin_key_marks_the_selected_candidate_and_takes_the_mark_away() {
     let mark = Some(Mark::Pin);
     let act = Act::Mark { id, mark };
     assert_eq!(*last_sent(&p), Command::Steer { run, act });
-    p.event(SearchEvent::Marked { id, mark }).press(&["*"]);
+    p.entry(Entry::Marked { id, mark }).press(&["*"]);
     let act = Act::Mark { id, mark: None };
     assert_eq!(*last_sent(&p), Command::Steer { run, act });
 }
@@ -361,7 +376,7 @@ fn more_successors_are_spent_on_a_kept_hypothesis() {
     let mut p = Playground::loaded();
     let run = p.run;
     p.round().press(&["o", "down", "S"]);
-    let id = p.app.look().selected.unwrap();
+    let id = p.app.sight().selected.unwrap();
     let act = Act::Spend { id, extra: 1 };
     assert_eq!(*last_sent(&p), Command::Steer { run, act });
 }
@@ -399,10 +414,12 @@ fn written_candidate_joins_its_round() {
         .unwrap();
     let mut own = (*best).clone();
     own.id = HypothesisId(999);
-    own.text.push_str(" indeed");
-    let candidate = std::sync::Arc::new(own);
-    p.event(SearchEvent::Added {
+    own.text = own.text.extended(own.text.len(), " indeed");
+    own.successor = Successor::Typed { typed: 0 };
+    let candidate = Arc::new(own);
+    p.entry(Entry::Added {
         round: 1,
+        late: Some(p.node(1)),
         candidate,
     });
     let (fate, rank, margin, _) = row(&p.app, HypothesisId(999));
@@ -413,7 +430,7 @@ fn written_candidate_joins_its_round() {
     );
     assert!(margin.is_some_and(|margin| margin > 0.0));
     assert_eq!(p.app.trace().last_round().unwrap().pruned().len(), 12);
-    assert_eq!(p.app.look().selected, Some(HypothesisId(999)));
+    assert_eq!(p.app.sight().selected, Some(HypothesisId(999)));
     assert!(p.app.notice().unwrap().contains("d goes on from it"));
 }
 
@@ -421,7 +438,7 @@ fn written_candidate_joins_its_round() {
 fn new_seed_searches_anew() {
     let mut p = Playground::loaded();
     p.press(&["n"]);
-    assert!(matches!(last_sent(&p), Command::Start(request) if request.params.seed == 1));
+    assert!(matches!(last_sent(&p), Command::Start(request) if request.params.seed() == 1));
 }
 
 #[test]
@@ -443,7 +460,7 @@ fn edited_prompt_is_searched() {
 fn abandoned_edit_changes_nothing() {
     let mut p = Playground::loaded();
     p.press(&["e"]).type_str("nonsense").press(&["esc"]);
-    assert_eq!(p.app.settings().prompt, "I watched this film last night,");
+    assert_eq!(p.app.wanted().prompt, "I watched this film last night,");
     assert_eq!(*p.app.overlay(), Overlay::None);
 }
 
@@ -462,7 +479,7 @@ fn palette_finds_and_does() {
     let mut p = Playground::loaded();
     p.press(&["ctrl-p"]).type_str("raise k").press(&["enter"]);
     assert!(
-        matches!(last_sent(&p), Command::Retune { params, .. } if params.successors.get() == 5)
+        matches!(last_sent(&p), Command::Retune { params, .. } if params.successors().get() == 5)
     );
     assert_eq!(*p.app.overlay(), Overlay::None);
 }
@@ -493,8 +510,11 @@ fn preset_sets_w_k_l() {
         panic!()
     };
     let params = request.params;
-    assert_eq!((params.beam_width.get(), params.successors.get()), (1, 16));
-    assert_eq!(params.chunk_len.get(), 0);
+    assert_eq!(
+        (params.beam_width().get(), params.successors().get()),
+        (1, 16)
+    );
+    assert_eq!(params.chunk_len().get(), 0);
 }
 
 #[test]
@@ -513,7 +533,7 @@ fn earlier_round_is_shown_and_left_again() {
     p.round();
     assert_eq!(p.app.shown_round().map(|round| round.number), Some(1));
     p.press(&["right", "right", "right", "right"]);
-    assert_eq!(p.app.look().round, None);
+    assert_eq!(p.app.sight().node, None);
 }
 
 #[test]
@@ -521,9 +541,9 @@ fn click_selects_and_wheel_moves() {
     let mut p = Playground::loaded();
     p.round();
     p.msg(Msg::Click(Target::Candidate(HypothesisId(5))));
-    assert_eq!(p.app.look().selected, Some(HypothesisId(5)));
+    assert_eq!(p.app.sight().selected, Some(HypothesisId(5)));
     p.msg(Msg::Scroll(Target::Pane(Pane::Board), 3));
-    assert_eq!(p.app.look().selected, Some(HypothesisId(8)));
+    assert_eq!(p.app.sight().selected, Some(HypothesisId(8)));
 }
 
 #[test]
@@ -542,14 +562,10 @@ fn copy_hands_over_prompt_and_response() {
 }
 
 #[test]
-fn quit_cancels_first() {
+fn quit_leaves() {
     let mut p = Playground::loaded();
     p.press(&["q"]);
-    let n = p.effects.len();
-    assert!(matches!(
-        &p.effects[n - 2..],
-        [Effect::Cancel(_), Effect::Quit]
-    ));
+    assert_eq!(p.effects.last(), Some(&Effect::Quit));
 }
 
 #[test]
@@ -607,7 +623,7 @@ fn changed_pair_shows_both_scores_in_the_round_that_follows() {
     p.rescore("critical").start_round();
     let changed = heads(&p.app);
     assert!(changed.iter().all(|(before, _)| before.is_some()));
-    let change = SearchTrace::change(p.app.shown_round().unwrap()).unwrap();
+    let change = p.app.shown_round().unwrap().change().unwrap();
     assert_eq!(Some(change.0), old);
     assert!(
         (change.1 - old.unwrap() / -2.0).abs() > 1e-9,
@@ -643,9 +659,10 @@ fn row(app: &App, id: HypothesisId) -> (Fate, Option<usize>, Option<f64>, Option
 fn distance_to_the_cut_is_of_what_is_ranked_by() {
     let mut p = Playground::loaded();
     p.press(&["a", "a", "-", "-"]);
-    let params = p.app.settings().params;
+    let params = p.app.wanted().params;
     p.start_round().grow(5).score();
-    let key = |c: &Arc<Hypothesis>| params.weight.get() * c.chunk_value();
+    let key =
+        |c: &Arc<Hypothesis>| params.weight().get() * c.chunk_value(&"positive".into()).unwrap();
     let round = p.app.trace().last_round().unwrap();
     let mut order = round.candidates.clone();
     order.sort_by(|a, b| key(b).total_cmp(&key(a)));
@@ -740,7 +757,11 @@ fn settings_in_the_first_round_of_a_trial_make_one_run() {
     );
     p.grow(5).score().select().round().finish();
     let summary = p.app.runs().last().unwrap();
-    let ks: Vec<usize> = summary.params.iter().map(|p| p.successors.get()).collect();
+    let ks: Vec<usize> = summary
+        .params
+        .iter()
+        .map(|p| p.successors().get())
+        .collect();
     assert_eq!(ks, [6, 7], "both settings of a mixed run are told");
 }
 
@@ -843,8 +864,8 @@ fn new_strong_model_restarts_the_run() {
     p.update(Update::Fetched { id, fetched });
     let n = p.effects.len();
     assert!(matches!(
-        &p.effects[n - 3..],
-        [Effect::Send(Command::UseStrong(used)), Effect::Cancel(_), Effect::Send(Command::Start(_))]
+        &p.effects[n - 2..],
+        [Effect::Send(Command::UseStrong(used)), Effect::Send(Command::Start(_))]
             if *used == spec
     ));
     assert_ne!(p.run, run);
@@ -861,7 +882,7 @@ fn failed_load_is_told_and_the_run_goes_on() {
     assert_eq!(p.app.notice(), Some("cannot read x"));
     assert_eq!(p.app.fetch(), None);
     assert_eq!(*p.app.phase(), Phase::Running);
-    assert_eq!(p.app.settings().pair, "positive");
+    assert_eq!(p.app.wanted().pair, "positive");
 }
 
 #[test]
@@ -936,7 +957,7 @@ fn xray_beside_the_board_follows_the_best_once_the_search_stands() {
 #[test]
 fn another_pair_is_asked_anew() {
     let mut p = Playground::loaded();
-    p.round().press(&["down", "6"]).answer();
+    p.round().press(&["o", "down", "6"]).answer();
     let before = inspected(&p);
     p.rescore("critical");
     assert_eq!(p.app.xray(), None);
@@ -970,12 +991,12 @@ fn successors_that_begin_with_a_space_end_the_word() {
 fn xray_scrolls_without_moving_the_selection() {
     let mut p = Playground::loaded();
     p.round().press(&["down", "6"]).answer();
-    let selected = p.app.look().selected;
+    let selected = p.app.sight().selected;
     p.press(&["down", "down", "end"]);
-    assert_eq!(p.app.look().selected, selected);
-    assert_eq!(p.app.look().xray, p.app.xray_places() - 1);
+    assert_eq!(p.app.sight().selected, selected);
+    assert_eq!(p.app.sight().xray, p.app.xray_places() - 1);
     p.press(&["home", "up"]);
-    assert_eq!(p.app.look().xray, 0);
+    assert_eq!(p.app.sight().xray, 0);
 }
 
 #[test]
@@ -985,4 +1006,296 @@ fn tab_comes_to_the_xray_after_the_runs() {
     assert_eq!(p.app.look().focus, Pane::Xray);
     p.press(&["tab"]);
     assert_eq!(p.app.look().focus, Pane::Board);
+}
+
+#[test]
+fn evidence_is_shown_beside_terms_of_its_own_pair_only() {
+    let mut p = Playground::loaded();
+    p.round().press(&["o", "down", "2"]).answer();
+    let (kept, pruned) = (p.app.sight().selected.unwrap(), HypothesisId(0));
+    p.rescore("critical");
+    assert_eq!(p.app.evidence(), None, "the terms are another pair's now");
+    p.answer();
+    let evidence = p.app.evidence().unwrap();
+    assert_eq!((evidence.id, evidence.pair.as_str()), (kept, "critical"));
+    // A candidate that the new pair has not scored is told of by the one that has.
+    p.msg(Msg::Click(Target::Candidate(pruned))).answer();
+    let evidence = p.app.evidence().unwrap();
+    assert_eq!((evidence.id, evidence.pair.as_str()), (pruned, "positive"));
+    let terms = p.app.subject().unwrap().hypothesis.as_ref().unwrap();
+    assert_eq!(terms.scored_by(), Some(&evidence.pair));
+}
+
+#[test]
+fn a_pause_told_at_the_end_holds_after_going_back() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().round().press(&["space"]).finish();
+    p.update(Update::Paused { run, paused: true });
+    assert_eq!(*p.app.phase(), Phase::Finished);
+    p.go(p.node(1), Move::Go);
+    assert_eq!(*p.app.phase(), Phase::Paused, "as the worker told");
+    p.press(&["space"]);
+    assert_eq!(*last_sent(&p), Command::Resume(run));
+    p.update(Update::Paused { run, paused: false });
+    assert_eq!(*p.app.phase(), Phase::Running);
+}
+
+#[test]
+fn a_head_that_was_the_end_is_the_end_again() {
+    let mut p = Playground::loaded();
+    p.round().round();
+    let (back, end) = (p.node(1), p.node(2));
+    p.finish().go(back, Move::Go);
+    assert_eq!(*p.app.phase(), Phase::Running);
+    p.go(end, Move::Undo);
+    assert_eq!(*p.app.phase(), Phase::Finished);
+    assert_eq!(p.app.runs().len(), 1);
+}
+
+fn is_available(p: &Playground, action: Action) -> bool {
+    p.app.is_available(action)
+}
+
+#[test]
+fn going_back_to_the_head_while_a_round_grows_can_not_be_taken_back() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().start_round().grow(2).press(&["left"]);
+    assert!(is_available(&p, Action::GoOn));
+    p.press(&["backspace"]);
+    let act = Act::Go(NodeId(1));
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+    p.entry(Entry::Dropped { round: 2 });
+    assert!(!is_available(&p, Action::UndoTurn));
+    p.press(&["left"]);
+    assert!(!is_available(&p, Action::GoOn), "nothing grows after it");
+}
+
+#[test]
+fn only_what_moved_the_head_can_be_taken_back() {
+    let mut p = Playground::loaded();
+    p.round().round();
+    assert!(!is_available(&p, Action::UndoTurn));
+    let head = p.node(2);
+    p.go(p.node(1), Move::Go);
+    assert!(is_available(&p, Action::UndoTurn));
+    p.go(head, Move::Undo);
+    assert!(!is_available(&p, Action::UndoTurn));
+}
+
+#[test]
+fn successors_are_promised_for_the_round_that_gets_them() {
+    let mut p = Playground::loaded();
+    p.round().press(&["o", "down", "S"]);
+    assert_eq!(
+        p.app.notice(),
+        Some("1 successor more of it in the next round")
+    );
+    let id = p.app.sight().selected.unwrap();
+    p.start_round().grow(2).press(&["S"]);
+    assert_eq!(p.app.notice(), Some("1 successor more of it in this round"));
+    let slot = CandidateSlot {
+        id: HypothesisId(500),
+        parent: Some(id),
+        successor: Successor::Sampled(4),
+    };
+    p.entry(Entry::Spent {
+        id,
+        extra: 1,
+        slots: vec![slot],
+    });
+    assert!(rows(&p.app).contains(&(HypothesisId(500), Fate::Growing)));
+    p.press(&["S"]);
+    assert_eq!(
+        p.app.notice(),
+        Some("2 successors more of it in this round")
+    );
+}
+
+#[test]
+fn settings_that_the_run_cannot_take_over_are_as_they_were() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().press(&["M", "W"]);
+    assert_eq!(p.app.pending().len(), 2);
+    let params = SearchParams::default();
+    let why = "the context is too small for 60 tokens".to_owned();
+    let refusal = Update::NotRetuned { run, params, why };
+    p.update(refusal.clone());
+    assert_eq!(p.app.wanted().params, params);
+    assert!(p.app.pending().is_empty());
+    assert_eq!(
+        p.app.notice(),
+        Some("the context is too small for 60 tokens")
+    );
+    // What was on its way when the refusal came must not come into force unseen.
+    assert_eq!(*last_sent(&p), Command::Retune { run, params });
+    let n = p.effects.len();
+    p.update(refusal);
+    assert_eq!(p.effects.len(), n, "it is not told twice");
+}
+
+#[test]
+fn a_mark_that_was_refused_can_be_tried_again() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().grow(2).press(&["down", "X"]);
+    let why = "one candidate must live".to_owned();
+    p.update(Update::Refused { run, why }).press(&["X"]);
+    let id = HypothesisId(0);
+    let act = Act::Mark {
+        id,
+        mark: Some(Mark::Kill),
+    };
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+}
+
+#[test]
+fn pairs_and_settings_of_a_run_are_those_of_its_own_branch() {
+    let mut p = Playground::loaded();
+    p.round().rescore("critical").round().finish();
+    let pairs = |p: &Playground| p.app.runs().last().unwrap().pairs.clone();
+    assert_eq!(pairs(&p), ["positive", "critical"]);
+    p.go(NodeId::ROOT, Move::Go).round().finish();
+    assert_eq!(pairs(&p), ["critical"], "no round of it was another's");
+}
+
+#[test]
+fn restart_leaves_nothing_of_the_run_before() {
+    let mut p = Playground::loaded();
+    p.round().round().unguided();
+    p.press(&["down", "v", "down", "2", "down"]).answer();
+    p.press(&["<", "r"]);
+    let p = &p.app;
+    assert_eq!(*p.sight(), w2s::app::Sight::default());
+    assert_eq!((p.evidence(), p.xray(), p.unguided()), (None, None, None));
+    assert_eq!(p.trace().candidates().count(), 0);
+    assert_eq!(p.judge_of(HypothesisId(0)), None);
+}
+
+/// The places in the tree by round name, and whether the head is on their branch.
+fn places(app: &App, name: &str) -> Vec<(Spot, bool)> {
+    let lines = app.tree().into_iter().filter_map(|line| match line {
+        tree::Line::Leaf(leaf) if leaf.name == name => Some((leaf.spot, leaf.is_on_path)),
+        _ => None,
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_taken_candidate_makes_another_way_of_the_same_candidates() {
+    let p = forked();
+    let (left, own) = (places(&p.app, "2a"), places(&p.app, "2b"));
+    let ids = |places: &[(Spot, bool)]| {
+        let mut ids: Vec<_> = places.iter().filter_map(|(spot, _)| spot.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&left), ids(&own));
+    assert!(left.iter().all(|(_, is_on_path)| !is_on_path));
+    assert!(own.iter().all(|(_, is_on_path)| *is_on_path));
+    let ways: Vec<_> = p.app.tree();
+    let ways: Vec<_> = ways
+        .iter()
+        .filter_map(|line| match line {
+            tree::Line::Way(way) => Some((way.name.as_str(), way.parts.clone(), way.is_on_path)),
+            _ => None,
+        })
+        .collect();
+    let taken = vec!["2.4 taken".to_owned()];
+    assert_eq!(ways, [("2a", Vec::new(), false), ("2b", taken, true)]);
+}
+
+#[test]
+fn any_place_of_the_tree_becomes_the_head_by_a_key() {
+    let mut p = forked();
+    let run = p.run;
+    p.press(&["4", "home"]);
+    let n = p.app.tree().iter().filter(|l| l.spot().is_some()).count();
+    let mut reached = std::collections::BTreeSet::new();
+    for _ in 0..n {
+        let spot = p.app.spot().unwrap();
+        let is_head = spot.node == p.app.trace().history().head();
+        assert_ne!(is_available(&p, Action::GoOn), is_head, "{spot:?}");
+        if !is_head {
+            let before = p.app.clone();
+            p.press(&["h"]);
+            let act = Act::Go(spot.node);
+            assert_eq!(*last_sent(&p), Command::Steer { run, act });
+            p.app = before;
+        }
+        reached.insert(spot.node);
+        p.press(&["down"]);
+    }
+    let all: Vec<NodeId> = p.app.trace().history().nodes().map(|(id, _)| id).collect();
+    assert!(reached.into_iter().eq(all), "every node ever made");
+}
+
+#[test]
+fn the_round_of_a_place_in_the_tree_is_on_the_board() {
+    let mut p = forked();
+    let (spot, _) = places(&p.app, "3a")[3];
+    p.press(&["4"]).msg(Msg::Click(Target::Spot(spot)));
+    assert_eq!(p.app.spot(), Some(spot));
+    let shown = p.app.shown_round().unwrap();
+    assert_eq!(p.app.name_of(shown), "3a");
+    assert!(rows(&p.app).iter().any(|(id, _)| Some(*id) == spot.id));
+    p.press(&["<"]);
+    assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "2a");
+    p.press(&[">"]);
+    assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "3a");
+    p.press(&["esc"]);
+    assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "4");
+}
+
+#[test]
+fn a_candidate_of_a_branch_that_was_left_is_inspected_and_taken() {
+    let mut p = forked();
+    let run = p.run;
+    let left = places(&p.app, "3a");
+    let is_pruned = |(spot, _): &&(Spot, bool)| {
+        let node = p.app.trace().history().node(spot.node).unwrap();
+        node.round().unwrap().can_be_taken(spot.id.unwrap())
+    };
+    let (spot, _) = *left.iter().find(is_pruned).unwrap();
+    let id = spot.id.unwrap();
+    p.press(&["2", "4"]).msg(Msg::Click(Target::Spot(spot)));
+    p.press(&["2"]);
+    assert!(matches!(last_sent(&p), Command::Inspect { candidate, .. } if candidate.id == id));
+    p.answer();
+    assert_eq!(p.app.evidence().map(|evidence| evidence.id), Some(id));
+    p.press(&["d"]);
+    let act = Act::Take(id);
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+}
+
+#[test]
+fn candidates_of_two_branches_are_compared_from_where_they_part() {
+    let mut p = forked();
+    let (left, head) = (places(&p.app, "3a")[0].0, places(&p.app, "4")[0].0);
+    p.press(&["4"]).msg(Msg::Click(Target::Spot(left)));
+    p.press(&["v"]).msg(Msg::Click(Target::Spot(head)));
+    let terms = |c: &w2s::search::CandidateTrace| {
+        let h = c.hypothesis.as_ref().unwrap();
+        h.score().terms().map(|term| term.id).collect::<Vec<_>>()
+    };
+    let (own, other) = (p.app.subject().unwrap(), p.app.reference().unwrap());
+    assert_eq!((Some(own.slot.id), Some(other.slot.id)), (head.id, left.id));
+    let both = terms(own).into_iter().zip(terms(other));
+    let parting = both.take_while(|(a, b)| a == b).count();
+    assert!(parting > 0);
+    assert_eq!(p.app.sight().token, parting);
+}
+
+#[test]
+fn a_load_can_be_given_up() {
+    let mut p = Playground::loaded();
+    assert!(!is_available(&p, Action::GiveUpLoad));
+    p.round().press(&["H"]).type_str("x,y").press(&["enter"]);
+    let (id, ..) = load(&p);
+    p.press(&["C"]);
+    assert_eq!(*last_sent(&p), Command::CancelLoad(id));
+    assert_eq!(p.app.fetch(), None);
+    assert!(!is_available(&p, Action::GiveUpLoad));
 }

@@ -61,10 +61,8 @@ fn keys_make_room_for_values_and_what_is_usual_for_what_is_not() {
 
 #[test]
 fn the_reference_rules_are_named_on_a_small_screen() {
-    let params = w2s::search::SearchParams {
-        rules: w2s::search::Rules::Reference,
-        ..Default::default()
-    };
+    let params = w2s::search::SearchParams::default();
+    let params = params.with_rules(w2s::search::Rules::Reference);
     let mut p = Playground::with(w2s::app::Options {
         params,
         pair: Some("somewhere/far/away/tuned,somewhere/far/away/untuned".to_owned()),
@@ -124,7 +122,7 @@ fn why_a_key_does_nothing() {
     for (key, why) in [
         ("d", "select a pruned candidate (✗) first"),
         ("*", "this round is cut, the next one can be marked"),
-        ("D", "nothing has been undone"),
+        ("D", "there is nothing to take back"),
         ("backspace", "look back at an earlier round first"),
         ("j", "has not said anything unguided yet"),
     ] {
@@ -214,5 +212,43 @@ fn tour_cards_leave_board_and_settings_in_view() {
         for n in 1..=16 {
             assert!(has(&screen, &format!("0.{n} ")), "0.{n}: {screen:#?}");
         }
+    }
+}
+
+#[test]
+fn branches_can_be_told_apart_without_colours_and_in_ascii() {
+    for ascii in [false, true] {
+        let mut q = Playground::with(w2s::app::Options {
+            ascii,
+            ..Default::default()
+        })
+        .load();
+        q.round().round().round();
+        let taken = q.app.trace().round(2).unwrap().pruned()[5];
+        q.take(taken).round().press(&["4", "z"]);
+        let [rail, head] = if ascii { [":", "<"] } else { ["┊", "◀"] };
+        let mut all = Vec::new();
+        q.press(&["home"]);
+        for _ in 0..10 {
+            all.extend(lines(&q.app, 80, 24));
+            q.press(&["pgdn"]);
+        }
+        let line = |text: &str| all.iter().find(|line| line.contains(text)).cloned();
+        let left = line("round 2a").unwrap();
+        assert!(left.contains("left"), "{left}");
+        let own = line("round 2b").unwrap();
+        assert!(!own.contains("left") && own.contains("taken"), "{own}");
+        let broken = all
+            .iter()
+            .filter(|line| line.contains(" 3a ") || line.contains(" 2a "));
+        assert!(broken.clone().filter(|line| line.contains(rail)).count() > 4);
+        let whole = all
+            .iter()
+            .filter(|line| line.contains(" 2b ") && line.contains(rail));
+        assert_eq!(whole.count(), 0);
+        assert!(
+            all.iter()
+                .any(|line| line.contains(" 3b ") && line.contains(head))
+        );
     }
 }

@@ -259,8 +259,8 @@ fn marked_before_the_cut() {
     let mut p = Playground::loaded();
     p.round().start_round().grow(3).press(&["down"]);
     for mark in [w2s::search::Mark::Pin, w2s::search::Mark::Kill] {
-        let id = p.app.look().selected.unwrap();
-        p.event(w2s::search::SearchEvent::Marked {
+        let id = p.app.sight().selected.unwrap();
+        p.entry(w2s::search::Entry::Marked {
             id,
             mark: Some(mark),
         })
@@ -484,4 +484,58 @@ fn the_tree_shows_the_users_hand() {
         .collect();
     p.cut(&kept, &pruned, &marks).round().press(&["4", "z"]);
     shot("tree_marked", &p.app);
+}
+
+/// Three rounds, then a pruned candidate of the second one taken, and two rounds after it.
+pub fn forked() -> Playground {
+    let mut p = Playground::loaded();
+    p.round().round().round();
+    let second = p.app.trace().round(2).unwrap();
+    let taken = second.pruned()[5];
+    p.take(taken).round().round();
+    p
+}
+
+#[test]
+fn a_tree_of_two_branches() {
+    let mut p = forked();
+    p.press(&["4", "z", "end"]);
+    shot("branches_end", &p.app);
+    p.press(&["home", "pgdn", "pgdn", "pgdn"]);
+    shot("branches", &p.app);
+    p.press(&["z"]);
+    shot("branches_beside", &p.app);
+}
+
+#[test]
+fn the_head_where_the_branches_part() {
+    let mut p = forked();
+    let fork = p.node(1);
+    p.press(&["m"]);
+    p.go(fork, w2s::search::Move::Go).start_round().grow(3);
+    p.press(&["4", "z", "home"]);
+    shot("branches_three", &p.app);
+    p.press(&["end"]);
+    shot("branches_three_end", &p.app);
+}
+
+#[test]
+fn two_branches_compared() {
+    let mut p = forked();
+    // The first candidate of the last round on either branch.
+    let first = |p: &Playground, name: &str| {
+        let lines = p.app.tree();
+        let mut leaves = lines.iter().filter_map(|line| match line {
+            w2s::app::tree::Line::Leaf(leaf) if leaf.name == name => Some(leaf.spot),
+            _ => None,
+        });
+        w2s::app::Target::Spot(leaves.next().unwrap())
+    };
+    let (left, head) = (first(&p, "3a"), first(&p, "4"));
+    p.press(&["4"]);
+    p.msg(w2s::app::Msg::Click(left)).press(&["v"]);
+    p.msg(w2s::app::Msg::Click(head)).press(&["2"]);
+    shot("branches_compared", &p.app);
+    p.press(&["z"]);
+    shot("branches_compared_alone", &p.app);
 }

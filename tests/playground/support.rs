@@ -11,8 +11,8 @@ use w2s::message::{
     RunRequest, Scoring, Seams, Speeds, StrongPlace, Update, Vocabularies, WeakPlace, Xray,
 };
 use w2s::search::{
-    CandidateSlot, EndReason, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark, Partial,
-    SearchEvent, SearchParams, TokenTerm,
+    CandidateSlot, EndReason, Entry, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark,
+    Move, NodeId, PairId, Partial, Scores, SearchParams, Successor, TokenTerm,
 };
 
 const WORDS: [&str; 24] = [
@@ -92,7 +92,7 @@ impl Playground {
     /// Uses these params from the next round on, whatever the app asks for.
     pub fn searching(mut self, w: usize, k: usize) -> Self {
         let p = SearchParams::default();
-        self.params = SearchParams::new(w, k, 5, 50, p.sampling, p.rules, 0).unwrap();
+        self.params = SearchParams::new(w, k, 5, 50, p.sampling(), p.rules(), 0).unwrap();
         self
     }
 
@@ -139,15 +139,31 @@ impl Playground {
         self.msg(Msg::Update(update))
     }
 
-    pub fn event(&mut self, event: SearchEvent) -> &mut Self {
+    pub fn entry(&mut self, entry: Entry) -> &mut Self {
         let run = self.run;
-        self.update(Update::Search { run, event })
+        self.update(Update::Search { run, entry })
+    }
+
+    /// The pair that scores.
+    fn pair(&self) -> PairId {
+        PairId::from(self.app.pair_in_use())
+    }
+
+    /// What the history says now: the hypotheses kept at the head, how many rounds lead there.
+    fn look_up(&mut self) {
+        let history = self.app.trace().history();
+        self.beam = history.beam();
+        self.round = history.round_idx();
+        self.slots.clear();
     }
 
     /// Opens a round: K successors of every hypothesis that is not finished.
     pub fn start_round(&mut self) -> &mut Self {
         self.round += 1;
-        let (w, k) = (self.params.beam_width.get(), self.params.successors.get());
+        let (w, k) = (
+            self.params.beam_width().get(),
+            self.params.successors().get(),
+        );
         let mut slots = Vec::new();
         let parents: Vec<_> = match self.round {
             1 => vec![None],
@@ -164,20 +180,22 @@ impl Playground {
                 let slot = CandidateSlot {
                     id: HypothesisId(self.next_id),
                     parent: parent.as_ref().map(|h| h.id),
-                    successor,
+                    successor: Successor::Sampled(successor),
                 };
                 self.next_id += 1;
                 slots.push((slot, parent.clone()));
             }
         }
         self.slots = slots;
-        let event = SearchEvent::RoundStarted {
+        let entry = Entry::RoundStarted {
             round: self.round,
+            after: self.app.trace().history().head(),
             params: self.params,
+            pair: self.pair(),
             slots: self.slots.iter().map(|(slot, _)| *slot).collect(),
             standing,
         };
-        self.event(event)
+        self.entry(entry)
     }
 
     /// All chunks as they are after `n` tokens.
@@ -189,9 +207,10 @@ impl Playground {
                 let h = self.hypothesis(slot, parent.as_deref(), n, false);
                 Partial {
                     id: slot.id,
-                    text: h.text.clone(),
+                    chunk: h.chunk_text(),
+                    text_start: h.text_start,
                     n_tokens: h.tokens.len(),
-                    score: Some(h.score.value()),
+                    score: Some(h.score().value()),
                 }
             })
             .collect();
@@ -210,7 +229,7 @@ impl Playground {
 
     /// Completes and scores all chunks; the judge speaks.
     pub fn score(&mut self) -> &mut Self {
-        let l = self.params.chunk_len.within(50);
+        let l = self.params.chunk_len().within(50);
         let mut candidates: Vec<Arc<Hypothesis>> = self
             .beam
             .iter()
@@ -224,29 +243,80 @@ impl Playground {
         self.candidates = candidates.clone();
         let scores = candidates
             .iter()
-            .map(|h| (h.id, h.score.value() * 0.3 - 0.2))
+            .map(|h| (h.id, h.score().value() * 0.3 - 0.2))
             .collect();
-        let round = self.round;
-        self.event(SearchEvent::Scored { round, candidates });
+        let (round, pair) = (self.round, self.pair());
+        self.entry(Entry::Scored {
+            round,
+            pair,
+            candidates,
+        });
         let run = self.run;
         self.update(Update::Judged { run, scores })
     }
 
     /// Keeps the W best.
     pub fn select(&mut self) -> &mut Self {
-        let w = self.params.beam_width.get();
-        let mut order = self.candidates.clone();
-        order.sort_by(|a, b| b.score.value().total_cmp(&a.score.value()));
-        let (kept, pruned) = order.split_at(w.min(order.len()));
-        self.beam = kept.to_vec();
-        let ids = |all: &[Arc<Hypothesis>]| all.iter().map(|h| h.id).collect();
-        let event = SearchEvent::Selected {
-            round: self.round,
-            kept: ids(kept),
-            pruned: ids(pruned),
-            marks: Vec::new(),
-        };
-        self.event(event)
+        let (kept, pruned) = self.best_of(&self.candidates, None);
+        self.cut(&kept, &pruned, &[])
+    }
+
+    /// The W best, and the others; `taken` is among the W.
+    fn best_of(
+        &self,
+        candidates: &[Arc<Hypothesis>],
+        taken: Option<HypothesisId>,
+    ) -> (Vec<HypothesisId>, Vec<HypothesisId>) {
+        let mut order = candidates.to_vec();
+        order.sort_by(|a, b| b.score().value().total_cmp(&a.score().value()));
+        order.sort_by_key(|h| Some(h.id) != taken);
+        let w = self.params.beam_width().get().min(order.len());
+        order[..w].sort_by(|a, b| b.score().value().total_cmp(&a.score().value()));
+        let ids: Vec<HypothesisId> = order.iter().map(|h| h.id).collect();
+        let (kept, pruned) = ids.split_at(w);
+        (kept.to_vec(), pruned.to_vec())
+    }
+
+    /// Goes on from a candidate that was pruned: the cut of its round is made again.
+    pub fn take(&mut self, id: HypothesisId) -> &mut Self {
+        let rounds = self.app.trace().rounds().iter();
+        let round = rounds.rev().find(|round| round.holds(id)).cloned().unwrap();
+        let (kept, pruned) = self.best_of(&round.candidates, Some(id));
+        let again = round.cut.as_ref().map(|cut| cut.node);
+        self.selected(round.number, again, &kept, &pruned, &[(id, Mark::Take)])
+    }
+
+    /// The head moves.
+    pub fn go(&mut self, to: NodeId, by: Move) -> &mut Self {
+        self.entry(Entry::Moved { to, by }).look_up();
+        self
+    }
+
+    /// The node at the end of round `number` on the way to the head.
+    pub fn node(&self, number: usize) -> NodeId {
+        self.app.trace().history().node_of(number).unwrap()
+    }
+
+    fn selected(
+        &mut self,
+        round: usize,
+        again: Option<NodeId>,
+        kept: &[HypothesisId],
+        pruned: &[HypothesisId],
+        marks: &[(HypothesisId, Mark)],
+    ) -> &mut Self {
+        let node = NodeId(self.app.trace().history().nodes().count());
+        self.entry(Entry::Selected {
+            round,
+            node,
+            again,
+            pair: self.pair(),
+            kept: kept.to_vec(),
+            pruned: pruned.to_vec(),
+            marks: marks.to_vec(),
+        })
+        .look_up();
+        self
     }
 
     /// A cut of one's own.
@@ -256,15 +326,7 @@ impl Playground {
         pruned: &[HypothesisId],
         marks: &[(HypothesisId, Mark)],
     ) -> &mut Self {
-        let find = |id: &HypothesisId| self.candidates.iter().find(|c| c.id == *id).cloned();
-        self.beam = kept.iter().filter_map(find).collect();
-        let event = SearchEvent::Selected {
-            round: self.round,
-            kept: kept.to_vec(),
-            pruned: pruned.to_vec(),
-            marks: marks.to_vec(),
-        };
-        self.event(event)
+        self.selected(self.round, None, kept, pruned, marks)
     }
 
     /// A whole round.
@@ -274,28 +336,24 @@ impl Playground {
 
     /// Another pair takes over: every score is minus a half of what it was.
     pub fn rescore(&mut self, pair: &str) -> &mut Self {
-        let turned = |h: &Arc<Hypothesis>| {
-            let mut h = (**h).clone();
-            for term in &mut h.score.terms {
-                term.tuned = term.untuned - (term.tuned - term.untuned) / 2.0;
-            }
-            Arc::new(h)
+        let turned = |term: &TokenTerm| TokenTerm {
+            tuned: term.untuned - (term.tuned - term.untuned) / 2.0,
+            ..term.clone()
         };
-        self.beam = self.beam.iter().map(turned).collect();
-        self.beam.reverse();
-        let scores = self.beam.iter().map(|h| (h.id, h.score.clone()));
-        let event = SearchEvent::Rescored {
-            round: self.round,
-            scores: scores.collect(),
+        let scored = |h: &Arc<Hypothesis>| {
+            let terms: Vec<TokenTerm> = h.score().terms().map(turned).collect();
+            (h.id, LogRatio::from(terms))
         };
-        let (run, pair) = (self.run, pair.to_owned());
-        self.event(event).update(Update::PairChanged { run, pair })
+        let scores = self.beam.iter().rev().map(scored).collect();
+        let pair = PairId::from(pair);
+        self.entry(Entry::Rescored { pair, scores }).look_up();
+        self
     }
 
     pub fn finish(&mut self) -> &mut Self {
         let best = Arc::clone(&self.beam[0]);
         let reason = EndReason::Length;
-        self.event(SearchEvent::Finished { best, reason })
+        self.entry(Entry::Finished { best, reason })
     }
 
     /// What the strong model says unguided.
@@ -308,7 +366,7 @@ impl Playground {
         let slot = CandidateSlot {
             id: HypothesisId(1_000_000),
             parent: None,
-            successor: 0,
+            successor: Successor::Sampled(0),
         };
         let response = Arc::new(self.hypothesis(&slot, None, n, true));
         let run = self.run;
@@ -356,8 +414,9 @@ impl Playground {
         };
         let evidence = Evidence {
             id: candidate.id,
+            pair: candidate.scored_by().unwrap().clone(),
             joins: vec![",".into()],
-            weak: vec![weak; candidate.score.terms.len()],
+            weak: vec![weak; candidate.score().len()],
             strong: vec![strong; candidate.tokens.len()],
             xray: Arc::new(xray),
             seams,
@@ -373,10 +432,7 @@ impl Playground {
         n: usize,
         ends: bool,
     ) -> Hypothesis {
-        let mut tokens = parent.map_or_else(Vec::new, |p| p.tokens.clone());
-        let mut terms = parent.map_or_else(Vec::new, |p| p.score.terms.clone());
-        let mut text = parent.map_or_else(String::new, |p| p.text.clone());
-        let (chunk_start, chunk_term) = (tokens.len(), terms.len());
+        let (mut tokens, mut terms, mut chunk) = (Vec::new(), Vec::new(), String::new());
         for i in 0..n {
             let noise = mix(slot.id.0 * 131 + i as u64 * 7 + 1);
             let id = (noise % self.words.len() as u64) as u32;
@@ -384,7 +440,7 @@ impl Playground {
             let untuned = -0.2 - ((noise >> 8) % 700) as f64 / 100.0;
             let delta = ((noise >> 20) % 400) as f64 / 200.0 - 0.8;
             tokens.push(id);
-            text.push_str(&piece);
+            chunk.push_str(&piece);
             terms.push(TokenTerm {
                 id,
                 piece,
@@ -392,20 +448,45 @@ impl Playground {
                 untuned,
             });
         }
-        Hypothesis {
+        let before = parent.cloned().unwrap_or_else(|| nothing(slot));
+        let (pair, n_before) = (self.pair(), before.tokens.len());
+        let log_probs = tokens.iter().map(|id| -0.1 * f64::from(*id)).collect();
+        let mut own = Hypothesis {
             id: slot.id,
             parent: slot.parent,
             round: self.round,
             successor: slot.successor,
-            lineage: Lineage::root(0),
-            text,
-            chunk_start,
-            log_probs: tokens.iter().map(|id| -0.1 * f64::from(*id)).collect(),
-            chunk_term,
+            text_start: before.text.len(),
+            text: before.text.extended(before.text.len(), &chunk),
+            chunk_start: n_before,
+            tokens: before.tokens.extended(n_before, tokens),
+            log_probs: before.log_probs.extended(n_before, log_probs),
             finish: ends.then_some(Finish::Eos),
-            tokens,
-            score: LogRatio { terms },
-        }
+            scores: Scores::default(),
+            ..before.clone()
+        };
+        let base = before.scores.by(&pair).cloned().unwrap_or_default();
+        own.score_by(&pair, base.extended(base.len(), terms), Some(&base));
+        own
+    }
+}
+
+/// What a first chunk continues.
+fn nothing(slot: &CandidateSlot) -> Hypothesis {
+    Hypothesis {
+        id: slot.id,
+        parent: None,
+        round: 0,
+        successor: slot.successor,
+        lineage: Lineage::root(0),
+        tokens: Default::default(),
+        text: Default::default(),
+        chunk_start: 0,
+        text_start: 0,
+        log_probs: Default::default(),
+        finish: None,
+        scores: Scores::default(),
+        chunk_terms: Vec::new(),
     }
 }
 

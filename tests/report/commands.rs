@@ -5,9 +5,7 @@ use std::io::{self, Write};
 use clap::Parser;
 use serde_json::Value;
 use w2s::cli::Cli;
-use w2s::message::CancelToken;
-use w2s::report::{Outcome, Session, execute};
-use w2s::search::SearchEvent;
+use w2s::report::{Outcome, Session, Stop, execute};
 
 use crate::toy_models::{ToyModels, output, run, run_on};
 
@@ -56,19 +54,90 @@ fn json_holds_every_candidate_of_every_round() {
 
 #[test]
 fn jsonl_tells_the_events_as_they_happen() {
-    let out = output(&["run", "--prompt", "Hi", "--format", "jsonl"]);
-    assert!(out.contains(r#""chunk_len":5"#));
-    let events: Vec<SearchEvent> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+    let events: Vec<Value> = lines(&output(&["run", "--prompt", "Hi", "--format", "jsonl"]));
+    let names: Vec<&str> = events
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
         .collect();
-    assert!(matches!(
-        events[0],
-        SearchEvent::RoundStarted { round: 1, .. }
-    ));
-    assert!(matches!(&events[1], SearchEvent::Grown { partials, .. }
-        if partials.iter().all(|p| p.score.is_some())));
-    assert!(matches!(events.last(), Some(SearchEvent::Finished { .. })));
+    assert_eq!(events[0]["params"]["chunk_len"], 5);
+    // The fifth token of a chunk comes with its score.
+    let round = [
+        &["round_started"],
+        &["grown"; 4][..],
+        &["scored", "selected"],
+    ]
+    .concat();
+    assert_eq!(names[..7], round);
+    assert_eq!(names.last(), Some(&"finished"));
+    let grown: Vec<&Value> = events.iter().filter(|e| e["event"] == "grown").collect();
+    for event in &grown {
+        let partials = event["partials"].as_array().unwrap();
+        assert!(!partials.is_empty() && partials.iter().all(|p| p["score"].is_f64()));
+    }
+    assert_eq!(grown[2]["partials"][0]["n_tokens"], 3);
+    assert_eq!(grown[2]["round"], 1);
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// All that decides a search stands in its report, by the names that the command line has.
+#[test]
+fn a_run_can_be_repeated_from_its_report() {
+    let odd = "-W 3 -K 5 -L 4 -n 31 -T 1.25 --top-k 9 --top-p 0.75 --seed 11 \
+               --rules reference --ranking chunk --weight -0.5";
+    let mut args = vec!["run", "--prompt", "Hi", "--format", "json"];
+    args.extend(odd.split_whitespace());
+    let report = json(&args);
+    let flags = [
+        ("w", "-W"),
+        ("k", "-K"),
+        ("l", "-L"),
+        ("max_new_tokens", "-n"),
+        ("temperature", "-T"),
+        ("top_k", "--top-k"),
+        ("top_p", "--top-p"),
+        ("seed", "--seed"),
+        ("rules", "--rules"),
+        ("ranking", "--ranking"),
+        ("weight", "--weight"),
+    ];
+    let value = |key: &str| match &report["settings"][key] {
+        Value::String(text) => text.clone(),
+        number => number.to_string(),
+    };
+    let told: Vec<String> = flags
+        .iter()
+        .flat_map(|(key, flag)| [(*flag).to_owned(), value(key)])
+        .collect();
+    assert_eq!(
+        told.join(" "),
+        odd.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
+}
+
+/// What the playground's keys `a`, `-` and `+` change, the command line changes too.
+#[test]
+fn ranking_and_weight_decide_the_cut() {
+    let kept = |args: &[&str]| {
+        let report = json(&[&["run", "--prompt", "Hi", "--format", "json"], args].concat());
+        let rounds = report["rounds"].as_array().unwrap().iter();
+        rounds
+            .map(|round| round["kept"].clone())
+            .collect::<Vec<_>>()
+    };
+    let usual = kept(&[]);
+    assert_eq!(kept(&["--ranking", "sum", "--weight", "1"]), usual);
+    for other in [
+        ["--ranking", "per-token"],
+        ["--ranking", "chunk"],
+        ["--weight", "-1"],
+    ] {
+        assert_ne!(kept(&other), usual, "{other:?}");
+    }
 }
 
 #[test]
@@ -84,37 +153,140 @@ fn many_prompts_give_a_list() {
     assert_eq!(prompts, ["One", "Two", "Three"]);
 }
 
+const MANY: &str = r#"["One", "Two", "Three", "Four", "Five", "Six", "Seven"]"#;
+
+/// Of many searches the output does not say how long they took.
+fn untimed(out: &str) -> String {
+    let Ok(mut list) = serde_json::from_str::<Vec<Value>>(out) else {
+        return out.to_owned();
+    };
+    for result in &mut list {
+        result["timing"]["seconds"] = 0.into();
+    }
+    Value::from(list).to_string()
+}
+
+#[test]
+fn the_number_in_flight_changes_nothing_but_the_time() {
+    let (_folder, path) = file("prompts.json", MANY);
+    for format in ["json", "text", "jsonl"] {
+        let run = |n: &str| {
+            let mut models = ToyModels::default();
+            let args = [
+                "run",
+                "--prompts",
+                &path,
+                "--in-flight",
+                n,
+                "--format",
+                format,
+            ];
+            let (outcome, out) = run_on(&mut models, Stop::default(), &args);
+            assert_eq!(outcome.unwrap(), Outcome::Done);
+            (untimed(&out), models.seen.take())
+        };
+        let (one, alone) = run("1");
+        assert_eq!(alone.at_once, 1);
+        for n in [2, 3, 7] {
+            let (many, seen) = run(&n.to_string());
+            assert_eq!(many, one, "{format}, {n} in flight");
+            assert_eq!(seen.at_once, n);
+            assert!(seen.steps < alone.steps, "steps are shared");
+        }
+        assert_eq!(run("200").1.at_once, 7);
+    }
+}
+
+#[test]
+fn by_default_passes_are_well_used() {
+    let (_folder, path) = file("prompts.json", MANY);
+    for (args, fits, at_once) in [
+        (&["-W", "4", "-K", "4"], None, 4),
+        (&["-W", "1", "-K", "1"], None, 7),
+        (&["-W", "8", "-K", "16"], None, 1),
+        (&["-W", "4", "-K", "4"], Some(2), 2),
+    ] {
+        let mut models = ToyModels {
+            fits,
+            ..ToyModels::default()
+        };
+        let args = [&["run", "--prompts", &path], &args[..]].concat();
+        run_on(&mut models, Stop::default(), &args).0.unwrap();
+        assert_eq!(models.seen.take().at_once, at_once, "{args:?}");
+    }
+}
+
 #[test]
 fn a_stop_keeps_the_prompts_that_are_done() {
-    let (_folder, path) = file("prompts.json", r#"["One", "Two", "Three"]"#);
-    let mut models = ToyModels {
-        stop_at: Some(3),
-        ..ToyModels::default()
-    };
-    let stop = models.stop.clone();
-    let (outcome, out) = run_on(&mut models, stop, &["run", "--prompts", &path]);
-    assert_eq!(outcome.unwrap(), Outcome::Stopped);
-    let list: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(list.as_array().unwrap().len(), 2);
+    let (_folder, path) = file("prompts.json", MANY);
+    let whole = json(&["run", "--prompts", &path]);
+    for n in ["1", "2", "3"] {
+        let mut models = ToyModels {
+            stop_at: Some(5),
+            ..ToyModels::default()
+        };
+        let stop = models.stop.clone();
+        let args = ["run", "--prompts", &path, "--in-flight", n];
+        let (outcome, out) = run_on(&mut models, stop, &args);
+        assert_eq!(outcome.unwrap(), Outcome::Stopped);
+        let list: Vec<Value> = serde_json::from_str(&out).unwrap();
+        // The fifth begins once so many are done, whichever; they stand in their order.
+        let at_least = 5 - n.parse::<usize>().unwrap();
+        assert!((at_least..5).contains(&list.len()), "{n}: {}", list.len());
+        let responses = |list: &[Value]| {
+            let all = list
+                .iter()
+                .map(|r| (r["prompt"].clone(), r["response"].clone()));
+            all.collect::<Vec<_>>()
+        };
+        let mut all = responses(whole.as_array().unwrap()).into_iter();
+        for kept in responses(&list) {
+            assert!(all.any(|whole| whole == kept), "{kept:?}");
+        }
+    }
 }
 
 #[test]
 fn an_error_keeps_the_prompts_that_are_done() {
-    let (_folder, path) = file("prompts.json", r#"["One", "", "Three"]"#);
-    let (outcome, out) = run(&["run", "--prompts", &path]);
-    assert_eq!(
-        outcome.unwrap_err().to_string(),
-        "prompt 2: the prompt is empty"
-    );
-    let list: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(list.as_array().unwrap().len(), 1);
+    let (_folder, path) = file("prompts.json", r#"["One", "Two", "", "Four", ""]"#);
+    for n in ["1", "2", "5"] {
+        for (format, n_lines) in [("json", 4), ("text", 2)] {
+            let args = [
+                "run",
+                "--prompts",
+                &path,
+                "--in-flight",
+                n,
+                "--format",
+                format,
+            ];
+            let (outcome, out) = run(&args);
+            let told = outcome.unwrap_err().to_string();
+            assert_eq!(told, "prompt 3: the prompt is empty");
+            assert_eq!(out.lines().count(), n_lines, "{out}");
+        }
+    }
+}
+
+#[test]
+fn more_in_flight_than_memory_holds_is_refused() {
+    let (_folder, path) = file("prompts.json", MANY);
+    let mut models = ToyModels {
+        fits: Some(3),
+        ..ToyModels::default()
+    };
+    let args = ["run", "--prompts", &path, "--in-flight", "4"];
+    let (outcome, out) = run_on(&mut models, Stop::default(), &args);
+    let told = outcome.unwrap_err().to_string();
+    assert!(told.contains("choose --in-flight of at most 3"), "{told}");
+    assert_eq!(out, "");
 }
 
 #[test]
 fn a_stop_before_anything_is_done_prints_an_empty_list() {
     let (_folder, path) = file("prompts.json", r#"["One"]"#);
-    let stop = CancelToken::default();
-    stop.cancel();
+    let stop = Stop::default();
+    stop.set();
     let (_, out) = run_on(
         &mut ToyModels::default(),
         stop,
@@ -192,7 +364,7 @@ fn a_closed_pipe_ends_the_search_and_is_no_error() {
         let mut session = Session {
             models: &mut ToyModels::default(),
             out: &mut ClosedPipe { left: 10 },
-            stop: CancelToken::default(),
+            stop: Stop::default(),
         };
         let error = execute(&command, &mut session).unwrap_err();
         assert!(error.is_closed_pipe(), "{format}: {error}");

@@ -5,6 +5,8 @@ mod cli;
 mod commands;
 mod conformance;
 mod tapes;
+// The engine's own tests use more of it.
+#[allow(dead_code)]
 #[path = "../search/toy.rs"]
 mod toy;
 mod toy_models;

@@ -1,50 +1,36 @@
 //! The engine along every recording, with the recorded scores in the place of the weak pair:
 //! layout, selection and ending are the reference implementation's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
-use w2s::message::CancelToken;
-use w2s::report::{Detokenizer, Models, Outcome, RecordedSearch, Recording};
+use w2s::report::{Detokenizer, Models, Outcome, PromptExecutor, RecordedSearch, Recording, Stop};
 use w2s::search::{
-    ChunkSampler, HypothesisId, LogRatio, ModelError, Response, Rules, Scorer, SearchParams,
-    TokenId, TokenTerm,
+    Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
+    Score, SearchParams, Served, TokenId, TokenTerm,
 };
 
 use crate::conformance::{assert_same, recordings};
 use crate::toy_models::run_on;
 
 /// Real tokenizers, recorded scores, no weights.
-struct Recorded<'a>(&'a Recording);
+struct Recorded(Recording);
 
-impl Models for Recorded<'_> {
-    fn prepare(&mut self, _strong: Option<&str>, _pair: &str) -> Result<(), ModelError> {
-        Ok(())
-    }
-
-    fn strong(
+impl Models for Recorded {
+    fn executor(
         &mut self,
         _strong: &str,
-        _prompt: &str,
-        _params: &SearchParams,
-    ) -> Result<Box<dyn ChunkSampler>, ModelError> {
-        unreachable!("a tape samples nothing")
+        _pair: &str,
+    ) -> Result<Box<dyn PromptExecutor>, ModelError> {
+        Ok(Box::new(RecordedPair {
+            recording: self.0.clone(),
+            lanes: BTreeMap::new(),
+        }))
     }
 
-    fn weak_pair(
-        &mut self,
-        pair: &str,
-        _strong: &str,
-        prompt: &str,
-        _params: &SearchParams,
-    ) -> Result<Box<dyn Scorer>, ModelError> {
-        self.text_scorer(pair, prompt)
-    }
-
-    fn text_scorer(&mut self, _pair: &str, prompt: &str) -> Result<Box<dyn Scorer>, ModelError> {
-        let search = self.0.results.iter().find(|r| r.prompt == prompt).unwrap();
-        Ok(Box::new(RecordedScorer::new(search)))
+    fn score(&mut self, _: &str, _: &str, _: &str, _: bool) -> Result<LogRatio, ModelError> {
+        unreachable!("nothing is given")
     }
 
     fn detokenizer(&mut self, strong: &str) -> Result<Box<dyn Detokenizer>, ModelError> {
@@ -91,48 +77,89 @@ impl Detokenizer for Decoder {
     }
 }
 
-/// Looks responses up; one that was not recorded scores far below all others.
-struct RecordedScorer(HashMap<(String, bool), (f64, f64)>);
+/// The responses of a search, finished or not, with their scores.
+type Table = HashMap<(String, bool), f64>;
 
-impl RecordedScorer {
-    fn new(search: &RecordedSearch) -> Self {
-        let mut table = HashMap::new();
-        for round in &search.rounds {
-            for (i, text) in round.responses.iter().enumerate() {
-                // The tuned half takes the whole score.
-                table.insert((text.clone(), round.eos[i]), (round.scores[i], 0.0));
-            }
+/// Looks responses up; one that was not recorded scores far below all others.
+struct RecordedPair {
+    recording: Recording,
+    lanes: BTreeMap<LaneId, (Table, Option<Score>)>,
+}
+
+fn table(search: &RecordedSearch) -> Table {
+    let mut table = Table::new();
+    for round in &search.rounds {
+        for (i, text) in round.responses.iter().enumerate() {
+            table.insert((text.clone(), round.eos[i]), round.scores[i]);
         }
-        Self(table)
+    }
+    table
+}
+
+fn look_up(table: &Table, score: Score) -> Answer {
+    let one = |response: &w2s::search::Response| {
+        let key = (response.text.to_string(), response.ended);
+        let term = TokenTerm {
+            id: 0,
+            piece: key.0.as_str().into(),
+            // The tuned half takes the whole score.
+            tuned: table.get(&key).copied().unwrap_or(-1e9),
+            untuned: 0.0,
+        };
+        (response.id, LogRatio::from(vec![term]))
+    };
+    Answer::Scored {
+        scores: score.responses.iter().map(one).collect(),
+        pair: score.pair,
     }
 }
 
-impl Scorer for RecordedScorer {
-    fn score(&mut self, responses: &[Response<'_>]) -> Result<Vec<LogRatio>, ModelError> {
-        let one = |response: &Response<'_>| {
-            let key = (response.text.to_owned(), response.ended);
-            let (tuned, untuned) = self.0.get(&key).copied().unwrap_or((-1e9, 0.0));
-            let piece = response.text.into();
-            LogRatio {
-                terms: vec![TokenTerm {
-                    id: 0,
-                    piece,
-                    tuned,
-                    untuned,
-                }],
-            }
+impl PromptExecutor for RecordedPair {
+    fn open(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        _params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        let mut searches = self.recording.results.iter();
+        let search = searches.find(|search| search.prompt == prompt).unwrap();
+        self.lanes.insert(lane, (table(search), None));
+        Ok(())
+    }
+}
+
+impl Executor for RecordedPair {
+    fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
+        self.lanes.get_mut(&lane).unwrap().1 = match ask {
+            Some(Ask::Score(score)) => Some(score.clone()),
+            Some(Ask::Grow(_)) => unreachable!("a tape samples nothing"),
+            _ => None,
         };
-        Ok(responses.iter().map(one).collect())
     }
 
-    fn retain(&mut self, _ids: &[HypothesisId]) {}
+    fn step(&mut self) -> Vec<Served> {
+        let wanted = |(id, (table, score)): (&LaneId, &mut (Table, Option<Score>))| {
+            Some((*id, Ok(look_up(table, score.take()?))))
+        };
+        self.lanes.iter_mut().filter_map(wanted).collect()
+    }
+
+    fn partials(&mut self, _: LaneId, _: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn retain(&mut self, _: LaneId, _: &[HypothesisId]) {}
+
+    fn close(&mut self, lane: LaneId) {
+        self.lanes.remove(&lane);
+    }
 }
 
 #[test]
 fn every_recording_is_followed_to_its_end() {
     for (path, recording) in recordings() {
         let args = ["run", "--tape", path.to_str().unwrap()];
-        let (outcome, out) = run_on(&mut Recorded(&recording), CancelToken::default(), &args);
+        let (outcome, out) = run_on(&mut Recorded(recording.clone()), Stop::default(), &args);
         assert_eq!(outcome.unwrap(), Outcome::Done, "{}", path.display());
         let list: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
         assert_eq!(list.len(), recording.results.len());
@@ -154,9 +181,9 @@ fn a_tape_that_diverges_is_told_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tape.json");
     std::fs::write(&path, value.to_string()).unwrap();
-    let recording = serde_json::from_value(value).unwrap();
+    let recording: Recording = serde_json::from_value(value).unwrap();
     let args = ["run", "--tape", path.to_str().unwrap()];
-    let (outcome, _) = run_on(&mut Recorded(&recording), CancelToken::default(), &args);
+    let (outcome, _) = run_on(&mut Recorded(recording.clone()), Stop::default(), &args);
     let told = outcome.unwrap_err().to_string();
     assert!(
         told.starts_with("prompt 1: the tape diverges in round 2: "),

@@ -1,58 +1,62 @@
 //! Toy models behind the port that reports use, and a way to run a command line on them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use clap::Parser;
 use w2s::cli::Cli;
-use w2s::message::CancelToken;
-use w2s::report::{self, Detokenizer, Models, Outcome, ReportError, Session};
-use w2s::search::{ChunkSampler, ModelError, Rules, Scorer, SearchParams, TokenId};
+use w2s::report::{self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop};
+use w2s::search::{
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Response, Rules,
+    SearchParams, Served, Slot, TokenId,
+};
 
-use crate::toy::{EOS, ToySampler, ToyScorer, letter};
+use crate::toy::{self, EOS, Tables, Toys, first_pair, letter, log_ratio};
 
 /// Letters for tokens. The strong model `missing` does not exist.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct ToyModels {
-    pub n_prompts: u64,
-    /// Stop when the prompt of this number (from 1) is asked for.
-    pub stop_at: Option<u64>,
-    pub stop: CancelToken,
+    /// Stop when the prompt of this number (from 1) begins.
+    pub stop_at: Option<usize>,
+    pub stop: Stop,
+    /// How many searches memory holds, where it is little.
+    pub fits: Option<usize>,
+    pub seen: Rc<RefCell<Seen>>,
+}
+
+/// What the models were asked.
+#[derive(Default)]
+pub struct Seen {
+    pub prompts: Vec<String>,
+    /// The most searches at once.
+    pub at_once: usize,
+    pub steps: usize,
 }
 
 impl Models for ToyModels {
-    fn prepare(&mut self, strong: Option<&str>, _pair: &str) -> Result<(), ModelError> {
-        match strong {
-            Some("missing") => Err(ModelError::Other("missing: no such folder".to_owned())),
-            _ => Ok(()),
-        }
-    }
-
-    fn strong(
+    fn executor(
         &mut self,
-        _strong: &str,
-        prompt: &str,
-        _params: &SearchParams,
-    ) -> Result<Box<dyn ChunkSampler>, ModelError> {
-        if prompt.is_empty() {
-            return Err(ModelError::Other("the prompt is empty".to_owned()));
+        strong: &str,
+        _pair: &str,
+    ) -> Result<Box<dyn PromptExecutor>, ModelError> {
+        if strong == "missing" {
+            return Err(ModelError::Other("missing: no such folder".to_owned()));
         }
-        self.n_prompts += 1;
-        if self.stop_at == Some(self.n_prompts) {
-            self.stop.cancel();
-        }
-        Ok(Box::new(ToySampler::new(self.n_prompts, 0.05)))
+        Ok(Box::new(ToyExecutor {
+            models: self.clone(),
+            lanes: BTreeMap::new(),
+        }))
     }
 
-    fn weak_pair(
+    fn score(
         &mut self,
-        pair: &str,
-        _strong: &str,
-        prompt: &str,
-        _params: &SearchParams,
-    ) -> Result<Box<dyn Scorer>, ModelError> {
-        self.text_scorer(pair, prompt)
-    }
-
-    fn text_scorer(&mut self, _pair: &str, _prompt: &str) -> Result<Box<dyn Scorer>, ModelError> {
-        Ok(Box::new(ToyScorer::new(1, 2)))
+        _pair: &str,
+        _prompt: &str,
+        response: &str,
+        ended: bool,
+    ) -> Result<LogRatio, ModelError> {
+        Ok(log_ratio(&first_pair(), response, ended))
     }
 
     fn detokenizer(&mut self, _strong: &str) -> Result<Box<dyn Detokenizer>, ModelError> {
@@ -61,6 +65,83 @@ impl Models for ToyModels {
 
     fn device(&self) -> String {
         "toy".to_owned()
+    }
+}
+
+/// The toys of every search under way: each prompt has its own table.
+struct ToyExecutor {
+    models: ToyModels,
+    lanes: BTreeMap<LaneId, Toys<OfPrompt>>,
+}
+
+/// All pairs are the same.
+struct OfPrompt(Tables);
+
+impl toy::Models for OfPrompt {
+    fn token(&self, slot: &Slot, chunk: &[TokenId]) -> TokenId {
+        self.0.token(slot, chunk)
+    }
+
+    fn score(&self, _pair: &PairId, response: &Response) -> Result<LogRatio, ModelError> {
+        self.0.score(&first_pair(), response)
+    }
+}
+
+impl PromptExecutor for ToyExecutor {
+    fn open(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        _params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        if prompt.is_empty() {
+            return Err(ModelError::Other("the prompt is empty".to_owned()));
+        }
+        let seed = prompt
+            .bytes()
+            .fold(7, |seed, byte| seed * 31 + u64::from(byte));
+        let tables = Tables { seed, eos: 0.05 };
+        self.lanes.insert(lane, Toys::new(OfPrompt(tables)));
+        let mut seen = self.models.seen.borrow_mut();
+        seen.prompts.push(prompt.to_owned());
+        seen.at_once = seen.at_once.max(self.lanes.len());
+        if self.models.stop_at == Some(seen.prompts.len()) {
+            self.models.stop.set();
+        }
+        Ok(())
+    }
+
+    fn fits(&self, _params: &SearchParams) -> usize {
+        self.models.fits.unwrap_or(usize::MAX)
+    }
+}
+
+impl Executor for ToyExecutor {
+    fn post(&mut self, lane: LaneId, ask: Option<&Ask>) {
+        if let Some(toys) = self.lanes.get_mut(&lane) {
+            toys.post(lane, ask);
+        }
+    }
+
+    fn step(&mut self) -> Vec<Served> {
+        self.models.seen.borrow_mut().steps += 1;
+        self.lanes.values_mut().flat_map(Executor::step).collect()
+    }
+
+    fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
+        self.lanes
+            .get_mut(&lane)
+            .map_or(Ok(Vec::new()), |toys| toys.partials(lane, by))
+    }
+
+    fn retain(&mut self, lane: LaneId, ids: &[HypothesisId]) {
+        if let Some(toys) = self.lanes.get_mut(&lane) {
+            toys.retain(lane, ids);
+        }
+    }
+
+    fn close(&mut self, lane: LaneId) {
+        self.lanes.remove(&lane);
     }
 }
 
@@ -82,7 +163,7 @@ impl Detokenizer for Letters {
 /// Runs a command line (without the program's name) on `models`; returns what stdout got.
 pub fn run_on(
     models: &mut dyn Models,
-    stop: CancelToken,
+    stop: Stop,
     args: &[&str],
 ) -> (Result<Outcome, ReportError>, String) {
     let cli = Cli::try_parse_from([&["w2s"], args].concat()).unwrap();
@@ -97,7 +178,7 @@ pub fn run_on(
 }
 
 pub fn run(args: &[&str]) -> (Result<Outcome, ReportError>, String) {
-    run_on(&mut ToyModels::default(), CancelToken::default(), args)
+    run_on(&mut ToyModels::default(), Stop::default(), args)
 }
 
 /// What stdout got, when all went well.

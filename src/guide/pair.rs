@@ -1,0 +1,400 @@
+//! The weak pair at work: log p_tuned − log p_untuned, computed incrementally, for every search
+//! that asks at once.
+//!
+//! Each response has a row in both models' caches. It is turned into weak-token ids; what its
+//! row already holds of them is kept, the cache is rolled back to the longest common prefix, and
+//! only what is new is fed. Sampled ids only ever grow, so nothing is rolled back then;
+//! re-tokenised text may change the last few tokens.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::rows::{Owner, Rows, common_prefix};
+use super::sample::log_prob;
+use crate::decoder::{Logits, Want, log_sum_exp};
+use crate::library::{Model, WeakPair};
+use crate::search::{HypothesisId, LaneId, LogRatio, ModelError, Response, TokenId, TokenTerm};
+
+/// A weak pair with what it has cached.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pair: WeakPair,
+    rows: Rows<Note>,
+    n_scored: u64,
+}
+
+/// A response as the pair knows it. The caches hold the first ids of it.
+#[derive(Debug, Clone, Default)]
+struct Note {
+    /// Prompt and response in weak tokens.
+    ids: Vec<TokenId>,
+    /// The terms of `ids[first..]`, as far as they are known: `kept` of the base's, then own.
+    first: usize,
+    base: LogRatio,
+    kept: usize,
+    own: Vec<TokenTerm>,
+    /// What follows the cached ids, where it is still needed.
+    next: Option<Arc<[Distribution; 2]>>,
+}
+
+/// Raw logits of one position with their normaliser.
+#[derive(Debug)]
+struct Distribution {
+    logits: Vec<f32>,
+    log_sum_exp: f64,
+}
+
+impl Distribution {
+    fn new(logits: &[f32]) -> Self {
+        Self {
+            logits: logits.to_vec(),
+            log_sum_exp: log_sum_exp(logits),
+        }
+    }
+
+    /// log p(id), in nats.
+    fn log_prob(&self, id: TokenId) -> f64 {
+        f64::from(self.logits[id as usize]) - self.log_sum_exp
+    }
+}
+
+impl Note {
+    fn n_terms(&self) -> usize {
+        self.kept + self.own.len()
+    }
+
+    fn ratio(&self) -> LogRatio {
+        self.base.extended(self.kept, self.own.clone())
+    }
+
+    /// What a fork begins with: all terms are shared.
+    fn forked(&self) -> Self {
+        let base = self.ratio();
+        Self {
+            ids: self.ids.clone(),
+            first: self.first,
+            kept: base.len(),
+            base,
+            own: Vec::new(),
+            next: self.next.clone(),
+        }
+    }
+
+    /// Takes on `ids` as what is to be scored from `first` on, keeps the terms that still hold
+    /// and returns how much of the old ids is shared.
+    fn adopt(&mut self, ids: Vec<TokenId>, first: usize) -> usize {
+        let shared = common_prefix(&self.ids, &ids);
+        let n_valid = match self.first == first {
+            true => shared.saturating_sub(first),
+            false => 0,
+        };
+        self.own.truncate(n_valid.saturating_sub(self.kept));
+        self.kept = self.kept.min(n_valid);
+        (self.first, self.ids) = (first, ids);
+        shared
+    }
+}
+
+/// A response as it is asked for: of which search, read by that search's reader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub lane: LaneId,
+    pub reader: &'a Reader,
+    pub response: &'a Response,
+}
+
+impl Pair {
+    pub fn new(pair: WeakPair) -> Self {
+        let halves = [&pair.tuned, &pair.untuned];
+        Self {
+            rows: Rows::new(halves.map(|half| half.decoder.clone()).to_vec()),
+            pair,
+            n_scored: 0,
+        }
+    }
+
+    pub fn pair(&self) -> &WeakPair {
+        &self.pair
+    }
+
+    pub fn rows(&self) -> &Rows<impl Clone + Default + use<>> {
+        &self.rows
+    }
+
+    /// Weak tokens scored so far, by each of the two models, all searches together.
+    pub fn n_scored(&self) -> u64 {
+        self.n_scored
+    }
+
+    /// Ids that each of the two models has read so far.
+    pub fn n_read(&self) -> u64 {
+        self.rows.n_fed()
+    }
+
+    pub fn retain(
+        &mut self,
+        is_used: impl Fn(&[TokenId]) -> bool,
+        is_kept: impl Fn(LaneId, HypothesisId) -> bool,
+    ) {
+        self.rows.retain(is_used, is_kept);
+    }
+
+    /// Reads a piece of the prompts that are not read yet; whether there were any. One pass.
+    ///
+    /// # Errors
+    /// A failing device.
+    pub fn read_prompts(&mut self, readers: &[&Reader]) -> Result<bool, ModelError> {
+        let mut ends = Vec::new();
+        for reader in readers {
+            let row = self.prompt_row(reader)?;
+            let piece = self.rows.next_piece(row, &reader.prompt_ids);
+            if !piece.is_empty() && ends.iter().all(|(known, _)| *known != row) {
+                ends.push((row, piece.end));
+            }
+        }
+        self.catch_up(&ends)?;
+        Ok(!ends.is_empty())
+    }
+
+    /// The row of a reader's prompt.
+    fn prompt_row(&mut self, reader: &Reader) -> Result<usize, ModelError> {
+        let ids = &reader.prompt_ids;
+        if let Some(row) = self.rows.known_prompt(ids) {
+            return Ok(row);
+        }
+        let row = self.rows.prompt(ids)?;
+        let note = self.rows.row_mut(row);
+        note.note = Note {
+            ids: ids.clone(),
+            first: ids.len().max(1),
+            ..Note::default()
+        };
+        Ok(row)
+    }
+
+    /// The log-ratios of all responses, in their order: what is new of them in one pass, after
+    /// what several of them share.
+    ///
+    /// # Errors
+    /// A text that outgrows a context; a failing device; a number that is not finite.
+    pub fn score(&mut self, asked: &[Asked<'_>]) -> Result<Vec<LogRatio>, ModelError> {
+        let read = asked.iter().map(|a| a.reader.read(a.response));
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        let (ids, firsts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        for half in [&self.pair.tuned, &self.pair.untuned] {
+            half.check_context(longest)?;
+        }
+        self.open_rows(asked, &ids)?;
+        let rows: Vec<usize> = asked
+            .iter()
+            .filter_map(|a| self.rows.of(owner(a)))
+            .collect();
+        let mut pending = Vec::new();
+        for ((row, ids), first) in rows.iter().zip(ids).zip(firsts) {
+            pending.push((*row, self.begin(*row, ids, first)?));
+        }
+        pending.retain(|(_, tokens)| !tokens.is_empty());
+        let logits = self.rows.feed(&pending, Want::All)?;
+        let mut at = 0;
+        for (row, tokens) in &pending {
+            self.finish(*row, at..at + tokens.len(), &logits)?;
+            at += tokens.len();
+        }
+        Ok(rows
+            .iter()
+            .map(|row| self.rows.row(*row).note.ratio())
+            .collect())
+    }
+
+    /// Makes sure that every response has a row, forked from its parent's or from the one that
+    /// shares most with it.
+    fn open_rows(&mut self, asked: &[Asked<'_>], ids: &[Vec<TokenId>]) -> Result<(), ModelError> {
+        let is_new = |i: &usize| self.rows.of(owner(&asked[*i])).is_none();
+        let fresh: Vec<usize> = (0..asked.len()).filter(is_new).collect();
+        let mut bases = Vec::with_capacity(fresh.len());
+        for i in &fresh {
+            bases.push(self.base(&asked[*i], &ids[*i])?);
+        }
+        let new: Vec<&Vec<TokenId>> = fresh.iter().map(|i| &ids[*i]).collect();
+        self.catch_up_bases(&bases, &new)?;
+        let fork = |(i, base): (&usize, &usize)| (*base, usize::MAX, owner(&asked[*i]));
+        let forks: Vec<(usize, usize, Owner)> = fresh.iter().zip(&bases).map(fork).collect();
+        if forks.is_empty() {
+            return Ok(());
+        }
+        let first = self.rows.fork(&forks)?;
+        for row in first..first + forks.len() {
+            let forked = self.rows.row(row).note.forked();
+            self.rows.row_mut(row).note = forked;
+        }
+        Ok(())
+    }
+
+    /// The row to fork a response from: its parent's, else its prompt's or one that shares more.
+    fn base(&mut self, asked: &Asked<'_>, ids: &[TokenId]) -> Result<usize, ModelError> {
+        let parent = asked.response.parent;
+        let parent = parent.and_then(|id| self.rows.of(Owner::Response(asked.lane, id)));
+        if let Some(row) = parent {
+            return Ok(row);
+        }
+        let prompt = self.prompt_row(asked.reader)?;
+        let (nearest, shared) = self.rows.nearest(ids);
+        Ok(match shared > self.rows.row(prompt).ids.len() {
+            true => nearest,
+            false => prompt,
+        })
+    }
+
+    /// Feeds to each base what all responses that fork from it share with it, so that it is fed
+    /// once and not once a fork.
+    fn catch_up_bases(&mut self, bases: &[usize], ids: &[&Vec<TokenId>]) -> Result<(), ModelError> {
+        let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
+        for (base, ids) in bases.iter().zip(ids) {
+            let common = common_prefix(&self.rows.row(*base).note.ids, ids);
+            let least = shared.entry(*base).or_insert(common);
+            *least = common.min(*least);
+        }
+        let behind = shared.into_iter().filter(|(row, n)| *n > self.fed(*row));
+        self.catch_up(&behind.collect::<Vec<_>>())
+    }
+
+    /// How many ids of a row are cached.
+    fn fed(&self, row: usize) -> usize {
+        self.rows.row(row).ids.len()
+    }
+
+    /// Feeds each row up to `ids[..end]` and keeps what follows.
+    fn catch_up(&mut self, ends: &[(usize, usize)]) -> Result<(), ModelError> {
+        let behind = ends.iter().filter(|(row, end)| self.fed(*row) < *end);
+        let feed = |(row, end): &(usize, usize)| {
+            let new = self.fed(*row)..*end;
+            (*row, self.rows.row(*row).note.ids[new].to_vec())
+        };
+        let feeds: Vec<(usize, Vec<TokenId>)> = behind.map(feed).collect();
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        let logits = self.rows.feed(&feeds, Want::Last)?;
+        for (n, (row, _)) in feeds.iter().enumerate() {
+            let next = [0, 1].map(|half: usize| Distribution::new(logits[half].row(n)));
+            self.rows.row_mut(*row).note.next = Some(Arc::new(next));
+        }
+        Ok(())
+    }
+
+    /// Rolls the row back to what it shares with `ids` and scores what the kept distribution
+    /// can. Returns the ids to feed for the rest.
+    fn begin(
+        &mut self,
+        row: usize,
+        ids: Vec<TokenId>,
+        first: usize,
+    ) -> Result<Vec<TokenId>, ModelError> {
+        let shared = self.rows.row_mut(row).note.adopt(ids, first);
+        if self.fed(row) > shared {
+            self.rewind(row, shared);
+        }
+        self.score_next(row)?;
+        let note = &self.rows.row(row).note;
+        let target = note.first + note.n_terms();
+        if target >= note.ids.len() {
+            return Ok(Vec::new());
+        }
+        let start = self.fed(row).min(target - 1);
+        self.rewind(row, start);
+        let note = &self.rows.row(row).note;
+        Ok(note.ids[start..note.ids.len() - 1].to_vec())
+    }
+
+    /// The first missing term, where the distribution that predicts it is still there.
+    fn score_next(&mut self, row: usize) -> Result<(), ModelError> {
+        let fed = self.fed(row);
+        let note = &self.rows.row(row).note;
+        let target = note.first + note.n_terms();
+        let Some(next) = note.next.as_ref().filter(|_| fed == target) else {
+            return Ok(());
+        };
+        let Some(&id) = note.ids.get(target) else {
+            return Ok(());
+        };
+        let term = term(&self.pair, id, next[0].log_prob(id), next[1].log_prob(id))?;
+        self.rows.row_mut(row).note.own.push(term);
+        self.n_scored += 1;
+        Ok(())
+    }
+
+    fn rewind(&mut self, row: usize, len: usize) {
+        if self.fed(row) != len {
+            self.rows.rewind(row, len);
+            self.rows.row_mut(row).note.next = None;
+        }
+    }
+
+    /// The terms of what was fed: the logits of a position score the token after it.
+    fn finish(
+        &mut self,
+        row: usize,
+        fed: Range<usize>,
+        logits: &[Logits],
+    ) -> Result<(), ModelError> {
+        let start = self.fed(row) - fed.len();
+        let note = &mut self.rows.row_mut(row).note;
+        let missing = note.first + note.n_terms();
+        for (target, position) in (start + 1..).zip(fed) {
+            if target < missing {
+                continue;
+            }
+            let id = note.ids[target];
+            let [tuned, untuned] =
+                [0, 1].map(|half: usize| log_prob(logits[half].row(position), id));
+            note.own.push(term(&self.pair, id, tuned, untuned)?);
+            self.n_scored += 1;
+        }
+        note.next = None;
+        Ok(())
+    }
+}
+
+fn owner(asked: &Asked<'_>) -> Owner {
+    Owner::Response(asked.lane, asked.response.id)
+}
+
+fn term(pair: &WeakPair, id: TokenId, tuned: f64, untuned: f64) -> Result<TokenTerm, ModelError> {
+    let checked = |log_p: f64, model: &Model| match log_p.is_finite() {
+        true => Ok(log_p),
+        false => Err(model.not_finite()),
+    };
+    Ok(TokenTerm {
+        id,
+        piece: pair.tuned.tokenizer.piece(id),
+        tuned: checked(tuned, &pair.tuned)?,
+        untuned: checked(untuned, &pair.untuned)?,
+    })
+}
+
+impl Pair {
+    /// The log-ratios of responses that follow one prompt.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn score_alone(
+        &mut self,
+        reader: &Reader,
+        responses: &[Response],
+    ) -> Result<Vec<LogRatio>, ModelError> {
+        while self.read_prompts(&[reader])? {}
+        let lane = LaneId(0);
+        let asked: Vec<Asked<'_>> = responses
+            .iter()
+            .map(|response| Asked {
+                lane,
+                reader,
+                response,
+            })
+            .collect();
+        self.score(&asked)
+    }
+}

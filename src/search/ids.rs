@@ -1,0 +1,21 @@
+//! Names that everything here knows.
+
+use serde::{Deserialize, Serialize};
+
+/// A token id of the strong model's vocabulary (or the weak pair's, in [`super::score::TokenTerm`]).
+pub type TokenId = u32;
+
+/// Names a hypothesis within one run; given in the order of creation, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HypothesisId(pub u64);
+
+/// Which successor of its parent a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Successor {
+    /// Sampled by the strong model, counted from 0.
+    Sampled(usize),
+    /// Written by the user, counted from 0 within the run.
+    Typed { typed: usize },
+}

@@ -1,0 +1,291 @@
+//! Commands, reduced in this one place into what is wanted of the run.
+
+use super::floor::{Floor, Pairing};
+use super::outbox::Gone;
+use super::run::{Drive, Run};
+use super::{Worker, evidence::Inquiry};
+use crate::guide::ModelExecutor;
+use crate::library::WeakPair;
+use crate::message::{Act, Command, RunId, RunRequest, Update};
+use crate::models::{ModelSpec, PairSpec};
+use crate::search::{ChunkBeamSearch, HypothesisId, PairId, Refused, SearchParams};
+
+impl Worker {
+    pub(super) fn obey(&mut self, command: Command) -> Result<(), Gone> {
+        match command {
+            Command::Start(request) => return self.start(request),
+            Command::Load { id, part, spec } => self.loader.start(id, part, spec),
+            Command::CancelLoad(id) => self.loader.cancel(id),
+            Command::UseStrong(spec) => self.startup.strong = ModelSpec::parse(&spec),
+            command => return self.obey_in_run(command),
+        }
+        Ok(())
+    }
+
+    /// A command of another run than the one under way is stale.
+    fn obey_in_run(&mut self, command: Command) -> Result<(), Gone> {
+        let Some(run) = self
+            .run
+            .as_mut()
+            .filter(|run| command.run() == Some(run.id()))
+        else {
+            return Ok(());
+        };
+        match command {
+            Command::Inspect {
+                candidate, parent, ..
+            } => {
+                self.inquiry = Some(Inquiry::new(candidate, parent));
+                return Ok(());
+            }
+            Command::Pace { round, .. } => run.request.pace = round,
+            Command::Pause(_) => run.drive = Drive::Stand,
+            Command::Resume(_) => run.drive = Drive::Free,
+            Command::Step(_) => run.drive = Drive::Round,
+            Command::ToCut(_) => {
+                let floor = self.floor.as_ref();
+                let search = floor.and_then(|floor| floor.lanes.search(run.lanes.guided));
+                let cuts_first = search.is_some_and(ChunkBeamSearch::is_open);
+                run.drive = Drive::ToCut { cuts_first };
+            }
+            Command::Retune { params, .. } => return self.retune(params),
+            Command::UsePair { pair, .. } => return self.use_pair(&pair),
+            Command::Steer { run, act } => return self.steer(run, act),
+            _ => {}
+        }
+        run.hurry();
+        self.move_lanes();
+        self.tell_standing()
+    }
+
+    /// The lanes move as the run does from here on.
+    pub(super) fn move_lanes(&mut self) {
+        let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
+            return;
+        };
+        let [guided, unguided] = run.motions(floor);
+        floor.lanes.set_motion(run.lanes.guided, guided);
+        floor.lanes.set_motion(run.lanes.unguided, unguided);
+    }
+
+    // ---- a run begins
+
+    fn start(&mut self, request: RunRequest) -> Result<(), Gone> {
+        let id = request.run;
+        self.run = None;
+        self.inquiry = None;
+        match self.prepare(request) {
+            Ok(run) => {
+                self.run = Some(run);
+                self.move_lanes();
+                Ok(())
+            }
+            Err(error) => self.out.send(Update::Failed {
+                run: Some(id),
+                error,
+            }),
+        }
+    }
+
+    fn prepare(&mut self, request: RunRequest) -> Result<Run, String> {
+        let pair = self.pair(&request.pair)?;
+        let mut floor = self.floor_for_strong()?;
+        let id = PairId::from(request.pair.as_str());
+        floor.clear();
+        floor.executor().add_pair(id.clone(), pair);
+        let done = (floor.executor().n_sampled(), floor.executor().n_scored());
+        let run = Run::new(request, done);
+        let RunRequest { prompt, params, .. } = &run.request;
+        let opened = open_both(&mut floor, run.lanes, prompt, *params, &id);
+        self.floor = Some(floor);
+        opened.map_err(|e| e.to_string())?;
+        self.let_go(&id);
+        Ok(run)
+    }
+
+    /// The floor of the strong model that is wanted: the one there is, with all that it has
+    /// cached, or a new one.
+    fn floor_for_strong(&mut self) -> Result<Floor, String> {
+        let wanted = self.startup.strong.clone();
+        if let Some(floor) = self.floor.take_if(|floor| floor.strong == wanted) {
+            return Ok(floor);
+        }
+        // The one before goes before another is loaded: memory may not hold both.
+        self.floor = None;
+        let strong = self.library.model(&wanted).map_err(|e| e.to_string())?;
+        let executor = ModelExecutor::new(strong, self.library.templates().clone());
+        Ok(Floor::new(wanted, executor))
+    }
+
+    /// What no run uses any more goes.
+    fn let_go(&mut self, pair: &PairId) {
+        if let Some(floor) = &mut self.floor {
+            floor.executor().keep_pairs(|id| id == pair);
+        }
+        let strong = self.startup.strong.clone();
+        self.library.let_go(&strong);
+        self.loader.share(&self.library);
+    }
+
+    // ---- changes
+
+    fn retune(&mut self, params: SearchParams) -> Result<(), Gone> {
+        let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
+            return Ok(());
+        };
+        let lanes = run.lanes;
+        let Some(search) = floor.guided(lanes) else {
+            return Ok(());
+        };
+        let (pair, used) = (search.pair().clone(), search.params());
+        let params = params.within_run_of(&used);
+        if let Err(why) = floor.executor().retune(lanes.guided, &pair, &params) {
+            return self.out.send(Update::NotRetuned {
+                run: run.id(),
+                params: used,
+                why: why.to_string(),
+            });
+        }
+        for (lane, params) in [(lanes.guided, params), (lanes.unguided, params.unguided())] {
+            if let Some(search) = floor.lanes.search_mut(lane) {
+                search.set_params(params);
+            }
+        }
+        Ok(())
+    }
+
+    /// The pair of this name, loaded if it is not yet.
+    fn pair(&mut self, name: &str) -> Result<WeakPair, String> {
+        let spec = PairSpec::parse(name).map_err(|e| e.to_string())?;
+        self.library.pair(&spec).map_err(|e| e.to_string())
+    }
+
+    fn use_pair(&mut self, name: &str) -> Result<(), Gone> {
+        self.take_loaded()?;
+        let pair = self.pair(name);
+        let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        let id = PairId::from(name);
+        let before = floor.guided(run.lanes).map(|search| search.pair().clone());
+        let used = pair.and_then(|pair| {
+            let used = floor.use_pair(run.lanes, &id, pair);
+            used.map_err(|e| e.to_string())
+        });
+        match used {
+            Ok(()) => {
+                run.pair_before = before;
+                run.hurry();
+                Ok(())
+            }
+            Err(why) => self.out.send(Update::PairRefused {
+                run: run.id(),
+                pair: name.to_owned(),
+                why,
+            }),
+        }
+    }
+
+    /// A pair that was taken over does not go after all: the one before is in use again.
+    pub(super) fn refuse_pair(&mut self, before: PairId, why: &str) -> Result<(), Gone> {
+        let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
+            return Ok(());
+        };
+        let refused = floor.guided(run.lanes).map(|search| search.pair().clone());
+        for lane in [run.lanes.guided, run.lanes.unguided] {
+            if let Some(search) = floor.lanes.search_mut(lane) {
+                search.use_pair(before.clone());
+            }
+        }
+        self.out.send(Update::PairRefused {
+            run: run.id(),
+            pair: refused.map_or_else(String::new, |pair| pair.to_string()),
+            why: why.to_owned(),
+        })
+    }
+
+    // ---- the user's hand
+
+    fn steer(&mut self, id: RunId, act: Act) -> Result<(), Gone> {
+        let moves = matches!(act, Act::Take(_) | Act::Go(_) | Act::Undo);
+        let outcome = self.act(act);
+        let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        let news = floor.guided(run.lanes).map(ChunkBeamSearch::news);
+        run.hurry();
+        if moves && outcome.is_ok() {
+            // Where the run stands is told once more after a move.
+            run.told_standing = run.drive != Drive::Stand;
+        }
+        self.tell_entries(news.unwrap_or_default())?;
+        self.move_lanes();
+        self.tell_standing()?;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(why) => self.out.send(Update::Refused { run: id, why }),
+        }
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), String> {
+        let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
+            return Ok(());
+        };
+        if let Act::Type { sibling, chunk } = act {
+            return type_chunk(floor, run.lanes, sibling, &chunk);
+        }
+        let Some(search) = floor.guided(run.lanes) else {
+            return Ok(());
+        };
+        let was_over = search.is_finished();
+        let outcome: Result<(), Refused> = match act {
+            Act::Mark { id, mark } => search.mark(id, mark),
+            Act::Spend { id, extra } => search.spend(id, extra),
+            Act::Take(id) => search.take(id),
+            Act::Go(node) => search.go(node),
+            Act::Undo => search.undo(),
+            Act::Type { .. } => Ok(()),
+        };
+        if was_over && outcome.is_ok() && matches!(act, Act::Go(_)) {
+            // Going on by itself, it would draw the same again and be over at once.
+            run.drive = Drive::Stand;
+        }
+        outcome.map_err(|why| why.to_string())
+    }
+}
+
+/// The guided search and the same one left alone.
+fn open_both(
+    floor: &mut Floor,
+    lanes: Pairing,
+    prompt: &str,
+    params: SearchParams,
+    pair: &PairId,
+) -> Result<(), crate::search::ModelError> {
+    let guided = ChunkBeamSearch::new(params, pair.clone());
+    floor.open(lanes.guided, prompt, guided)?;
+    let unguided = ChunkBeamSearch::new(params.unguided(), pair.clone());
+    floor.open(lanes.unguided, prompt, unguided)
+}
+
+fn type_chunk(
+    floor: &mut Floor,
+    lanes: Pairing,
+    sibling: HypothesisId,
+    chunk: &str,
+) -> Result<(), String> {
+    let Some(search) = floor.guided(lanes) else {
+        return Ok(());
+    };
+    let siblings = search.siblings(sibling);
+    let beside = siblings.iter().find(|c| c.id == sibling);
+    let beside = beside.ok_or_else(|| Refused::NotLatest.to_string())?;
+    let typed = floor
+        .executor()
+        .typed(lanes.guided, beside, chunk, &siblings);
+    let typed = typed.map_err(|e| e.to_string())?;
+    match floor.guided(lanes) {
+        Some(search) => search.write(sibling, &typed).map_err(|e| e.to_string()),
+        None => Ok(()),
+    }
+}

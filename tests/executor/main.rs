@@ -1,0 +1,5 @@
+//! The models as an executor: what searches share, and what each of them must get all the same.
+
+mod folder;
+mod sharing;
+mod words;

@@ -1,0 +1,121 @@
+//! What models read: contexts of both halves, ids that end a response, spaces of SentencePiece.
+
+use serde_json::{Value, json};
+use w2s::search::{Entry, Finish, LaneId, Lanes};
+
+use crate::folder::{PROMPT, copy, executor, id, model, open, pair, params, run_one};
+
+/// The context of the untuned half was never looked at before the first pass that outgrew it.
+#[test]
+fn the_contexts_of_both_halves_are_checked_at_the_start() {
+    let short = copy("untuned", "config.json", |config| {
+        config["max_position_embeddings"] = 24.into();
+    });
+    let spec = format!("bundled:positive,{}", short.path().display());
+    let mut lanes = Lanes::new(executor(model("bundled:strong"), pair(&spec)));
+    let why = open(&mut lanes, 1, PROMPT, params(2, 2, 4, 40)).unwrap_err();
+    let why = why.to_string();
+    assert!(why.contains("a context of 24 tokens"), "{why}");
+}
+
+/// The end that was sampled is the end that is scored: models have several ids that end a
+/// response, and the pair's EOS is one of them. It used to be scored whatever was sampled.
+#[test]
+fn the_id_that_ended_a_response_is_the_one_that_is_scored() {
+    let stop = 14; // "."
+    let ends = |config: &mut Value| config["eos_token_id"] = json!([0, stop]);
+    let strong = copy("strong", "config.json", ends);
+    let spec = strong.path().display().to_string();
+    let executor = executor(model(&spec), pair("positive"));
+    let (_, entries) = run_one(executor, "It was", params(4, 4, 8, 40));
+    let mut n_ended = 0;
+    for entry in &entries {
+        let Entry::Scored { candidates, .. } = entry else {
+            continue;
+        };
+        for ended in candidates.iter().filter(|c| c.finish == Some(Finish::Eos)) {
+            let last = ended.score().terms().last().unwrap();
+            assert_eq!(Some(&last.id), ended.tokens.last());
+            n_ended += usize::from(last.id == stop);
+        }
+    }
+    assert!(n_ended > 0, "a sentence ends");
+}
+
+/// The strong model with its tokenizer in Llama 2's form: U+2581 for the space, which the decoder
+/// strips from the beginning of a text.
+fn sentence_piece() -> tempfile::TempDir {
+    copy("strong", "tokenizer.json", |json| {
+        json["normalizer"] = json!({"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "\u{2581}"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"},
+        ]});
+        json["pre_tokenizer"] = Value::Null;
+        json["post_processor"] = Value::Null;
+        json["decoder"] = json!({"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "},
+            {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+        ]});
+        let spaced = |text: &str| text.replace('Ġ', "\u{2581}");
+        let vocab = json["model"]["vocab"].as_object().unwrap();
+        let vocab = vocab.iter().map(|(k, v)| (spaced(k), v.clone()));
+        json["model"]["vocab"] = Value::Object(vocab.collect());
+        let merges = json["model"]["merges"].as_array().unwrap();
+        let merges = merges.iter().map(|merge| match merge {
+            Value::String(pair) => Value::String(spaced(pair)),
+            pair => json!([
+                spaced(pair[0].as_str().unwrap()),
+                spaced(pair[1].as_str().unwrap())
+            ]),
+        });
+        json["model"]["merges"] = Value::Array(merges.collect());
+    })
+}
+
+#[test]
+fn a_response_keeps_the_space_that_it_begins_with() {
+    let folder = sentence_piece();
+    let strong = model(&folder.path().display().to_string());
+    let (best, _) = run_one(
+        executor(strong, pair("positive")),
+        "This film",
+        params(2, 2, 4, 12),
+    );
+    let text = best.text.to_string();
+    assert!(text.starts_with(' ') && !text.starts_with("  "), "{text:?}");
+}
+
+#[test]
+fn a_typed_chunk_reads_as_it_was_typed() {
+    let folder = sentence_piece();
+    for spec in ["bundled:strong", &folder.path().display().to_string()] {
+        let mut lanes = Lanes::new(executor(model(spec), pair("positive")));
+        open(&mut lanes, 1, "This film", params(2, 2, 3, 12)).unwrap();
+        while lanes.search(LaneId(1)).unwrap().round_idx() < 2 {
+            lanes.step();
+        }
+        let search = lanes.search(LaneId(1)).unwrap();
+        let beside = search.history().here().round().unwrap().candidates[0].clone();
+        for chunk in [" was good", "s were good", ". So"] {
+            let before = beside.text.to_string()[..beside.text_start].to_owned();
+            let typed = lanes
+                .executor()
+                .typed(LaneId(1), &beside, chunk, &[])
+                .unwrap();
+            assert_eq!(typed.text, format!("{before}{chunk}"));
+            let parent: Vec<u32> = beside
+                .tokens
+                .iter()
+                .take(beside.chunk_start)
+                .copied()
+                .collect();
+            let tokenizer = &lanes.executor().strong().tokenizer;
+            let prompt = tokenizer.encode("This film");
+            let read = tokenizer.decode(&[&prompt[..], &parent, &typed.tokens].concat());
+            assert_eq!(read, format!("This film{before}{chunk}"), "{spec}");
+            assert_eq!(typed.log_probs.len(), typed.tokens.len());
+        }
+    }
+    assert_eq!(id().as_str(), "pair");
+}
