@@ -113,7 +113,11 @@ fn a_typed_chunk_reads_as_it_was_typed() {
             let tokenizer = &lanes.executor().strong().tokenizer;
             let prompt = tokenizer.encode("This film");
             let read = tokenizer.decode(&[&prompt[..], &parent, &typed.tokens].concat());
-            assert_eq!(read.trim_start(), format!("This film{before}{chunk}"), "{spec}");
+            assert_eq!(
+                read.trim_start(),
+                format!("This film{before}{chunk}"),
+                "{spec}"
+            );
             assert_eq!(typed.log_probs.len(), typed.tokens.len());
         }
     }
