@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::evidence::{Reading, Wish};
 use super::executor::ModelExecutor;
-use crate::search::{Growth, Hypothesis, LaneId, ModelError, Rules, Sampling, Text, TokenId};
+use crate::library::Model;
+use crate::models::TokenId;
+use crate::search::{Growth, Hypothesis, LaneId, ModelError, Rules, Sampling, Text};
 
 impl ModelExecutor {
     /// `chunk` in the place of `sibling`'s, with the strong model's log-probabilities. A chunk
@@ -34,8 +36,7 @@ impl ModelExecutor {
             .copied()
             .collect();
         let before_it = [&prompt[..], &parent].concat();
-        // A chunk tokenised as a text of its own would gain the space of one.
-        let tokens = self.strong().try_encode_on(chunk)?;
+        let tokens = tokens_of(chunk, &before_it, self.strong())?;
         let ids = [&before_it[..], &tokens].concat();
         Ok(Growth {
             log_probs: self.log_probs(ids, prompt.len() + parent.len())?,
@@ -76,4 +77,25 @@ fn sampled(same: &Hypothesis) -> Growth {
             .finish
             .filter(|finish| *finish == crate::search::Finish::Eos),
     }
+}
+
+/// Ids that read as `chunk` after those `before` it. A tokenizer may treat the beginning of a text
+/// as the beginning of a word, so that a chunk tokenised alone would gain a space: the first way
+/// that reads back as it was typed is taken.
+fn tokens_of(chunk: &str, before: &[TokenId], model: &Model) -> Result<Vec<TokenId>, ModelError> {
+    let read = model.tokenizer.decode(before);
+    let wanted = format!("{read}{chunk}");
+    let reads_back = |ids: &Vec<TokenId>| model.tokenizer.decode(&[before, ids].concat()) == wanted;
+    let going_on = model.try_encode_on(chunk)?;
+    let whole = model.try_encode(wanted.trim_start())?;
+    let inside = whole.strip_prefix(before).map(<[TokenId]>::to_vec);
+    let after_line = model.try_encode(&format!("\n{chunk}"))?;
+    let line = model.try_encode("\n")?;
+    let anchored = after_line.strip_prefix(&line[..]).map(<[TokenId]>::to_vec);
+    let ways = [inside, Some(going_on.clone()), anchored];
+    Ok(ways
+        .into_iter()
+        .flatten()
+        .find(reads_back)
+        .unwrap_or(going_on))
 }
