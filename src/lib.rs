@@ -10,16 +10,17 @@
 //! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, caught, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
 //! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
-//! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, library, decoder, models, template |
-//! | [`message`] | all that crosses the thread, as plain data | search |
-//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, guide, library, decoder, models, template, measure, message |
-//! | [`app`] | the playground's state: message in, effects out | search, message |
-//! | [`ui`] | draws `&App` | app, search, message, ratatui |
+//! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, evidence, library, decoder, models, template |
+//! | [`evidence`] | what models say of a candidate and see of its prompt, as plain data | search |
+//! | [`message`] | all that crosses the thread, as plain data | search, evidence |
+//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, message |
+//! | [`app`] | the playground's state: message in, effects out | search, evidence, message |
+//! | [`ui`] | draws `&App` | app, search, evidence, message, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home, line |
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin | cli, config, search, guide, library, decoder, models, measure, line, keeper |
+//! | [`report`] | the headless twin | cli, config, search, evidence, guide, library, decoder, models, measure, line, keeper |
 //! | [`keeper`] | the process that waits for the one that works | line |
 //! | [`caught`] | panics of other people's code that are taken for errors | std |
 //! | [`panics`] | how a panic ends the program | log, line, caught |
@@ -84,6 +85,7 @@ pub mod caught;
 pub mod cli;
 pub mod config;
 pub mod decoder;
+pub mod evidence;
 pub mod guide;
 pub mod home;
 pub mod keeper;

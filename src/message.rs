@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::search::{
-    Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Partial, SearchParams, TokenId,
-};
+use crate::evidence::Evidence;
+use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, Partial, SearchParams};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -262,104 +261,6 @@ pub enum Update {
         run: Option<RunId>,
         error: String,
     },
-}
-
-/// A token that a model finds likely, with its raw log-probability in nats.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Likely {
-    pub piece: Arc<str>,
-    pub log_prob: f64,
-}
-
-/// What each weak model would rather have said at one place; likeliest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeakPlace {
-    pub tuned: Vec<Likely>,
-    pub untuned: Vec<Likely>,
-}
-
-/// One token of the strong model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StrongPlace {
-    pub piece: Arc<str>,
-    /// Raw: before temperature and filters.
-    pub log_prob: f64,
-    /// The probability it was drawn with, after temperature, top-k and top-p; 0 when the filters
-    /// as they are now leave it out.
-    pub drawn: f64,
-    /// Raw, likeliest first.
-    pub likeliest: Vec<Likely>,
-}
-
-/// All that the models say about one candidate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
-    pub id: HypothesisId,
-    /// The pair that this is of.
-    pub pair: PairId,
-    /// The prompt's last weak tokens: what the response joins on to.
-    pub joins: Vec<Arc<str>>,
-    /// One for each term of the log-ratio.
-    pub weak: Vec<WeakPlace>,
-    /// One for each sampled token.
-    pub strong: Vec<StrongPlace>,
-    /// The same for all candidates of a run under one pair.
-    pub xray: Arc<Xray>,
-    pub seams: Seams,
-}
-
-/// The prompt as one model sees it, templates applied.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PromptView {
-    pub model: String,
-    pub text: String,
-    /// Ids with the text of each alone.
-    pub tokens: Vec<(TokenId, Arc<str>)>,
-    /// Whether the tokens begin with BOS.
-    pub bos: bool,
-}
-
-/// How the pair scores what the strong model samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scoring {
-    /// The sampled ids as they are.
-    Ids,
-    /// The text, in tokens of its own.
-    Text,
-}
-
-/// What the three models see.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Xray {
-    pub strong: PromptView,
-    pub tuned: PromptView,
-    pub untuned: PromptView,
-    pub vocabularies: Vocabularies,
-    pub scoring: Scoring,
-}
-
-/// The vocabularies of strong model and pair, compared by content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vocabularies {
-    pub same: bool,
-    pub strong: usize,
-    pub pair: usize,
-    /// Tokens that the other has not, or under another id; both sides counted.
-    pub differing: usize,
-}
-
-/// How a candidate holds together: with the prompt, with what its chunk continues, at its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seams {
-    /// Weak tokens at the prompt's end that do not stand where prompt and response are one text.
-    pub merged: usize,
-    /// Weak tokens of the response that the chunk continues, and how many of them it changed.
-    pub accepted: usize,
-    pub changed: usize,
-    /// The last bytes are no whole character yet.
-    pub in_character: bool,
-    /// The text ends with a letter or a digit: in a word or at its end, as what follows will tell.
-    pub after_letter: bool,
 }
 
 /// How fast the models run, measured over the run so far.

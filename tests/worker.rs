@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use w2s::decoder::DeviceChoice;
+use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
-use w2s::message::{Act, Command, Evidence, LoadId, Part, RunId, RunRequest, Scoring, Update};
+use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
     Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
@@ -390,10 +391,16 @@ fn evidence_sums_to_the_score_and_names_what_was_likelier() {
     assert_eq!(evidence.weak.len(), best.score().len());
     assert_eq!(evidence.strong.len(), best.tokens.len());
     for (place, term) in evidence.weak.iter().zip(best.score().terms()) {
-        assert_eq!((place.tuned.len(), place.untuned.len()), (5, 5));
-        let own = place.tuned.iter().find(|t| t.piece == term.piece);
-        assert!(own.is_none_or(|t| (t.log_prob - term.tuned).abs() < 1e-4));
-        assert!(place.tuned.is_sorted_by(|a, b| a.log_prob >= b.log_prob));
+        let (tuned, untuned) = (&place.tuned, &place.untuned);
+        assert_eq!((tuned.likeliest.len(), untuned.likeliest.len()), (5, 5));
+        assert_eq!((&tuned.piece, &untuned.piece), (&term.piece, &term.piece));
+        assert!((tuned.log_prob - term.tuned).abs() < 1e-4);
+        assert!((untuned.log_prob - term.untuned).abs() < 1e-4);
+        assert!(
+            tuned
+                .likeliest
+                .is_sorted_by(|a, b| a.log_prob >= b.log_prob)
+        );
     }
     for (place, log_prob) in evidence.strong.iter().zip(&best.log_probs) {
         assert!((place.log_prob - log_prob).abs() < 1e-4);
@@ -602,8 +609,7 @@ fn evidence_is_of_the_pair_that_scored() {
     let evidence = desk.evidence(&old);
     assert_eq!(Some(&evidence.pair), old.scored_by());
     for (place, term) in evidence.weak.iter().zip(old.score().terms()) {
-        let own = place.tuned.iter().find(|t| t.piece == term.piece);
-        assert!(own.is_none_or(|t| (t.log_prob - term.tuned).abs() < 1e-4));
+        assert!((place.tuned.log_prob - term.tuned).abs() < 1e-4);
     }
 }
 

@@ -27,7 +27,8 @@ mod updates;
 
 use std::time::Duration;
 
-use crate::message::{Evidence, LoadId, ModelInfo, ModelSet, RunId, Speeds};
+use crate::evidence::Evidence;
+use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
 use run::Run;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::board::Judged;
 use super::nav::Sight;
-use crate::message::{Evidence, RunId, RunRequest, Speeds};
+use crate::evidence::Evidence;
+use crate::message::{RunId, RunRequest, Speeds};
 use crate::search::{
     CandidateTrace, Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Round, SearchParams,
     SearchTrace,

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::App;
 use super::nav::Pane;
-use crate::message::{PromptView, Seams, Xray};
+use crate::evidence::{PromptView, Seams, Xray};
 use crate::search::{CandidateTrace, Finish, Text};
 
 /// Where a response stops, as far as it is known.

@@ -3,7 +3,7 @@
 //! (a SentencePiece token's leading space, a character of several tokens).
 
 use crate::models::Tokenizer;
-use crate::search::{Hypothesis, Rope, Rules, Text, TokenId};
+use crate::search::{Hypothesis, Rope, Text, TokenId};
 
 /// How many tokens before the chunk are at hand as context: a character has at most four bytes,
 /// and a token at least one.
@@ -95,19 +95,77 @@ fn common_bytes(context: &str, grown: &str) -> usize {
     parting.unwrap_or(context.len().min(grown.len()))
 }
 
-/// The text of a whole response under the reference's rules: decoded at once, bytes of an
-/// incomplete character as U+FFFD.
+/// The text of a whole response as the reference has it: decoded at once, bytes of an incomplete
+/// character as U+FFFD.
 pub(super) fn decoded(
     parent: Option<&Hypothesis>,
     chunk: &[TokenId],
     tokenizer: &Tokenizer,
-    rules: Rules,
 ) -> Text {
     let mut ids = parent.map(|p| p.tokens.to_vec()).unwrap_or_default();
     ids.extend_from_slice(chunk);
     let before = parent.map(|p| p.text.clone()).unwrap_or_default();
-    before.grown_to(&match rules {
-        Rules::Reference => tokenizer.decode(&ids),
-        Rules::Fixed => tokenizer.decode_whole_characters(&ids),
-    })
+    before.grown_to(&tokenizer.decode(&ids))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decoder::DeviceChoice;
+    use crate::library::Library;
+    use crate::models::ModelSpec;
+    use crate::search::{Growth, Lineage, Scores, Successor};
+
+    fn tokenizer() -> std::sync::Arc<Tokenizer> {
+        let mut library = Library::open(DeviceChoice::Cpu).unwrap();
+        let model = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
+        model.tokenizer
+    }
+
+    fn continued(parent: Option<&Hypothesis>, growth: &Growth) -> Hypothesis {
+        let tokens = parent.map(|p| p.tokens.clone()).unwrap_or_default();
+        Hypothesis {
+            id: crate::search::HypothesisId(0),
+            parent: None,
+            round: 1,
+            successor: Successor::Sampled(0),
+            lineage: Lineage::root(0),
+            chunk_start: tokens.len(),
+            tokens: tokens.extended(tokens.len(), growth.tokens.clone()),
+            text: growth.text.clone(),
+            text_start: 0,
+            log_probs: Rope::default(),
+            finish: None,
+            scores: Scores::default(),
+            chunk_terms: Vec::new(),
+        }
+    }
+
+    proptest! {
+        /// Wherever chunks end, also inside a character of several tokens, the text is that of
+        /// all tokens at once.
+        #[test]
+        fn chunks_read_as_the_whole(words in prop::collection::vec("[a-z é日😀.]{1,6}", 1..5), l in 1..6usize) {
+            static TOKENIZER: std::sync::LazyLock<std::sync::Arc<Tokenizer>> =
+                std::sync::LazyLock::new(tokenizer);
+            let prompt = TOKENIZER.encode("The film");
+            let ids = TOKENIZER.encode(&words.concat());
+            let mut parent: Option<Hypothesis> = None;
+            let mut n = 0;
+            for chunk in ids.chunks(l) {
+                let mut text = ChunkText::after(&prompt, parent.as_ref(), &TOKENIZER);
+                let mut growth = Growth::after(parent.as_ref());
+                for id in chunk {
+                    n += 1;
+                    growth.tokens.push(*id);
+                    growth.text = text.push(*id, &TOKENIZER);
+                    let whole = TOKENIZER.decode_whole_characters(&ids[..n]);
+                    prop_assert_eq!(&growth.text, &whole);
+                }
+                parent = Some(continued(parent.as_ref(), &growth));
+            }
+        }
+    }
 }

@@ -4,31 +4,15 @@
 //! some row of the search holds of it already is not read again, and logits are asked for only
 //! where somebody looks.
 
-use std::sync::Arc;
-
 use super::rows::PIECE;
 use super::sample::{draw_probability, log_prob};
 use crate::decoder::{Feed, KvCache, Logits, Want};
+use crate::evidence::{Likely, Place};
 use crate::library::Model;
 use crate::search::{ModelError, Rules, Sampling, TokenId};
 
 /// How many places one pass tells of: each costs a vocabulary of logits.
 const PLACES: usize = 64;
-
-/// A token with its raw log-probability in nats.
-pub type Likely = (Arc<str>, f64);
-
-/// One token of a text that the model did not necessarily write.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    pub piece: Arc<str>,
-    /// Raw, in nats.
-    pub log_prob: f64,
-    /// The probability after temperature and filters.
-    pub drawn: f64,
-    /// Raw, likeliest first.
-    pub likeliest: Vec<Likely>,
-}
 
 /// What is asked of every place.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +125,10 @@ fn likeliest(model: &Model, logits: &[f32], n: usize) -> Vec<Likely> {
     best.sort_unstable_by(by_logit);
     let likely = |id: usize| {
         let id = id as TokenId;
-        (model.tokenizer.piece(id), log_prob(logits, id))
+        Likely {
+            piece: model.tokenizer.piece(id),
+            log_prob: log_prob(logits, id),
+        }
     };
     best.into_iter().map(likely).collect()
 }

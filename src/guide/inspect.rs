@@ -1,11 +1,11 @@
 //! What models see and say, for people and for comparison with other software.
 
-use super::reader::Join;
 use super::rows::common_prefix;
 use super::setting::Setting;
 use crate::decoder::{Decoder, Feed, ForwardError, Want, log_sum_exp};
+use crate::evidence::{Joint, PromptView, Scoring, Seams, Vocabularies, Xray};
 use crate::library::Model;
-use crate::models::{Prompt, VocabularyDiff};
+use crate::models::{Prompt, Tokenizer};
 use crate::search::{HypothesisId, ModelError, Response, Rules, TokenId};
 
 /// The raw logits that follow one position.
@@ -17,57 +17,6 @@ pub struct Position {
     pub argmax: TokenId,
     /// The first logits, f32.
     pub logits: Vec<f32>,
-}
-
-/// One model's view of a prompt, and of a response after it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct View {
-    pub model: String,
-    pub prompt: String,
-    pub ids: Vec<TokenId>,
-    /// The text of each id alone.
-    pub pieces: Vec<String>,
-    /// Whether the ids begin with BOS.
-    pub bos: bool,
-    pub join: Option<JoinView>,
-}
-
-/// Prompt and response tokenised jointly.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JoinView {
-    pub ids: Vec<TokenId>,
-    /// How many leading ids are those of the prompt alone.
-    pub shared: usize,
-    /// Whether a token spans the join, so that the prompt's own ids do not all stand.
-    pub merges: bool,
-}
-
-/// What the three models of a search see.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Xray {
-    pub strong: View,
-    pub tuned: View,
-    pub untuned: View,
-    /// Strong model against pair.
-    pub vocabularies: VocabularyDiff,
-    /// How the pair scores what the strong model samples.
-    pub join: Join,
-}
-
-/// How a response holds together: with its prompt, with what was accepted of it before its last
-/// chunk, and at its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seams {
-    /// Weak tokens at the prompt's end that do not stand where prompt and response are tokenised
-    /// as one text. Only under [`Join::Text`] does the pair read them so.
-    pub merged: usize,
-    /// Weak tokens of the accepted response, and how many of them its last chunk changed.
-    pub accepted: usize,
-    pub changed: usize,
-    /// The last bytes are no whole character yet.
-    pub in_character: bool,
-    /// The text ends with a letter or a digit: in a word or at its end, as what follows will tell.
-    pub after_letter: bool,
 }
 
 /// Runs `ids` through a fresh cache; `n` logits of each position are kept.
@@ -107,18 +56,29 @@ fn position(row: &[f32], n: usize) -> Position {
 /// # Errors
 /// An empty prompt for a model without BOS.
 pub fn xray(setting: &Setting, rules: Rules, response: Option<&str>) -> Result<Xray, ModelError> {
-    let (pair, join) = (&setting.pair, setting.join(rules));
+    let (pair, scoring) = (&setting.pair, setting.scoring(rules));
     let prompt = setting.read_by_pair(rules);
     Ok(Xray {
-        strong: view(&setting.strong, &setting.strong_prompt, Join::Ids, response)?,
-        tuned: view(&pair.tuned, &prompt, join, response)?,
-        untuned: view(&pair.untuned, &prompt, join, response)?,
-        vocabularies: setting
-            .strong
-            .tokenizer
-            .compare(&setting.pair.tuned.tokenizer),
-        join,
+        strong: view(
+            &setting.strong,
+            &setting.strong_prompt,
+            Scoring::Ids,
+            response,
+        )?,
+        tuned: view(&pair.tuned, &prompt, scoring, response)?,
+        untuned: view(&pair.untuned, &prompt, scoring, response)?,
+        vocabularies: compared(&setting.strong.tokenizer, &pair.tuned.tokenizer),
+        scoring,
     })
+}
+
+fn compared(strong: &Tokenizer, pair: &Tokenizer) -> Vocabularies {
+    Vocabularies {
+        same: strong.same_vocabulary(pair),
+        strong: strong.n_tokens(),
+        pair: pair.n_tokens(),
+        differing: strong.n_differing(pair),
+    }
 }
 
 /// How `response` holds together; `accepted` is the part of it that stood before its last chunk.
@@ -183,35 +143,34 @@ fn given(tokens: &[TokenId], text: &str) -> Response {
 fn view(
     model: &Model,
     prompt: &Prompt,
-    join: Join,
+    scoring: Scoring,
     response: Option<&str>,
-) -> Result<View, ModelError> {
-    let ids = match join {
-        Join::Ids => model.prompt_ids(prompt, 0)?,
-        Join::Text => model.try_text_ids(prompt, "")?,
+) -> Result<PromptView, ModelError> {
+    let ids = match scoring {
+        Scoring::Ids => model.prompt_ids(prompt, 0)?,
+        Scoring::Text => model.try_text_ids(prompt, "")?,
     };
-    let pieces = ids.iter().map(|id| model.tokenizer.piece(*id).to_string());
-    Ok(View {
+    let tokens = ids.iter().map(|id| (*id, model.tokenizer.piece(*id)));
+    Ok(PromptView {
         model: model.name.clone(),
-        prompt: prompt.text.clone(),
-        pieces: pieces.collect(),
+        text: prompt.text.clone(),
+        tokens: tokens.collect(),
         bos: ids.first().copied() == model.tokenizer.bos() && !ids.is_empty(),
-        join: response
-            .map(|response| join_view(model, prompt, &ids, response))
+        joint: response
+            .map(|response| joint(model, prompt, &ids, response))
             .transpose()?,
-        ids,
     })
 }
 
-fn join_view(
+fn joint(
     model: &Model,
     prompt: &Prompt,
     alone: &[TokenId],
     response: &str,
-) -> Result<JoinView, ModelError> {
+) -> Result<Joint, ModelError> {
     let ids = model.try_text_ids(prompt, response)?;
     let shared = common_prefix(&ids, alone);
-    Ok(JoinView {
+    Ok(Joint {
         merges: shared < alone.len(),
         ids,
         shared,
@@ -277,8 +236,8 @@ mod tests {
     #[test]
     fn rules_decide_what_the_pair_sees_and_scores() {
         let same = setting("bundled:strong", "It was a");
-        let join = |rules| xray(&same, rules, None).unwrap().join;
-        assert_eq!(join(Rules::Fixed), Join::Ids);
-        assert_eq!(join(Rules::Reference), Join::Text);
+        let scoring = |rules| xray(&same, rules, None).unwrap().scoring;
+        assert_eq!(scoring(Rules::Fixed), Scoring::Ids);
+        assert_eq!(scoring(Rules::Reference), Scoring::Text);
     }
 }

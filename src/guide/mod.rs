@@ -17,11 +17,9 @@ mod strong;
 mod typed;
 mod witness;
 
-pub use evidence::Place;
 pub use executor::ModelExecutor;
-pub use inspect::{JoinView, Position, Seams, View, Xray, positions, seams, text_seams, xray};
+pub use inspect::{Position, positions, seams, text_seams, xray};
 pub use prompts::{pair_prompt, strong_prompt};
-pub use reader::Join;
 pub use score::{score, score_text};
 pub use setting::Setting;
-pub use witness::{PairEvidence, Testimony, Witness};
+pub use witness::Witness;

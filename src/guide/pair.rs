@@ -7,13 +7,14 @@
 //! re-tokenised text may change the last few tokens.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use super::reader::Reader;
 use super::rows::{Owner, Rows, common_prefix};
 use super::sample::log_prob;
-use crate::decoder::{Logits, Want, log_sum_exp};
+use crate::decoder::{Logits, Want, log_sum_exp, pool};
 use crate::library::{Model, WeakPair};
 use crate::search::{HypothesisId, LaneId, LogRatio, ModelError, Response, TokenId, TokenTerm};
 
@@ -198,10 +199,9 @@ impl Pair {
         }
         pending.retain(|(_, tokens)| !tokens.is_empty());
         let logits = self.rows.feed(&pending, Want::All)?;
-        let mut at = 0;
+        let mut said = self.log_probs(&pending, &logits).into_iter();
         for (row, tokens) in &pending {
-            self.finish(*row, at..at + tokens.len(), &logits)?;
-            at += tokens.len();
+            self.finish(*row, said.by_ref().take(tokens.len()).collect())?;
         }
         Ok(rows
             .iter()
@@ -333,49 +333,35 @@ impl Pair {
         }
     }
 
-    /// The terms of what was fed: the logits of a position score the token after it.
-    fn finish(
-        &mut self,
-        row: usize,
-        fed: Range<usize>,
-        logits: &[Logits],
-    ) -> Result<(), ModelError> {
-        let start = self.fed(row) - fed.len();
+    /// What the two models say of the token after every fed one. A sum over the vocabulary each:
+    /// the threads share them.
+    fn log_probs(&self, fed: &[(usize, Vec<TokenId>)], logits: &[Logits]) -> Vec<[f64; 2]> {
+        let next = |(row, tokens): &(usize, Vec<TokenId>)| {
+            let first = self.fed(*row) + 1 - tokens.len();
+            self.rows.row(*row).note.ids[first..][..tokens.len()].to_vec()
+        };
+        let next: Vec<TokenId> = fed.iter().flat_map(next).collect();
+        let of = |(at, id): (usize, &TokenId)| {
+            [0, 1].map(|half: usize| log_prob(logits[half].row(at), *id))
+        };
+        pool().install(|| next.par_iter().enumerate().map(of).collect())
+    }
+
+    /// The terms of what was fed: a position says the token after it.
+    fn finish(&mut self, row: usize, said: Vec<[f64; 2]>) -> Result<(), ModelError> {
+        let start = self.fed(row) - said.len();
         let note = &mut self.rows.row_mut(row).note;
         let missing = note.first + note.n_terms();
-        for (target, position) in (start + 1..).zip(fed) {
-            if target < missing {
-                continue;
-            }
+        let targets = (start + 1..).zip(said);
+        for (target, [tuned, untuned]) in targets.filter(|(target, _)| *target >= missing) {
             let id = note.ids[target];
-            let [tuned, untuned] =
-                [0, 1].map(|half: usize| log_prob(logits[half].row(position), id));
             note.own.push(term(&self.pair, id, tuned, untuned)?);
             self.n_scored += 1;
         }
         note.next = None;
         Ok(())
     }
-}
 
-fn owner(asked: &Asked<'_>) -> Owner {
-    Owner::Response(asked.lane, asked.response.id)
-}
-
-fn term(pair: &WeakPair, id: TokenId, tuned: f64, untuned: f64) -> Result<TokenTerm, ModelError> {
-    let checked = |log_p: f64, model: &Model| match log_p.is_finite() {
-        true => Ok(log_p),
-        false => Err(model.not_finite()),
-    };
-    Ok(TokenTerm {
-        id,
-        piece: pair.tuned.tokenizer.piece(id),
-        tuned: checked(tuned, &pair.tuned)?,
-        untuned: checked(untuned, &pair.untuned)?,
-    })
-}
-
-impl Pair {
     /// The log-ratios of responses that follow one prompt.
     ///
     /// # Errors
@@ -397,4 +383,21 @@ impl Pair {
             .collect();
         self.score(&asked)
     }
+}
+
+fn owner(asked: &Asked<'_>) -> Owner {
+    Owner::Response(asked.lane, asked.response.id)
+}
+
+fn term(pair: &WeakPair, id: TokenId, tuned: f64, untuned: f64) -> Result<TokenTerm, ModelError> {
+    let checked = |log_p: f64, model: &Model| match log_p.is_finite() {
+        true => Ok(log_p),
+        false => Err(model.not_finite()),
+    };
+    Ok(TokenTerm {
+        id,
+        piece: pair.tuned.tokenizer.piece(id),
+        tuned: checked(tuned, &pair.tuned)?,
+        untuned: checked(untuned, &pair.untuned)?,
+    })
 }

@@ -2,30 +2,17 @@
 //! the prompt.
 
 use super::rows::common_prefix;
+use crate::evidence::Scoring;
 use crate::library::{Model, WeakPair};
 use crate::models::Prompt;
 use crate::search::{ModelError, Response, Rules, TokenId};
 
-/// How a response becomes weak tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Join {
-    /// The sampled ids as they are: strong model and pair share a vocabulary.
-    Ids,
-    /// prompt + response as text, tokenised jointly (`scorers.py` of the reference): the join
-    /// may merge tokens, and accepted text may be tokenised anew.
-    Text,
-}
-
-impl Join {
-    /// Ids where the rules and the vocabularies allow it.
-    #[must_use]
-    pub fn choose(rules: Rules, strong: &Model, pair: &WeakPair) -> Self {
-        let same = strong.tokenizer.same_vocabulary(&pair.tuned.tokenizer);
-        if rules == Rules::Fixed && same {
-            Self::Ids
-        } else {
-            Self::Text
-        }
+/// Ids where the rules and the vocabularies allow it.
+pub(super) fn scoring(rules: Rules, strong: &Model, pair: &WeakPair) -> Scoring {
+    let same = strong.tokenizer.same_vocabulary(&pair.tuned.tokenizer);
+    match rules == Rules::Fixed && same {
+        true => Scoring::Ids,
+        false => Scoring::Text,
     }
 }
 
@@ -33,7 +20,7 @@ impl Join {
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(super) pair: WeakPair,
-    join: Join,
+    scoring: Scoring,
     prompt: Prompt,
     pub(super) prompt_ids: Vec<TokenId>,
     /// The strong model's ids that end a response.
@@ -50,23 +37,27 @@ impl Reader {
     pub fn new(
         pair: WeakPair,
         prompt: &Prompt,
-        join: Join,
+        scoring: Scoring,
         ends: Vec<TokenId>,
         max_new_tokens: usize,
     ) -> Result<Self, ModelError> {
-        let prompt_ids = match join {
-            Join::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
-            Join::Text => pair.tuned.try_text_ids(prompt, "")?,
+        let prompt_ids = match scoring {
+            Scoring::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
+            Scoring::Text => pair.tuned.try_text_ids(prompt, "")?,
         };
         // Sampled text may be fewer tokens here or more: only ids are known to count the same.
-        let n_new = if join == Join::Ids { max_new_tokens } else { 0 };
+        let n_new = if scoring == Scoring::Ids {
+            max_new_tokens
+        } else {
+            0
+        };
         for half in [&pair.tuned, &pair.untuned] {
             half.check_context(prompt_ids.len() + n_new)?;
         }
         let prompt = prompt.clone();
         Ok(Self {
             pair,
-            join,
+            scoring,
             prompt,
             prompt_ids,
             ends,
@@ -79,9 +70,9 @@ impl Reader {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub(super) fn read(&self, response: &Response) -> Result<(Vec<TokenId>, usize), ModelError> {
-        let ids = match self.join {
-            Join::Ids => self.joined_ids(response),
-            Join::Text => {
+        let ids = match self.scoring {
+            Scoring::Ids => self.joined_ids(response),
+            Scoring::Text => {
                 let mut ids = self.joined_text(&response.text.to_string())?;
                 ids.extend(self.eos().filter(|_| response.ended));
                 ids

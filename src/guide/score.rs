@@ -1,8 +1,9 @@
 //! The log-ratios of responses that are given, without a search.
 
 use super::pair::Pair;
-use super::reader::{Join, Reader};
+use super::reader::Reader;
 use super::setting::Setting;
+use crate::evidence::Scoring;
 use crate::library::WeakPair;
 use crate::models::Prompt;
 use crate::search::{HypothesisId, LogRatio, ModelError, Response, Rules};
@@ -31,7 +32,7 @@ pub fn score_text(
     response: &str,
     ended: bool,
 ) -> Result<LogRatio, ModelError> {
-    let reader = Reader::new(pair.clone(), prompt, Join::Text, Vec::new(), 0)?;
+    let reader = Reader::new(pair.clone(), prompt, Scoring::Text, Vec::new(), 0)?;
     let response = Response {
         id: HypothesisId(0),
         parent: None,

@@ -1,7 +1,8 @@
 //! What a search works with: three models, and the prompt as each side sees it.
 
 use super::memory::check_caches;
-use super::reader::{Join, Reader};
+use super::reader::{Reader, scoring};
+use crate::evidence::Scoring;
 use crate::library::{Model, WeakPair, free_memory};
 use crate::models::Prompt;
 use crate::search::{ModelError, Rules, SearchParams};
@@ -36,8 +37,8 @@ impl Setting {
     }
 
     /// How the pair would score here.
-    pub(super) fn join(&self, rules: Rules) -> Join {
-        Join::choose(rules, &self.strong, &self.pair)
+    pub(super) fn scoring(&self, rules: Rules) -> Scoring {
+        scoring(rules, &self.strong, &self.pair)
     }
 
     /// Responses as the pair reads them, with room for `n` new tokens.
@@ -46,8 +47,8 @@ impl Setting {
     /// See [`Reader::new`].
     pub(super) fn reader(&self, rules: Rules, n: usize) -> Result<Reader, ModelError> {
         let prompt = self.read_by_pair(rules);
-        let join = self.join(rules);
-        Reader::new(self.pair.clone(), &prompt, join, self.strong.ends(), n)
+        let scoring = self.scoring(rules);
+        Reader::new(self.pair.clone(), &prompt, scoring, self.strong.ends(), n)
     }
 
     /// Whether a search under `params` has room: in the contexts of all three models, and in

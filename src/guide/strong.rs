@@ -447,7 +447,7 @@ impl Chunk {
     fn finish(mut self, model: &Model, rules: Rules) -> (HypothesisId, Growth) {
         if rules == Rules::Reference {
             let parent = self.slot.parent.as_deref();
-            self.grown.text = decoded(parent, &self.grown.tokens, &model.tokenizer, rules);
+            self.grown.text = decoded(parent, &self.grown.tokens, &model.tokenizer);
         }
         (self.slot.id, self.grown)
     }

@@ -3,36 +3,22 @@
 
 use std::sync::Arc;
 
-use super::evidence::{Place, Reading, Wish};
+use super::evidence::{Reading, Wish};
 use super::executor::ModelExecutor;
-use super::inspect::{Seams, seams};
+use super::inspect::seams;
 use super::setting::Setting;
+use crate::evidence::{Evidence, Seams, WeakPlace, Xray};
 use crate::library::Model;
 use crate::models::TokenId;
 use crate::search::{
-    Hypothesis, LaneId, ModelError, PairId, Response, Rules, Sampling, SearchParams,
+    Hypothesis, HypothesisId, LaneId, ModelError, PairId, Response, Rules, Sampling, SearchParams,
 };
-
-/// What both halves of a pair say of a response, from the first scored token on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PairEvidence {
-    /// The last tokens of the prompt, that the response joins.
-    pub joins: Vec<Arc<str>>,
-    pub tuned: Vec<Place>,
-    pub untuned: Vec<Place>,
-}
-
-/// What a [`Witness`] has to say in the end.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Testimony {
-    pub pair: PairEvidence,
-    pub strong: Vec<Place>,
-    pub seams: Seams,
-}
 
 /// Three readings of one candidate.
 #[derive(Debug)]
 pub struct Witness {
+    id: HypothesisId,
+    pair: PairId,
     joins: Vec<Arc<str>>,
     tuned: Reading,
     untuned: Reading,
@@ -77,6 +63,8 @@ impl ModelExecutor {
             ..raw
         };
         Ok(Witness {
+            id: candidate.id,
+            pair: pair.clone(),
             joins: joins(&setting, &ids[..first.min(ids.len())]),
             tuned,
             untuned,
@@ -114,6 +102,12 @@ impl Witness {
         }
     }
 
+    /// The pair that it is of.
+    #[must_use]
+    pub fn pair(&self) -> &PairId {
+        &self.pair
+    }
+
     #[must_use]
     pub fn is_done(&self) -> bool {
         [&self.tuned, &self.untuned, &self.strong]
@@ -121,16 +115,20 @@ impl Witness {
             .all(|reading| reading.is_done())
     }
 
-    /// What there is to say, once it is done.
+    /// What there is to say, once it is done; `xray` is what the models see of the prompt.
     #[must_use]
-    pub fn testimony(self) -> Testimony {
-        Testimony {
-            pair: PairEvidence {
-                joins: self.joins,
-                tuned: self.tuned.places(),
-                untuned: self.untuned.places(),
-            },
+    pub fn evidence(self, xray: Arc<Xray>) -> Evidence {
+        let (tuned, untuned) = (self.tuned.places(), self.untuned.places());
+        let both = tuned.into_iter().zip(untuned);
+        Evidence {
+            id: self.id,
+            pair: self.pair,
+            joins: self.joins,
+            weak: both
+                .map(|(tuned, untuned)| WeakPlace { tuned, untuned })
+                .collect(),
             strong: self.strong.places(),
+            xray,
             seams: self.seams,
         }
     }

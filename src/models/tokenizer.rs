@@ -49,16 +49,6 @@ pub(super) struct Specials {
     pub adds_bos: bool,
 }
 
-/// Two vocabularies compared by content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VocabularyDiff {
-    /// Whether ids mean the same in both, merges included.
-    pub same: bool,
-    pub sizes: [usize; 2],
-    /// Tokens that the other has not, or under another id; both sides counted.
-    pub differing: usize,
-}
-
 impl Tokenizer {
     /// `json` is a `tokenizer.json`, `config` a `tokenizer_config.json` with what else says
     /// something of special tokens, or empty; `name` is for messages.
@@ -175,19 +165,18 @@ impl Tokenizer {
         std::ptr::eq(self, other) || self.contents == other.contents
     }
 
-    /// How many tokens the two vocabularies do not have in common.
+    /// How many tokens have an id.
     #[must_use]
-    pub fn compare(&self, other: &Self) -> VocabularyDiff {
+    pub fn n_tokens(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Tokens that the other has not, or under another id; both sides counted.
+    #[must_use]
+    pub fn n_differing(&self, other: &Self) -> usize {
         let (own, others) = (self.inner.get_vocab(true), other.inner.get_vocab(true));
-        let shared = own
-            .iter()
-            .filter(|(text, id)| others.get(*text) == Some(*id));
-        let shared = shared.count();
-        VocabularyDiff {
-            same: self.same_vocabulary(other),
-            sizes: [own.len(), others.len()],
-            differing: own.len() + others.len() - 2 * shared,
-        }
+        let is_shared = |(text, id): &(&String, &TokenId)| others.get(*text) == Some(*id);
+        own.len() + others.len() - 2 * own.iter().filter(is_shared).count()
     }
 
     /// Token ids of `text`; no special tokens are added.
@@ -275,50 +264,4 @@ fn hash<'a>(merges: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
 fn begins_with(tokenizer: &tokenizers::Tokenizer, bos: Option<TokenId>) -> bool {
     let encoded = caught(|| tokenizer.encode_fast("a", true));
     bos.is_some() && encoded.is_ok_and(|e| e.get_ids().first().copied() == bos)
-}
-
-/// Text of a growing sequence at a cost that does not grow with it: only the last few tokens
-/// are decoded, with one step of context, since a token's text may depend on the one before it.
-#[derive(Debug, Clone, Default)]
-pub struct TextStream {
-    text: String,
-    /// `tokens[context..read]` are decoded again as context; `text` covers `tokens[..read]`.
-    context: usize,
-    read: usize,
-}
-
-impl TextStream {
-    /// Goes on after `tokens`, whose text is `text`.
-    #[must_use]
-    pub fn after(tokens: &[TokenId], text: &str, tokenizer: &Tokenizer) -> Self {
-        let context = tokens.len().saturating_sub(1);
-        let last = tokenizer.decode(&tokens[context..]);
-        if last.is_empty() || last.contains(char::REPLACEMENT_CHARACTER) {
-            return Self::default(); // inside a character: begin anew
-        }
-        let text = text.to_owned();
-        Self {
-            text,
-            context,
-            read: tokens.len(),
-        }
-    }
-
-    /// The text of `tokens`, which begin with those read before. The bytes of an incomplete
-    /// last character are held back.
-    pub fn read(&mut self, tokens: &[TokenId], tokenizer: &Tokenizer) -> String {
-        let context = tokenizer.decode(&tokens[self.context..self.read]);
-        let grown = tokenizer.decode(&tokens[self.context..]);
-        let Some(fresh) = grown.strip_prefix(&context) else {
-            return tokenizer.decode_whole_characters(tokens);
-        };
-        if fresh.ends_with(char::REPLACEMENT_CHARACTER) {
-            let whole = fresh.trim_end_matches(char::REPLACEMENT_CHARACTER);
-            return format!("{}{whole}", self.text);
-        }
-        self.text.push_str(fresh);
-        self.context = self.read;
-        self.read = tokens.len();
-        self.text.clone()
-    }
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::{InspectArgs, TextOrJson};
-use crate::guide::{Join, JoinView, Position, Seams, View, Xray};
+use crate::evidence::{Joint, PromptView, Scoring, Seams, Vocabularies, Xray};
+use crate::guide::Position;
 use crate::line::one_line;
-use crate::models::VocabularyDiff;
 use crate::search::TokenId;
 
 /// `--format json` of raw logits.
@@ -53,8 +53,8 @@ struct SeamsReport {
 struct ViewReport<'a> {
     model: &'a str,
     prompt: &'a str,
-    ids: &'a [TokenId],
-    pieces: &'a [String],
+    ids: Vec<TokenId>,
+    pieces: Vec<&'a str>,
     bos: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     join: Option<JoinReport<'a>>,
@@ -158,9 +158,10 @@ fn write_xray(out: &mut dyn Write, xray: &Xray) -> io::Result<()> {
     ] {
         write_view(out, role, view)?;
     }
-    let VocabularyDiff {
+    let Vocabularies {
         same,
-        sizes: [strong, pair],
+        strong,
+        pair,
         differing,
     } = xray.vocabularies;
     let told = match same {
@@ -168,9 +169,9 @@ fn write_xray(out: &mut dyn Write, xray: &Xray) -> io::Result<()> {
         false => format!("strong model {strong} tokens, pair {pair}; {differing} differ"),
     };
     writeln!(out, "vocabularies: {told}")?;
-    let told = match xray.join {
-        Join::Ids => "the pair scores the sampled ids as they are",
-        Join::Text => "the pair scores the text, in its own tokens",
+    let told = match xray.scoring {
+        Scoring::Ids => "the pair scores the sampled ids as they are",
+        Scoring::Text => "the pair scores the text, in its own tokens",
     };
     writeln!(out, "scoring: {told}")
 }
@@ -193,23 +194,27 @@ fn write_seams(out: &mut dyn Write, seams: &Seams, has_chunk: bool) -> io::Resul
 }
 
 /// The prompt in quotes, so that what cannot be seen is seen, then its tokens.
-fn write_view(out: &mut dyn Write, role: &str, view: &View) -> io::Result<()> {
+fn write_view(out: &mut dyn Write, role: &str, view: &PromptView) -> io::Result<()> {
     let bos = if view.bos { "BOS first" } else { "no BOS" };
     writeln!(
         out,
         "{role} ({}): {} tokens, {bos}",
         one_line(&view.model),
-        view.ids.len()
+        view.tokens.len()
     )?;
-    writeln!(out, "  text    {:?}", view.prompt)?;
-    writeln!(out, "  ids     {}", spaced(&view.ids))?;
-    let pieces: Vec<String> = view.pieces.iter().map(|p| format!("{p:?}")).collect();
+    writeln!(out, "  text    {:?}", view.text)?;
+    let (ids, pieces): (Vec<TokenId>, Vec<String>) = view
+        .tokens
+        .iter()
+        .map(|(id, piece)| (*id, format!("{piece:?}")))
+        .unzip();
+    writeln!(out, "  ids     {}", spaced(&ids))?;
     writeln!(out, "  pieces  {}", pieces.join(" "))?;
-    if let Some(JoinView {
+    if let Some(Joint {
         ids,
         shared,
         merges,
-    }) = &view.join
+    }) = &view.joint
     {
         let told = match merges {
             true => "a token spans the join",
@@ -255,13 +260,13 @@ impl<'a> From<&'a Seen<'_>> for XrayReport<'a> {
             untuned: (&xray.untuned).into(),
             vocabularies: VocabularyReport {
                 same: diff.same,
-                strong: diff.sizes[0],
-                pair: diff.sizes[1],
+                strong: diff.strong,
+                pair: diff.pair,
                 differing: diff.differing,
             },
-            scoring: match xray.join {
-                Join::Ids => "ids",
-                Join::Text => "text",
+            scoring: match xray.scoring {
+                Scoring::Ids => "ids",
+                Scoring::Text => "text",
             },
             seams: seen.seams.map(|seams| SeamsReport {
                 merged_tokens: seams.merged,
@@ -273,14 +278,19 @@ impl<'a> From<&'a Seen<'_>> for XrayReport<'a> {
     }
 }
 
-impl<'a> From<&'a View> for ViewReport<'a> {
-    fn from(view: &'a View) -> Self {
-        let join = view.join.as_ref();
+impl<'a> From<&'a PromptView> for ViewReport<'a> {
+    fn from(view: &'a PromptView) -> Self {
+        let join = view.joint.as_ref();
+        let (ids, pieces) = view
+            .tokens
+            .iter()
+            .map(|(id, piece)| (*id, &**piece))
+            .unzip();
         Self {
             model: &view.model,
-            prompt: &view.prompt,
-            ids: &view.ids,
-            pieces: &view.pieces,
+            prompt: &view.text,
+            ids,
+            pieces,
             bos: view.bos,
             join: join.map(|j| JoinReport {
                 ids: &j.ids,

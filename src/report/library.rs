@@ -5,9 +5,8 @@ use std::fmt::Display;
 use super::ports::{Detokenizer, Models, PromptExecutor};
 use crate::config::Device;
 use crate::decoder::DeviceChoice;
-use crate::guide::{
-    ModelExecutor, Position, Seams, Xray, pair_prompt, positions, score_text, text_seams, xray,
-};
+use crate::evidence::{Seams, Xray};
+use crate::guide::{ModelExecutor, Position, pair_prompt, positions, score_text, text_seams, xray};
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
 use crate::search::{

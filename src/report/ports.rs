@@ -1,6 +1,7 @@
 //! Where a report's models come from, and what serves its searches.
 
-use crate::guide::{Position, Seams, Xray};
+use crate::evidence::{Seams, Xray};
+use crate::guide::Position;
 use crate::library::Checked;
 use crate::models::ModelSpec;
 use crate::search::{Executor, LaneId, LogRatio, ModelError, Rules, SearchParams, TokenId};

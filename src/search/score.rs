@@ -196,6 +196,14 @@ impl Scores {
         self.0.push((pair, score));
     }
 
+    /// A score that is there already becomes the one given last.
+    pub fn give_word(&mut self, pair: &PairId) {
+        let at = self.0.iter().position(|(name, _)| name == pair);
+        if let Some(at) = at {
+            self.0[at..].rotate_left(1);
+        }
+    }
+
     /// All of them, in the order in which they were given.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&PairId, &LogRatio)> {
         self.0.iter().map(|(pair, score)| (pair, score))

@@ -8,7 +8,7 @@ use super::draw::Parts;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::App;
-use crate::message::{Evidence, Likely, StrongPlace};
+use crate::evidence::{Evidence, Likely, Place};
 
 /// Lines of this panel, and the height from which the evidence has room for it.
 const LINES: u16 = 4;
@@ -41,8 +41,8 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
     );
     if let Some(place) = evidence.weak.get(at) {
         let room = usize::from(here.width);
-        let tuned = likely("tuned", &place.tuned, theme);
-        let untuned = likely("untuned", &place.untuned, theme);
+        let tuned = likely("tuned", &place.tuned.likeliest, theme);
+        let untuned = likely("untuned", &place.untuned.likeliest, theme);
         draw::line(buf, here, 1, draw::fitting(tuned, room));
         draw::line(buf, here, 2, draw::fitting(untuned, room));
     }
@@ -53,7 +53,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
 }
 
 /// What the strong model drew, and before it as many of the likeliest as have room beside it.
-fn strong(place: &StrongPlace, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+fn strong(place: &Place, width: u16, theme: &Theme) -> Vec<Span<'static>> {
     let drawn = format!(
         "  drawn: {} {:.0} % after filters",
         text::head(&text::clean(&place.piece), 12),

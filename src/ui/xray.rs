@@ -13,7 +13,7 @@ use super::xray_facts::{Line, facts};
 use super::{draw, evidence, text};
 use crate::app::xray::sees_the_same;
 use crate::app::{App, Pane};
-use crate::message::{PromptView, Xray};
+use crate::evidence::{PromptView, Xray};
 use crate::search::TokenId;
 
 /// From this width on, views and facts may stand side by side.

@@ -5,7 +5,7 @@ use ratatui::text::Span;
 use super::text;
 use super::theme::Theme;
 use crate::app::{App, End};
-use crate::message::{Scoring, Seams, Vocabularies, Xray};
+use crate::evidence::{Scoring, Seams, Vocabularies, Xray};
 use crate::search::Rules;
 
 /// A line of the X-ray.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use super::floor::{Floor, Pairing};
 use super::outbox::Gone;
-use crate::message::{Live, RunId, RunRequest, Speeds, Update, Xray};
+use crate::evidence::Xray;
+use crate::message::{Live, RunId, RunRequest, Speeds, Update};
 use crate::search::{
     ChunkBeamSearch, Entry, Hypothesis, HypothesisId, Motion, PairId, Progress, SearchError,
 };

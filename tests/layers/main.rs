@@ -79,29 +79,35 @@ const ROOMS: &[Room] = &[
     Room {
         name: "guide",
         knows: &[
-            "search", "library", "decoder", "models", "template", "caught",
+            "search", "evidence", "library", "decoder", "models", "template", "caught",
         ],
         never: &["candle", "tokio", "ratatui", "crossterm", "std::fs"],
         why: "what guides knows models and engine, and never the judge",
     },
     Room {
-        name: "message",
+        name: "evidence",
         knows: &["search"],
+        never: SCREEN,
+        why: "what models say is plain data",
+    },
+    Room {
+        name: "message",
+        knows: &["search", "evidence"],
         never: SCREEN,
         why: "messages are plain data",
     },
     Room {
         name: "worker",
         knows: &[
-            "search", "message", "guide", "library", "decoder", "models", "template", "measure",
-            "caught",
+            "search", "evidence", "message", "guide", "library", "decoder", "models", "template",
+            "measure", "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
     },
     Room {
         name: "app",
-        knows: &["search", "message"],
+        knows: &["search", "evidence", "message"],
         never: &[
             "candle",
             "tokio",
@@ -114,13 +120,13 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "ui",
-        knows: &["app", "search", "message"],
+        knows: &["app", "search", "evidence", "message"],
         never: &["candle", "tokio", "std::fs"],
         why: "the view draws &App",
     },
     Room {
         name: "terminal",
-        knows: &["ui", "app", "search", "message", "home", "line"],
+        knows: &["ui", "app", "search", "evidence", "message", "home", "line"],
         never: &["candle"],
         why: "the driver holds no models",
     },
@@ -132,7 +138,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "keys",
-        knows: &["config", "app", "search", "message", "template"],
+        knows: &["config", "app", "search", "evidence", "message", "template"],
         never: PURE,
         why: "the file's keys meet the playground's here",
     },
@@ -145,8 +151,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "report",
         knows: &[
-            "cli", "config", "line", "keeper", "search", "guide", "library", "decoder", "models",
-            "template", "measure", "caught",
+            "cli", "config", "line", "keeper", "search", "evidence", "guide", "library", "decoder",
+            "models", "template", "measure", "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",

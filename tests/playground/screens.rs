@@ -4,7 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use w2s::app::App;
-use w2s::message::{Scoring, Seams, Vocabularies, Xray};
+use w2s::evidence::{Scoring, Seams, Vocabularies, Xray};
 use w2s::search::Mark;
 use w2s::ui::{Depth, Theme, render};
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use w2s::app::{App, Effect, Key, Msg, Options};
+use w2s::evidence::{
+    Evidence, Likely, Place, PromptView, Scoring, Seams, Vocabularies, WeakPlace, Xray,
+};
 use w2s::message::{
-    Command, Evidence, Likely, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, PromptView, RunId,
-    RunRequest, Scoring, Seams, Speeds, StrongPlace, Update, Vocabularies, WeakPlace, Xray,
+    Command, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, RunId, RunRequest, Speeds, Update,
 };
 use w2s::search::{
     CandidateSlot, EndReason, Entry, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark,
@@ -402,16 +404,17 @@ impl Playground {
             piece: piece.into(),
             log_prob,
         };
-        let weak = WeakPlace {
-            tuned: vec![likely(" great", -0.4), likely(" fun", -1.9)],
-            untuned: vec![likely(" bad", -0.9), likely(" long", -2.2)],
-        };
-        let strong = StrongPlace {
+        let place = |likeliest| Place {
             piece: " was".into(),
             log_prob: -1.2,
             drawn: 0.31,
-            likeliest: vec![likely(" is", -0.7), likely(" was", -1.2)],
+            likeliest,
         };
+        let weak = WeakPlace {
+            tuned: place(vec![likely(" great", -0.4), likely(" fun", -1.9)]),
+            untuned: place(vec![likely(" bad", -0.9), likely(" long", -2.2)]),
+        };
+        let strong = place(vec![likely(" is", -0.7), likely(" was", -1.2)]);
         let evidence = Evidence {
             id: candidate.id,
             pair: candidate.scored_by().unwrap().clone(),
@@ -521,6 +524,7 @@ pub fn view(model: &str, text: &str, pieces: &[&str], bos: bool) -> PromptView {
         text: text.to_owned(),
         tokens: pieces.iter().enumerate().map(piece).collect(),
         bos,
+        joint: None,
     }
 }
 

@@ -256,6 +256,20 @@ proptest! {
         }
     }
 
+    /// On whatever branch: what is shown of the beam is what it is ordered by.
+    #[test]
+    fn the_beam_s_last_word_is_that_of_the_pair_in_use((case, script) in scripts()) {
+        let mut play = Play::new(&case);
+        for input in &script {
+            play.put(input)?;
+        }
+        let models = play.models;
+        let search = play.search_mut();
+        settle(search, &models);
+        let pair = search.history().pair();
+        prop_assert!(search.beam().iter().all(|h| h.scored_by() == pair));
+    }
+
     #[test]
     fn moving_the_head_there_and_back_changes_nothing(
         (case, script) in scripts(), n in 0..1000usize, by_undo in any::<bool>(),

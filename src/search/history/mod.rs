@@ -307,6 +307,7 @@ impl History {
         path.reverse();
         path.extend(self.here().open().cloned());
         self.rounds = path;
+        self.give_word();
     }
 
     /// The rounds that led to a node, its own first.

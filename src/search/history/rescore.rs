@@ -38,6 +38,22 @@ impl History {
         });
     }
 
+    /// On another branch, another pair may have spoken last of what is compared here.
+    pub(super) fn give_word(&mut self) {
+        let Some(pair) = self.pair.clone() else {
+            return;
+        };
+        let open = self.open().map(|round| round.candidate_ids());
+        let here = [self.here().beam(), self.here().pool()].concat();
+        for id in here.into_iter().chain(open.unwrap_or_default()) {
+            let own = self.known.get_mut(&id);
+            let is_last = |own: &&mut Arc<Hypothesis>| own.scored_by() == Some(&pair);
+            if let Some(own) = own.filter(|own| !is_last(own)) {
+                Arc::make_mut(own).scores.give_word(&pair);
+            }
+        }
+    }
+
     fn rescore_one(&mut self, id: HypothesisId, pair: &PairId, score: &LogRatio) {
         let own = self
             .known
