@@ -36,6 +36,7 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::ToggleSort], "sort"),
     (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
+    (&[Action::NextDecisive], "decisive token"),
     (&[Action::NextPane], "pane"),
     (&[Action::Zoom], "zoom"),
     (&[Action::Presets], "presets"),
@@ -101,6 +102,9 @@ impl App {
             A::EarlierRound => self.neighbour(-1).is_some(),
             A::LaterRound => self.neighbour(1).is_some(),
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
+            A::NextDecisive => self
+                .detailed()
+                .is_some_and(|known| !known.score().is_empty()),
             A::CopyTable => self.subject().is_some_and(|c| c.hypothesis.is_some()),
             A::SelectPrevious
             | A::SelectNext
@@ -134,7 +138,7 @@ impl App {
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
             A::NextPair | A::PreviousPair => "there is no other pair",
-            A::CopyTable => "it is not scored yet",
+            A::CopyTable | A::NextDecisive => "it is not scored yet",
             _ => return None,
         })
     }

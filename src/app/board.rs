@@ -33,6 +33,8 @@ pub struct Row<'a> {
     pub mark: Option<Mark>,
     /// Successors that the user wants of it beyond K, in the round to come.
     pub extra: usize,
+    /// How many candidates it stands for: with itself, those whose chunks are the same.
+    pub times: usize,
     /// The whole response so far.
     pub text: &'a Text,
     /// Where its chunk begins in it, in bytes.
@@ -56,6 +58,16 @@ impl Row<'_> {
     pub fn label(&self) -> String {
         name(self.beam, self.successor)
     }
+
+    /// Whether nothing but the draw tells it from another one.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_sampled = |row: &Self| matches!(row.successor, Some(Successor::Sampled(_)));
+        let is_untouched = |row: &Self| is_sampled(row) && row.mark.is_none() && row.extra == 0;
+        let told = |row: &Self| (row.beam, row.fate, row.finished, row.chunk_at, row.score);
+        [self, other].into_iter().all(is_untouched)
+            && told(self) == told(other)
+            && self.text == other.text
+    }
 }
 
 fn name(beam: usize, successor: Option<Successor>) -> String {
@@ -76,6 +88,18 @@ pub enum Line<'a> {
     Cut(f64),
 }
 
+impl Line<'_> {
+    /// Whose line it is.
+    #[must_use]
+    pub fn id(&self) -> Option<HypothesisId> {
+        match self {
+            Self::Candidate(row) => Some(row.id),
+            Self::Head(head) => head.id,
+            Self::Cut(_) => None,
+        }
+    }
+}
+
 /// A hypothesis of the beam that candidates continue; the bare prompt when `id` is `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head<'a> {
@@ -87,15 +111,22 @@ pub struct Head<'a> {
     pub before: Option<f64>,
 }
 
-/// The candidates of `round` as lines.
+/// The candidates of `round` as lines. Those that are the same are one line: that of the `chosen`
+/// one among them, else of the first.
 #[must_use]
 pub fn lines<'a>(
     trace: &'a SearchTrace,
     judged: &Judged,
     round: &'a Round,
     sort: Sort,
+    chosen: &[HypothesisId],
 ) -> Vec<Line<'a>> {
-    let mut rows = rows(trace, round);
+    let rows = rows(trace, round);
+    // While chunks grow they are the same by turns.
+    let mut rows = match round.is_scored() {
+        true => folded(rows, chosen),
+        false => rows,
+    };
     for row in &mut rows {
         row.judge = judged.get(&row.id).copied();
     }
@@ -124,6 +155,24 @@ fn rows<'a>(trace: &'a SearchTrace, round: &'a Round) -> Vec<Row<'a>> {
         .collect();
     rows.sort_by_key(|row| (row.beam, row.successor));
     rows
+}
+
+/// Candidates of one parent with one text, score and fate as one row.
+fn folded<'a>(rows: Vec<Row<'a>>, chosen: &[HypothesisId]) -> Vec<Row<'a>> {
+    let mut folded: Vec<Row<'a>> = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let is_chosen = chosen.contains(&row.id);
+        let same = folded.iter_mut().find(|other| other.is_same(&row));
+        match same {
+            Some(same) if is_chosen && !chosen.contains(&same.id) => {
+                row.times += same.times;
+                *same = row;
+            }
+            Some(same) if !is_chosen => same.times += 1,
+            _ => folded.push(row),
+        }
+    }
+    folded
 }
 
 /// Everything of a round in the order of what it is ranked by, best first.
@@ -190,6 +239,7 @@ fn row<'a>(
         finished: candidate.is_finished(),
         mark: round.mark_of(id),
         extra: trace.extra_of(id),
+        times: 1,
         text: &candidate.text,
         chunk_at: match stands {
             true => candidate.text.len(),

@@ -24,9 +24,8 @@ impl App {
     fn go_in_pane(&mut self, to: Jump) {
         match self.look.focus {
             Pane::Evidence => {
-                let terms = self.subject().and_then(|c| c.hypothesis.as_ref());
-                let n = terms.map_or(0, |hypothesis| hypothesis.score().len());
-                self.run.sight.token = to.apply(self.run.sight.token, n);
+                let n = self.detailed().map_or(0, |known| known.score().len());
+                self.run.sight.token = Some(to.apply(self.token(), n));
             }
             Pane::Xray => self.run.sight.xray = to.apply(self.run.sight.xray, self.xray_places()),
             Pane::Tree => self.go_in_tree(to),
@@ -96,7 +95,7 @@ impl App {
 
     pub(super) fn select(&mut self, id: HypothesisId) {
         self.run.sight.selected = Some(id);
-        self.run.sight.token = self.parting();
+        self.run.sight.token = None;
     }
 
     fn board_order(&self) -> Vec<HypothesisId> {

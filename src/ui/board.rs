@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::board_view::View;
 use super::draw::Parts;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
@@ -43,42 +44,18 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     };
     let body = draw::below(area, columns.above());
     let height = usize::from(body.height);
-    let (lines, first) = in_view(app, &columns, height);
-    let more = more(&lines, first, height);
+    let view = View::of(app, &columns, height);
+    let more = view.more();
     let heading = draw::titled(buf, area, Pane::Board, details, &more, app, theme);
     if columns.roomy {
         headings(buf, heading, &columns, app, theme);
     }
-    for (row, line) in lines.iter().skip(first).take(height).enumerate() {
+    for (row, (line, follows)) in view.shown().enumerate() {
         draw_line(buf, body, row, line, &columns, app, theme);
+        if !follows {
+            draw_gap(buf, body, row, line, app, theme);
+        }
     }
-}
-
-/// How many candidates are out of view.
-fn more(lines: &[Line<'_>], first: usize, height: usize) -> String {
-    let n = |lines: &[Line<'_>]| {
-        let is_candidate = |line: &&Line<'_>| matches!(line, Line::Candidate(_));
-        lines.iter().filter(is_candidate).count()
-    };
-    let (above, rest) = lines.split_at(first.min(lines.len()));
-    let (_, below) = rest.split_at(height.min(rest.len()));
-    text::more(n(above), n(below))
-}
-
-/// The board's lines as drawn, and the first one in view.
-fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>, usize) {
-    let mut lines = app.board();
-    if !columns.roomy {
-        lines.retain(|line| !matches!(line, Line::Head(_)));
-    }
-    // At the end nothing moves any more: then the best is what there is to see.
-    let ending = app.trace().ending().map(|ending| ending.best.id);
-    let wanted = app.sight().selected.or(ending);
-    let at = lines
-        .iter()
-        .position(|line| id(line) == wanted && wanted.is_some());
-    let first = draw::scroll(at.unwrap_or(0), lines.len(), height);
-    (lines, first)
 }
 
 /// The candidate drawn at `row` of the pane's area.
@@ -86,21 +63,14 @@ pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
     let columns = Columns::of(area, app);
     let above = usize::from(columns.above());
     let height = usize::from(area.height).saturating_sub(above);
-    let (lines, first) = in_view(app, &columns, height);
-    lines.get(first + row.checked_sub(above)?).and_then(id)
-}
-
-fn id(line: &Line<'_>) -> Option<HypothesisId> {
-    match line {
-        Line::Candidate(row) => Some(row.id),
-        Line::Head(head) => head.id,
-        Line::Cut(_) => None,
-    }
+    let view = View::of(app, &columns, height);
+    let (line, _) = view.shown().nth(row.checked_sub(above)?)?;
+    line.id()
 }
 
 /// Which columns there are and how wide they are.
-struct Columns {
-    roomy: bool,
+pub struct Columns {
+    pub roomy: bool,
     /// Whether every line repeats the end of its parent's text.
     context: usize,
     bar: usize,
@@ -265,12 +235,20 @@ fn draw_line(
         Line::Cut(line) => cut_spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
-    if id(line).is_some() && id(line) == app.sight().reference {
+    if line.id().is_some() && line.id() == app.sight().reference {
         draw::line(buf, area, at, vec![Span::styled("◇", theme.accent)]);
     }
-    if id(line).is_some() && id(line) == app.sight().selected {
+    if line.id().is_some() && line.id() == app.sight().selected {
         draw::line(buf, area, at, vec![Span::styled("▸", theme.accent)]);
         draw::tint(buf, area, at, theme.selected);
+    }
+}
+
+/// Says before a line that others are left out before it.
+fn draw_gap(buf: &mut Buffer, area: Rect, at: usize, line: &Line<'_>, app: &App, theme: &Theme) {
+    let chosen = [app.sight().selected, app.sight().reference];
+    if line.id().is_none() || !chosen.contains(&line.id()) {
+        draw::line(buf, area, at, vec![Span::styled("⋮", theme.accent)]);
     }
 }
 
@@ -310,17 +288,19 @@ fn cut_spans(line: f64, area: Rect, app: &App, theme: &Theme) -> Vec<Span<'stati
 fn fate(row: &Row<'_>) -> &'static str {
     match row.fate {
         Fate::Growing => "·",
-        Fate::Scored => "?",
+        Fate::Scored => "○",
         Fate::Kept => "✓",
         Fate::Pruned => "✗",
     }
 }
 
-/// The user's hand on a candidate: pinned, killed, boosted, successors beyond K.
+/// The user's hand on a candidate: pinned, killed, boosted, successors beyond K; on whom none lies,
+/// how many they are.
 fn hand(row: &Row<'_>) -> String {
-    match row.extra {
-        0 => sign(row.mark),
-        extra => format!("K+{extra}"),
+    match (row.extra, row.times) {
+        (0, 1) => sign(row.mark),
+        (0, times) => format!("×{times}"),
+        (extra, _) => format!("K+{extra}"),
     }
 }
 

@@ -207,7 +207,7 @@ fn look(leaf: &Leaf, theme: &Theme) -> (&'static str, Style) {
         _ if leaf.leads_to_best => ("●", theme.accent),
         Fate::Kept => ("✓", theme.kept),
         Fate::Pruned => ("✗", theme.pruned),
-        Fate::Scored => ("?", theme.text),
+        Fate::Scored => ("○", theme.text),
         Fate::Growing => ("·", theme.text),
     };
     match leaf.is_on_path {

@@ -578,34 +578,6 @@ fn hints_are_possible_now() {
     assert!(labels.contains(&"pause"));
 }
 
-#[test]
-fn tour_goes_on_with_enter_and_lets_other_keys_through() {
-    let mut p = Playground::with(w2s::app::Options {
-        tour: true,
-        ..Default::default()
-    })
-    .load();
-    p.press(&["enter", "W"]);
-    assert_eq!(*p.app.overlay(), Overlay::Tour(1));
-    assert!(matches!(last_sent(&p), Command::Retune { .. }));
-    assert!(!p.effects.contains(&Effect::RememberTour));
-    p.press(&["esc"]);
-    assert_eq!(*p.app.overlay(), Overlay::None);
-    assert_eq!(p.effects.last(), Some(&Effect::RememberTour));
-}
-
-#[test]
-fn tour_read_to_its_end_is_dismissed_for_ever() {
-    let mut p = Playground::with(w2s::app::Options {
-        tour: true,
-        ..Default::default()
-    });
-    p.press(&["enter", "enter"]);
-    assert_eq!(p.effects, []);
-    p.press(&["enter"]);
-    assert_eq!(p.effects, [Effect::RememberTour]);
-}
-
 /// The heads of the round on the board: scores under the pair before and under its own.
 fn heads(app: &App) -> Vec<(Option<f64>, Option<f64>)> {
     let heads = app.board().into_iter().filter_map(|line| match line {
@@ -1285,7 +1257,7 @@ fn candidates_of_two_branches_are_compared_from_where_they_part() {
     let both = terms(own).into_iter().zip(terms(other));
     let parting = both.take_while(|(a, b)| a == b).count();
     assert!(parting > 0);
-    assert_eq!(p.app.sight().token, parting);
+    assert_eq!(p.app.token(), parting);
 }
 
 #[test]
