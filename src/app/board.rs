@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::search::{
-    CandidateTrace, Fate, HypothesisId, Mark, Round, SearchTrace, Successor, Text,
+    CandidateTrace, Fate, Finish, HypothesisId, Mark, Round, SearchTrace, Successor, Text,
 };
 
 /// The judge's rewards of prompt + response, as far as it has spoken.
@@ -28,7 +28,7 @@ pub struct Row<'a> {
     /// Which of the parent's successors it is; `None` when it stands unchanged.
     pub successor: Option<Successor>,
     pub fate: Fate,
-    pub finished: bool,
+    pub finish: Option<Finish>,
     /// The user's hand on it.
     pub mark: Option<Mark>,
     /// Successors that the user wants of it beyond K, in the round to come.
@@ -47,13 +47,14 @@ pub struct Row<'a> {
     pub key: Option<f64>,
     /// Place among the round's rank keys, from 1.
     pub rank: Option<usize>,
-    /// Its rank key minus that of the best pruned one.
+    /// How far it is from the other side of the cut: its rank key minus that of the best pruned
+    /// one, or, where it is pruned, of the worst kept one.
     pub margin: Option<f64>,
     pub judge: Option<f64>,
 }
 
 impl Row<'_> {
-    /// `beam.successor`, e.g. `2.3`.
+    /// `beam.successor`, e.g. `2.3`; `2` is that hypothesis itself.
     #[must_use]
     pub fn label(&self) -> String {
         name(self.beam, self.successor)
@@ -63,7 +64,7 @@ impl Row<'_> {
     fn is_same(&self, other: &Self) -> bool {
         let is_sampled = |row: &Self| matches!(row.successor, Some(Successor::Sampled(_)));
         let is_untouched = |row: &Self| is_sampled(row) && row.mark.is_none() && row.extra == 0;
-        let told = |row: &Self| (row.beam, row.fate, row.finished, row.chunk_at, row.score);
+        let told = |row: &Self| (row.beam, row.fate, row.finish, row.chunk_at, row.score);
         [self, other].into_iter().all(is_untouched)
             && told(self) == told(other)
             && self.text == other.text
@@ -74,7 +75,7 @@ fn name(beam: usize, successor: Option<Successor>) -> String {
     match successor {
         Some(Successor::Typed { .. }) => format!("{beam}.own"),
         Some(Successor::Sampled(n)) => format!("{beam}.{}", n + 1),
-        None => format!("{beam}.="),
+        None => beam.to_string(),
     }
 }
 
@@ -229,14 +230,17 @@ fn row<'a>(
     let parent = candidate.slot.parent.and_then(|id| trace.candidate(id));
     let score = round.score_of(id).or(candidate.score);
     let base = parent.map_or(Some(0.0), |parent| base_of(round, parent));
-    let line = round.cut.as_ref().and_then(|cut| cut.line);
+    let other_side = match round.fate(id) {
+        Fate::Pruned => least_kept(round),
+        _ => round.cut.as_ref().and_then(|cut| cut.line),
+    };
     let key = round.key_of(id);
     Row {
         id,
         beam: number,
         successor,
         fate: round.fate(id),
-        finished: candidate.is_finished(),
+        finish: candidate.hypothesis.as_ref().and_then(|h| h.finish),
         mark: round.mark_of(id),
         extra: trace.extra_of(id),
         times: 1,
@@ -252,10 +256,17 @@ fn row<'a>(
             difference(score, base)
         },
         rank: ranks.iter().position(|other| *other == id).map(|i| i + 1),
-        margin: difference(key, line),
+        margin: difference(key, other_side),
         key,
         judge: None,
     }
+}
+
+/// What the worst kept candidate was ranked by, those aside that the user's hand keeps.
+fn least_kept(round: &Round) -> Option<f64> {
+    let by_hand = |id: &HypothesisId| matches!(round.mark_of(*id), Some(Mark::Pin | Mark::Take));
+    let kept = round.kept().iter().filter(|id| !by_hand(id));
+    kept.filter_map(|id| round.key_of(*id)).reduce(f64::min)
 }
 
 /// What a parent scored when `round` set out from it.

@@ -6,10 +6,7 @@ use super::{Action, Group};
 pub const SIGNS: [(&str, &str); 19] = [
     ("✓ ✗", "kept or pruned at the cut of its round"),
     ("· ○", "its chunk still grows; it is scored and not cut yet"),
-    (
-        "■",
-        "finished: a response, which nothing is added to; a run",
-    ),
+    ("■ □", "finished: its end was sampled; it ran out of tokens"),
     (
         "◆ †",
         "your hand: kept or pruned at its cut, whatever its score",
@@ -24,7 +21,7 @@ pub const SIGNS: [(&str, &str); 19] = [
         "the third successor of the second hypothesis in the beam",
     ),
     (
-        "2.= 2.own",
+        "2  2.own",
         "that hypothesis itself, finished; a chunk of your own",
     ),
     (

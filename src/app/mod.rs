@@ -23,6 +23,7 @@ mod decisive;
 mod hand;
 mod keys;
 mod moves;
+mod notice;
 mod pick;
 mod run;
 mod updates;
@@ -145,6 +146,8 @@ pub struct App {
     /// The step of the tour that the user is at, also while something else is open.
     tour: Option<tour::Shown>,
     notice: Option<Notice>,
+    /// Steps that the search has made since: beginnings of rounds, and cuts.
+    notice_age: usize,
 }
 
 impl App {
@@ -180,12 +183,22 @@ impl App {
             },
             tour: None,
             notice: None,
+            notice_age: 0,
         }
     }
 
     /// Takes in one message and says what is to be done.
     pub fn handle(&mut self, msg: Msg) -> Vec<Effect> {
-        let mut effects = match msg {
+        let moment = notice::Moment::before(self, &msg);
+        let mut effects = self.on_msg(msg);
+        self.age_notice(moment);
+        effects.extend(self.follow_tour());
+        effects.extend(self.inspect());
+        effects
+    }
+
+    fn on_msg(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
             Msg::Key(key) => self.on_key(key),
             Msg::Paste(text) => self.on_paste(&text),
             Msg::Click(target) => self.on_click(target),
@@ -196,10 +209,7 @@ impl App {
             Msg::Scroll(target, lines) => self.on_scroll(target, lines),
             Msg::Update(update) => self.on_update(update),
             Msg::Live(live) => self.on_live(&live),
-        };
-        effects.extend(self.follow_tour());
-        effects.extend(self.inspect());
-        effects
+        }
     }
 
     #[must_use]

@@ -7,11 +7,12 @@ use ratatui::text::Span;
 
 use super::board_view::View;
 use super::draw::Parts;
+use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Phase, Sort, stats};
-use crate::search::{Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
+use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 const ROOMY: u16 = 96;
@@ -76,11 +77,21 @@ pub struct Columns {
     bar: usize,
     text: usize,
     scale: f64,
+    /// The scale of the rounds before this one.
+    before: f64,
     /// The heading of the column beside the bar: what the chunk adds, or what is ranked by.
     gain: &'static str,
 }
 
 impl Columns {
+    /// Says in a round that the bars are of another scale than in the one before.
+    fn moved(&self, app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
+        let is_first = app.trace().rounds().len() < 2;
+        let text = format!("  bars now ±{}", self.scale);
+        let moved = self.scale != self.before && !is_first;
+        moved.then(|| vec![Span::styled(text, theme.accent)])
+    }
+
     /// Lines above the first candidate.
     fn above(&self) -> u16 {
         if self.roomy { 2 } else { 1 }
@@ -88,26 +99,50 @@ impl Columns {
 
     fn of(area: Rect, app: &App) -> Self {
         let roomy = area.width >= ROOMY;
+        let by_beam = roomy && app.look().sort == Sort::Beam;
+        let numbers = if roomy { 57 } else { 21 };
+        let room = usize::from(area.width).saturating_sub(numbers);
         let bar = match area.width {
             0..=49 => 0,
-            50..=ROOMY => 11,
-            _ => 17,
+            50..ROOMY => 11,
+            _ => bar_width(room.saturating_sub(text_wanted(app, by_beam))),
         };
-        let numbers = if roomy { 57 } else { 21 };
-        let text = usize::from(area.width).saturating_sub(numbers + bar);
-        let by_beam = roomy && app.look().sort == Sort::Beam;
+        let text = room.saturating_sub(bar);
         Self {
             roomy,
             context: if by_beam { 0 } else { text * 2 / 5 },
             bar,
             text,
             scale: bar::scale(app.trace().reach()),
+            before: scale_before(app),
             gain: match app.shown_round() {
                 Some(round) if has_key(&round.params) => "ranked",
                 _ => "chunk",
             },
         }
     }
+}
+
+/// Cells that the text of a chunk will take, by its length: what chunks that grow take would make
+/// the columns move.
+fn text_wanted(app: &App, by_beam: bool) -> usize {
+    const TOKEN: usize = 6;
+    const CONTEXT: usize = 24;
+    let params = app.params_in_use();
+    let l = params.chunk_len().within(params.max_new_tokens().get());
+    l * TOKEN + if by_beam { 0 } else { CONTEXT }
+}
+
+/// What is left for a bar, within reason and odd, so that zero has a cell of its own.
+fn bar_width(left: usize) -> usize {
+    (left.clamp(13, 42) - 1) | 1
+}
+
+/// The scale that the rounds before the last one were drawn to.
+fn scale_before(app: &App) -> f64 {
+    let rounds = app.trace().rounds().iter().rev().skip(1);
+    let scores = rounds.flat_map(|round| round.scores());
+    bar::scale(scores.map(|(_, score)| score.abs()).fold(0.0, f64::max))
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
@@ -123,6 +158,7 @@ fn title(app: &App, round: &Round, columns: &Columns, theme: &Theme) -> Parts<'s
     let back = back.map(|back| vec![Span::styled(format!("{back}  "), theme.accent)]);
     parts.extend(back);
     parts.push(vec![stage(app, round, theme)]);
+    parts.extend(columns.moved(app, theme));
     parts.extend(remarks(app, round, theme).map(|remark| vec![Span::raw("  "), remark]));
     if !columns.roomy {
         let heading = format!("  log-ratio, bar ±{}, text", columns.scale);
@@ -154,7 +190,6 @@ fn remarks(app: &App, round: &Round, theme: &Theme) -> impl Iterator<Item = Span
 }
 
 fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
-    let n = round.ids().count();
     match &round.cut {
         Some(cut) => {
             let unit = ranked_by(&round.params);
@@ -169,13 +204,29 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
         None if !round.is_scored() => {
             let l = round.params.chunk_len();
             let grown = app.trace().grown();
-            Span::styled(
-                format!("{n} candidates grow: token {grown} of {l}"),
-                theme.muted,
-            )
+            let n = growing(app, round).count();
+            let stand = match round.ids().count() - n {
+                0 => String::new(),
+                n => format!(", {n} finished"),
+            };
+            let text = format!("{n} grow: token {grown} of {l}{stand}");
+            Span::styled(text, theme.muted)
         }
-        None => Span::styled(format!("{n} candidates scored"), theme.muted),
+        None => {
+            let n = round.ids().count();
+            Span::styled(format!("{n} candidates scored, not cut yet"), theme.muted)
+        }
     }
+}
+
+/// The slots that grow: not those that hold what is finished already.
+pub fn growing<'a>(
+    app: &'a App,
+    round: &'a Round,
+) -> impl Iterator<Item = &'a CandidateSlot> + Clone {
+    let is_finished = |id| app.trace().candidate(id).is_some_and(|c| c.is_finished());
+    let slots = round.slots.iter();
+    slots.filter(move |slot| !slot.parent.is_some_and(is_finished) && !is_finished(slot.id))
 }
 
 /// What the cut ranks by, where it is not the log-ratio itself.
@@ -333,12 +384,11 @@ fn number(value: Option<f64>, width: usize, row: &Row<'_>, theme: &Theme) -> Spa
 }
 
 fn lead(row: &Row<'_>, theme: &Theme) -> Vec<Span<'static>> {
-    let finished = if row.finished { "■" } else { " " };
     let label = row.label();
     vec![
         Span::raw(" "),
         Span::styled(fate(row), style(row, theme)),
-        Span::styled(finished, theme.finished),
+        Span::styled(end_sign(row.finish), theme.finished),
         Span::styled(format!(" {label} "), style(row, theme)),
         Span::styled(
             text::pad(&hand(row), LABEL.saturating_sub(label.len())),

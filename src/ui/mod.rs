@@ -7,7 +7,7 @@
 //! │ guided, unguided response    │  │ guided       │ unguided  │  │ guided        │ unguided      │
 //! │ the focused pane             │  │ board                    │  │ board         │ evidence      │
 //! │                              │  │                          │  │               │               │
-//! │                              │  │ the pane beside the board│  │ side pane     │               │
+//! │                              │  │ the pane beside the board│  │ side pane     │ (tree)        │
 //! │ status: what happens now     │  │ status                   │  │ status                        │
 //! └ hints: what can be done now ─┘  └ hints ───────────────────┘  └ hints ────────────────────────┘
 //! ```

@@ -6,6 +6,7 @@ use ratatui::text::Span;
 
 use super::parting::{From, Sides};
 use super::summary::{BOTH, Summary, beside, body};
+use super::terms::end_sign;
 use super::theme::{Depth, Theme};
 use super::{comparison, draw, text};
 use crate::app::App;
@@ -132,10 +133,9 @@ fn lead(summary: &Summary<'_>, theme: &Theme) -> Vec<Span<'static>> {
         let style = value.map_or(theme.muted, |value| theme.signed(value));
         Span::styled(text::signed(value, cells), style)
     };
-    let sign = if summary.finished { "■" } else { " " };
     vec![
         Span::styled(format!("  {:<9}", summary.short), theme.title),
-        Span::styled(sign, theme.finished),
+        Span::styled(end_sign(summary.finish), theme.finished),
         number(summary.log_ratio, 9),
         number(summary.judge, 7),
     ]

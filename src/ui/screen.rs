@@ -97,7 +97,7 @@ fn panes(app: &App, body: Rect, area: Rect) -> Vec<(Pane, Rect)> {
     }
 }
 
-/// Board and side pane on the left, the evidence in full height on the right.
+/// Board and side pane on the left, the evidence on the right, below it what is not on the left.
 fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
     let [left, right] = side_by_side(app, body);
     let below = match app.look().side {
@@ -105,8 +105,25 @@ fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
         other => other,
     };
     let [top, bottom] = stacked(app, left, below);
-    vec![(Pane::Board, top), (below, bottom), (Pane::Evidence, right)]
+    let mut panes = vec![(Pane::Board, top), (below, bottom)];
+    // Few responses have use for all of a high column; who reads the evidence gets it all.
+    let is_read = app.look().focus == Pane::Evidence;
+    if right.height < TALL || is_read {
+        panes.push((Pane::Evidence, right));
+        return panes;
+    }
+    let also = match below {
+        Pane::Tree => Pane::Charts,
+        _ => Pane::Tree,
+    };
+    let share = [Constraint::Fill(3), Constraint::Fill(2)];
+    let [evidence, rest] = Layout::vertical(share).areas(right);
+    panes.extend([(Pane::Evidence, evidence), (also, rest)]);
+    panes
 }
+
+/// The height from which the column of the evidence holds another pane too.
+const TALL: u16 = 44;
 
 /// Columns that keep this much of the width, however the border is moved.
 const LEAST_WIDTH: u16 = 50;

@@ -6,10 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::draw::Parts;
+use super::terms::end_sign;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::{App, Phase, Unguided};
-use crate::search::{Hypothesis, LogRatio, Text};
+use crate::search::{Finish, Hypothesis, LogRatio, Text};
 
 /// The width from which guided and unguided response stand side by side.
 pub const BOTH: u16 = 116;
@@ -33,7 +34,7 @@ pub struct Summary<'a> {
     /// The strong model's log-probability per token.
     pub strong: Option<f64>,
     pub n_tokens: usize,
-    pub finished: bool,
+    pub finish: Option<Finish>,
 }
 
 impl<'a> Summary<'a> {
@@ -53,7 +54,7 @@ impl<'a> Summary<'a> {
             judge: best.and_then(|best| app.judge_of(best.slot.id)),
             strong: hypothesis.and_then(Hypothesis::log_prob_per_token),
             n_tokens: best.map_or(0, |best| best.n_tokens),
-            finished: hypothesis.is_some_and(Hypothesis::is_finished),
+            finish: hypothesis.and_then(|h| h.finish),
         }
     }
 
@@ -68,7 +69,7 @@ impl<'a> Summary<'a> {
             judge: Some(unguided.judge),
             strong: response.log_prob_per_token(),
             n_tokens: response.tokens.len(),
-            finished: response.is_finished(),
+            finish: response.finish,
         }
     }
 
@@ -101,8 +102,9 @@ impl<'a> Summary<'a> {
             vec![note(format!("{gap}{what} ")), number]
         };
         let mut parts = vec![vec![Span::raw(gap), Span::styled(name, theme.title)]];
-        if self.finished {
-            parts.push(vec![Span::styled(" ■", theme.finished)]);
+        if self.finish.is_some() {
+            let sign = format!(" {}", end_sign(self.finish));
+            parts.push(vec![Span::styled(sign, theme.finished)]);
         }
         if self.text.is_none() {
             parts.push(vec![note("  the prompt, nothing chosen yet".to_owned())]);

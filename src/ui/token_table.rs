@@ -13,7 +13,7 @@ use crate::app::{App, Pane};
 use crate::search::{Hypothesis, LogRatio, Rope, Text, TokenTerm};
 
 /// Cells of the widest bar.
-const BAR: usize = 13;
+const BAR: usize = 31;
 
 /// Cells of a token's text.
 const PIECE: usize = 14;

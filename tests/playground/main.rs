@@ -6,3 +6,4 @@ mod legible;
 mod screens;
 mod support;
 mod tour;
+mod words;

@@ -116,6 +116,12 @@ impl Playground {
         self
     }
 
+    /// Uses these params from the next round on, whatever the app asks for.
+    pub fn using(&mut self, params: SearchParams) -> &mut Self {
+        self.params = params;
+        self
+    }
+
     pub fn msg(&mut self, msg: Msg) -> &mut Self {
         let effects = self.app.handle(msg);
         for effect in &effects {
