@@ -46,6 +46,8 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::PickStrong], "strong model"),
 ];
 
+const NOTHING_THERE: &str = "there is nothing else to select here";
+
 const NO_SEARCH: &str = "no search is under way";
 
 const TEXT: &[(&[Action], &str)] = &[
@@ -111,7 +113,7 @@ impl App {
             | A::SelectFirst
             | A::SelectLast
             | A::PageUp
-            | A::PageDown => self.context() != Context::Main || self.shown_round().is_some(),
+            | A::PageDown => self.context() != Context::Main || self.can_move(),
             A::ToggleSort => self.shown_round().is_some(),
             A::Accept | A::NewLine | A::Undo => self.context() != Context::Main,
             _ => true,
@@ -138,6 +140,8 @@ impl App {
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
             A::NextPair | A::PreviousPair => "there is no other pair",
+            A::SelectPrevious | A::SelectNext | A::SelectFirst => NOTHING_THERE,
+            A::SelectLast | A::PageUp | A::PageDown => NOTHING_THERE,
             A::CopyTable | A::NextDecisive => "it is not scored yet",
             _ => return None,
         })

@@ -33,6 +33,17 @@ impl App {
         }
     }
 
+    /// Whether there is a place to move to in the pane that has the focus.
+    pub(super) fn can_move(&self) -> bool {
+        let is_chosen = usize::from(self.run.sight.selected.is_some());
+        match self.look.focus {
+            Pane::Evidence => self.detailed().is_some_and(|known| known.score().len() > 1),
+            Pane::Xray => self.xray_places() > 1,
+            Pane::Tree => self.tree().iter().filter_map(tree::Line::spot).count() > is_chosen,
+            _ => self.board_order().len() > is_chosen,
+        }
+    }
+
     fn go_on_board(&mut self, to: Jump) {
         let ids = self.board_order();
         let selected = self.run.sight.selected;

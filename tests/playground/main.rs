@@ -3,6 +3,7 @@
 mod app;
 mod in_sight;
 mod legible;
+mod random;
 mod screens;
 mod support;
 mod tour;
