@@ -113,6 +113,7 @@ actions! {
         PageUp = "select a page up",
         PageDown = "select a page down",
         Compare = "compare others with this candidate, token by token, or stop it",
+        NextDecisive = "the token that decides most, then the next one by difference",
         EarlierRound = "look at the round before",
         LaterRound = "look at the round after",
         ToggleTwin = "what guidance changed: the response beside the unguided one",
@@ -132,7 +133,7 @@ actions! {
     Program {
         Palette = "find an action by typing",
         Help = "all keys",
-        Tour = "the three cards of the first start",
+        Tour = "the tour of the first start: five steps with your own keys",
         CopyResponse = "copy the selected text to the clipboard",
         CopyTable = "copy its token table to the clipboard",
         ToggleLight = "colours for a light or a dark background",

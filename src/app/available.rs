@@ -36,6 +36,7 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::ToggleSort], "sort"),
     (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
+    (&[Action::NextDecisive], "decisive token"),
     (&[Action::NextPane], "pane"),
     (&[Action::Zoom], "zoom"),
     (&[Action::Presets], "presets"),
@@ -44,6 +45,8 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::PickPair], "pairs"),
     (&[Action::PickStrong], "strong model"),
 ];
+
+const NOTHING_THERE: &str = "there is nothing else to select here";
 
 const NO_SEARCH: &str = "no search is under way";
 
@@ -101,13 +104,16 @@ impl App {
             A::EarlierRound => self.neighbour(-1).is_some(),
             A::LaterRound => self.neighbour(1).is_some(),
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
+            A::NextDecisive => self
+                .detailed()
+                .is_some_and(|known| !known.score().is_empty()),
             A::CopyTable => self.subject().is_some_and(|c| c.hypothesis.is_some()),
             A::SelectPrevious
             | A::SelectNext
             | A::SelectFirst
             | A::SelectLast
             | A::PageUp
-            | A::PageDown => self.context() != Context::Main || self.shown_round().is_some(),
+            | A::PageDown => self.context() != Context::Main || self.can_move(),
             A::ToggleSort => self.shown_round().is_some(),
             A::Accept | A::NewLine | A::Undo => self.context() != Context::Main,
             _ => true,
@@ -134,7 +140,9 @@ impl App {
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
             A::NextPair | A::PreviousPair => "there is no other pair",
-            A::CopyTable => "it is not scored yet",
+            A::SelectPrevious | A::SelectNext | A::SelectFirst => NOTHING_THERE,
+            A::SelectLast | A::PageUp | A::PageDown => NOTHING_THERE,
+            A::CopyTable | A::NextDecisive => "it is not scored yet",
             _ => return None,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::search::{
-    CandidateTrace, Fate, HypothesisId, Mark, Round, SearchTrace, Successor, Text,
+    CandidateTrace, Fate, Finish, HypothesisId, Mark, Round, SearchTrace, Successor, Text,
 };
 
 /// The judge's rewards of prompt + response, as far as it has spoken.
@@ -28,11 +28,13 @@ pub struct Row<'a> {
     /// Which of the parent's successors it is; `None` when it stands unchanged.
     pub successor: Option<Successor>,
     pub fate: Fate,
-    pub finished: bool,
+    pub finish: Option<Finish>,
     /// The user's hand on it.
     pub mark: Option<Mark>,
     /// Successors that the user wants of it beyond K, in the round to come.
     pub extra: usize,
+    /// How many candidates it stands for: with itself, those whose chunks are the same.
+    pub times: usize,
     /// The whole response so far.
     pub text: &'a Text,
     /// Where its chunk begins in it, in bytes.
@@ -45,16 +47,27 @@ pub struct Row<'a> {
     pub key: Option<f64>,
     /// Place among the round's rank keys, from 1.
     pub rank: Option<usize>,
-    /// Its rank key minus that of the best pruned one.
+    /// How far it is from the other side of the cut: its rank key minus that of the best pruned
+    /// one, or, where it is pruned, of the worst kept one.
     pub margin: Option<f64>,
     pub judge: Option<f64>,
 }
 
 impl Row<'_> {
-    /// `beam.successor`, e.g. `2.3`.
+    /// `beam.successor`, e.g. `2.3`; `2` is that hypothesis itself.
     #[must_use]
     pub fn label(&self) -> String {
         name(self.beam, self.successor)
+    }
+
+    /// Whether nothing but the draw tells it from another one.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_sampled = |row: &Self| matches!(row.successor, Some(Successor::Sampled(_)));
+        let is_untouched = |row: &Self| is_sampled(row) && row.mark.is_none() && row.extra == 0;
+        let told = |row: &Self| (row.beam, row.fate, row.finish, row.chunk_at, row.score);
+        [self, other].into_iter().all(is_untouched)
+            && told(self) == told(other)
+            && self.text == other.text
     }
 }
 
@@ -62,7 +75,7 @@ fn name(beam: usize, successor: Option<Successor>) -> String {
     match successor {
         Some(Successor::Typed { .. }) => format!("{beam}.own"),
         Some(Successor::Sampled(n)) => format!("{beam}.{}", n + 1),
-        None => format!("{beam}.="),
+        None => beam.to_string(),
     }
 }
 
@@ -76,6 +89,18 @@ pub enum Line<'a> {
     Cut(f64),
 }
 
+impl Line<'_> {
+    /// Whose line it is.
+    #[must_use]
+    pub fn id(&self) -> Option<HypothesisId> {
+        match self {
+            Self::Candidate(row) => Some(row.id),
+            Self::Head(head) => head.id,
+            Self::Cut(_) => None,
+        }
+    }
+}
+
 /// A hypothesis of the beam that candidates continue; the bare prompt when `id` is `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head<'a> {
@@ -87,15 +112,22 @@ pub struct Head<'a> {
     pub before: Option<f64>,
 }
 
-/// The candidates of `round` as lines.
+/// The candidates of `round` as lines. Those that are the same are one line: that of the `chosen`
+/// one among them, else of the first.
 #[must_use]
 pub fn lines<'a>(
     trace: &'a SearchTrace,
     judged: &Judged,
     round: &'a Round,
     sort: Sort,
+    chosen: &[HypothesisId],
 ) -> Vec<Line<'a>> {
-    let mut rows = rows(trace, round);
+    let rows = rows(trace, round);
+    // While chunks grow they are the same by turns.
+    let mut rows = match round.is_scored() {
+        true => folded(rows, chosen),
+        false => rows,
+    };
     for row in &mut rows {
         row.judge = judged.get(&row.id).copied();
     }
@@ -124,6 +156,24 @@ fn rows<'a>(trace: &'a SearchTrace, round: &'a Round) -> Vec<Row<'a>> {
         .collect();
     rows.sort_by_key(|row| (row.beam, row.successor));
     rows
+}
+
+/// Candidates of one parent with one text, score and fate as one row.
+fn folded<'a>(rows: Vec<Row<'a>>, chosen: &[HypothesisId]) -> Vec<Row<'a>> {
+    let mut folded: Vec<Row<'a>> = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let is_chosen = chosen.contains(&row.id);
+        let same = folded.iter_mut().find(|other| other.is_same(&row));
+        match same {
+            Some(same) if is_chosen && !chosen.contains(&same.id) => {
+                row.times += same.times;
+                *same = row;
+            }
+            Some(same) if !is_chosen => same.times += 1,
+            _ => folded.push(row),
+        }
+    }
+    folded
 }
 
 /// Everything of a round in the order of what it is ranked by, best first.
@@ -180,16 +230,20 @@ fn row<'a>(
     let parent = candidate.slot.parent.and_then(|id| trace.candidate(id));
     let score = round.score_of(id).or(candidate.score);
     let base = parent.map_or(Some(0.0), |parent| base_of(round, parent));
-    let line = round.cut.as_ref().and_then(|cut| cut.line);
+    let other_side = match round.fate(id) {
+        Fate::Pruned => least_kept(round),
+        _ => round.cut.as_ref().and_then(|cut| cut.line),
+    };
     let key = round.key_of(id);
     Row {
         id,
         beam: number,
         successor,
         fate: round.fate(id),
-        finished: candidate.is_finished(),
+        finish: candidate.hypothesis.as_ref().and_then(|h| h.finish),
         mark: round.mark_of(id),
         extra: trace.extra_of(id),
+        times: 1,
         text: &candidate.text,
         chunk_at: match stands {
             true => candidate.text.len(),
@@ -202,10 +256,17 @@ fn row<'a>(
             difference(score, base)
         },
         rank: ranks.iter().position(|other| *other == id).map(|i| i + 1),
-        margin: difference(key, line),
+        margin: difference(key, other_side),
         key,
         judge: None,
     }
+}
+
+/// What the worst kept candidate was ranked by, those aside that the user's hand keeps.
+fn least_kept(round: &Round) -> Option<f64> {
+    let by_hand = |id: &HypothesisId| matches!(round.mark_of(*id), Some(Mark::Pin | Mark::Take));
+    let kept = round.kept().iter().filter(|id| !by_hand(id));
+    kept.filter_map(|id| round.key_of(*id)).reduce(f64::min)
 }
 
 /// What a parent scored when `round` set out from it.

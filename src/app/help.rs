@@ -3,13 +3,10 @@
 use super::{Action, Group};
 
 /// The signs on screen and what they mean.
-pub const SIGNS: [(&str, &str); 17] = [
+pub const SIGNS: [(&str, &str); 19] = [
     ("✓ ✗", "kept or pruned at the cut of its round"),
-    ("· ?", "its chunk still grows; it is scored and not cut yet"),
-    (
-        "■",
-        "finished: a response, which nothing is added to; a run",
-    ),
+    ("· ○", "its chunk still grows; it is scored and not cut yet"),
+    ("■ □", "finished: its end was sampled; it ran out of tokens"),
     (
         "◆ †",
         "your hand: kept or pruned at its cut, whatever its score",
@@ -17,12 +14,14 @@ pub const SIGNS: [(&str, &str); 17] = [
     ("+n", "your hand: n nats more at its cut"),
     ("»", "your hand: taken, its round was cut again for it"),
     ("K+n", "your hand: n successors more of it than K"),
+    ("×3", "three candidates with the very same chunk"),
+    ("⋮", "others before it are out of view"),
     (
         "2.3",
         "the third successor of the second hypothesis in the beam",
     ),
     (
-        "2.= 2.own",
+        "2  2.own",
         "that hypothesis itself, finished; a chunk of your own",
     ),
     (

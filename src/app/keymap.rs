@@ -218,6 +218,7 @@ const CHARS: &[(char, Action)] = &[
     ('<', Action::EarlierRound),
     ('>', Action::LaterRound),
     ('v', Action::Compare),
+    ('!', Action::NextDecisive),
     ('o', Action::ToggleSort),
     ('1', Action::ShowBoard),
     ('2', Action::ShowEvidence),

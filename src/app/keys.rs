@@ -5,36 +5,15 @@ use super::nav::Jump;
 use super::{Action, App, Context, Editor, Effect, Key, Menu, MenuKind, Overlay, Pane, Target};
 use crate::search::Mark;
 
-/// How many cards the tour has.
-pub const TOUR_CARDS: usize = 3;
-
 impl App {
     pub(super) fn on_key(&mut self, key: Key) -> Vec<Effect> {
-        if let Overlay::Tour(card) = self.overlay
-            && matches!(key.code, super::KeyCode::Enter | super::KeyCode::Esc)
-        {
-            return self.turn_card(card, key);
+        if let Some(effects) = self.on_tour_key(key) {
+            return effects;
         }
         match self.keymap.action(self.context(), key) {
             Some(action) => self.act(action),
             None => self.on_text_key(key),
         }
-    }
-
-    /// The tour goes on with Enter and ends for ever with Esc or after the last card; other keys
-    /// do what they always do.
-    fn turn_card(&mut self, card: usize, key: Key) -> Vec<Effect> {
-        let next = match key.code {
-            super::KeyCode::Enter => card + 1,
-            super::KeyCode::Esc => TOUR_CARDS,
-            _ => card,
-        };
-        if next < TOUR_CARDS {
-            self.overlay = Overlay::Tour(next);
-            return Vec::new();
-        }
-        self.overlay = Overlay::None;
-        vec![Effect::RememberTour]
     }
 
     fn on_text_key(&mut self, key: Key) -> Vec<Effect> {
@@ -155,6 +134,7 @@ impl App {
             Action::ToggleTwin => self.look.twin = !self.look.twin,
             Action::ToggleSort => self.toggle_sort(),
             Action::Compare => self.toggle_compare(),
+            Action::NextDecisive => self.next_decisive(),
             Action::NextPane => self.look.focus(self.look.focus.turn(1)),
             Action::PreviousPane => self.look.focus(self.look.focus.turn(-1)),
             Action::ShowBoard => self.look.focus(Pane::Board),

@@ -12,15 +12,18 @@ pub mod menu;
 pub mod nav;
 pub mod settings;
 pub mod stats;
+pub mod tour;
 pub mod tree;
 pub mod xray;
 
 mod available;
 mod control;
 mod copy;
+mod decisive;
 mod hand;
 mod keys;
 mod moves;
+mod notice;
 mod pick;
 mod run;
 mod updates;
@@ -58,7 +61,7 @@ pub struct Options {
     pub pair: Option<String>,
     pub pace: Duration,
     pub keymap: Keymap,
-    /// Whether to begin with the cards that explain the screen.
+    /// Whether to begin with the tour.
     pub tour: bool,
     /// Colours for a light background.
     pub light: bool,
@@ -93,7 +96,7 @@ pub enum Overlay {
     Menu(Menu),
     /// All keys, from this line on.
     Help(usize),
-    /// A card of the tour, from 0.
+    /// A step of the tour, from 0.
     Tour(usize),
 }
 
@@ -140,7 +143,11 @@ pub struct App {
     runs: Vec<RunSummary>,
     look: Look,
     overlay: Overlay,
+    /// The step of the tour that the user is at, also while something else is open.
+    tour: Option<tour::Shown>,
     notice: Option<Notice>,
+    /// Steps that the search has made since: beginnings of rounds, and cuts.
+    notice_age: usize,
 }
 
 impl App {
@@ -174,13 +181,24 @@ impl App {
                 true => Overlay::Tour(0),
                 false => Overlay::None,
             },
+            tour: None,
             notice: None,
+            notice_age: 0,
         }
     }
 
     /// Takes in one message and says what is to be done.
     pub fn handle(&mut self, msg: Msg) -> Vec<Effect> {
-        let mut effects = match msg {
+        let moment = notice::Moment::before(self, &msg);
+        let mut effects = self.on_msg(msg);
+        self.age_notice(moment);
+        effects.extend(self.follow_tour());
+        effects.extend(self.inspect());
+        effects
+    }
+
+    fn on_msg(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
             Msg::Key(key) => self.on_key(key),
             Msg::Paste(text) => self.on_paste(&text),
             Msg::Click(target) => self.on_click(target),
@@ -191,9 +209,7 @@ impl App {
             Msg::Scroll(target, lines) => self.on_scroll(target, lines),
             Msg::Update(update) => self.on_update(update),
             Msg::Live(live) => self.on_live(&live),
-        };
-        effects.extend(self.inspect());
-        effects
+        }
     }
 
     #[must_use]
@@ -328,7 +344,9 @@ impl App {
     #[must_use]
     pub fn board(&self) -> Vec<board::Line<'_>> {
         let (run, sort) = (&self.run, self.look.sort);
-        let lines = |round| board::lines(&run.trace, &run.judged, round, sort);
+        let chosen = [run.sight.selected, run.sight.reference];
+        let chosen: Vec<HypothesisId> = chosen.into_iter().flatten().collect();
+        let lines = |round| board::lines(&run.trace, &run.judged, round, sort, &chosen);
         self.shown_round().map(lines).unwrap_or_default()
     }
 
@@ -348,18 +366,6 @@ impl App {
     #[must_use]
     pub fn reference(&self) -> Option<&CandidateTrace> {
         self.run.reference()
-    }
-
-    /// The first token at which the candidate in detail parts from the one compared with; 0 where
-    /// none is.
-    fn parting(&self) -> usize {
-        let subject = self.subject().and_then(|c| c.hypothesis.as_ref());
-        let reference = self.reference().and_then(|c| c.hypothesis.as_ref());
-        let Some((a, b)) = subject.zip(reference) else {
-            return 0;
-        };
-        let pairs = a.score().terms().zip(b.score().terms());
-        pairs.take_while(|(a, b)| a.id == b.id).count()
     }
 
     fn is_live(&self, run: RunId) -> bool {

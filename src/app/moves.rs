@@ -24,13 +24,23 @@ impl App {
     fn go_in_pane(&mut self, to: Jump) {
         match self.look.focus {
             Pane::Evidence => {
-                let terms = self.subject().and_then(|c| c.hypothesis.as_ref());
-                let n = terms.map_or(0, |hypothesis| hypothesis.score().len());
-                self.run.sight.token = to.apply(self.run.sight.token, n);
+                let n = self.detailed().map_or(0, |known| known.score().len());
+                self.run.sight.token = Some(to.apply(self.token(), n));
             }
             Pane::Xray => self.run.sight.xray = to.apply(self.run.sight.xray, self.xray_places()),
             Pane::Tree => self.go_in_tree(to),
             _ => self.go_on_board(to),
+        }
+    }
+
+    /// Whether there is a place to move to in the pane that has the focus.
+    pub(super) fn can_move(&self) -> bool {
+        let is_chosen = usize::from(self.run.sight.selected.is_some());
+        match self.look.focus {
+            Pane::Evidence => self.detailed().is_some_and(|known| known.score().len() > 1),
+            Pane::Xray => self.xray_places() > 1,
+            Pane::Tree => self.tree().iter().filter_map(tree::Line::spot).count() > is_chosen,
+            _ => self.board_order().len() > is_chosen,
         }
     }
 
@@ -96,7 +106,7 @@ impl App {
 
     pub(super) fn select(&mut self, id: HypothesisId) {
         self.run.sight.selected = Some(id);
-        self.run.sight.token = self.parting();
+        self.run.sight.token = None;
     }
 
     fn board_order(&self) -> Vec<HypothesisId> {

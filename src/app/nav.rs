@@ -65,8 +65,9 @@ pub struct Sight {
     pub reference: Option<HypothesisId>,
     /// A node to look at, on whichever branch: its round is on the board. `None` follows the run.
     pub node: Option<NodeId>,
-    /// The place in the token table.
-    pub token: usize,
+    /// A place in the token table that the user chose; else it is where the chunk begins, or where
+    /// two that are compared part.
+    pub token: Option<usize>,
     /// How far the X-ray is scrolled.
     pub xray: usize,
 }

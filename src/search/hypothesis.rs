@@ -110,6 +110,16 @@ impl Hypothesis {
         Some(self.scores.by(pair)?.value_since(*kept))
     }
 
+    /// How many leading terms of its score are its parent's, by the pair that spoke last.
+    #[must_use]
+    pub fn terms_before_chunk(&self) -> usize {
+        let known = self
+            .chunk_terms
+            .iter()
+            .find(|(pair, _)| Some(pair) == self.scored_by());
+        known.map_or(0, |(_, kept)| *kept)
+    }
+
     /// Whether the weak pair's EOS counts after the text, under `rules`.
     #[must_use]
     pub fn ended(&self, rules: Rules) -> bool {

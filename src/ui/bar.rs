@@ -5,9 +5,10 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 
-/// The end of a scale: a round number at or above `reach`.
+/// The end of a scale: a round number at or above `reach`. There are few of them, so that bars of
+/// two rounds, or of two runs, can mostly be compared.
 pub fn scale(reach: f64) -> f64 {
-    const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0];
+    const STEPS: [f64; 6] = [2.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
     let fits = STEPS.into_iter().find(|step| *step >= reach);
     fits.unwrap_or(reach)
 }

@@ -5,12 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::board_view::View;
 use super::draw::Parts;
+use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Phase, Sort, stats};
-use crate::search::{Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
+use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 const ROOMY: u16 = 96;
@@ -43,42 +45,18 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     };
     let body = draw::below(area, columns.above());
     let height = usize::from(body.height);
-    let (lines, first) = in_view(app, &columns, height);
-    let more = more(&lines, first, height);
+    let view = View::of(app, &columns, height);
+    let more = view.more();
     let heading = draw::titled(buf, area, Pane::Board, details, &more, app, theme);
     if columns.roomy {
         headings(buf, heading, &columns, app, theme);
     }
-    for (row, line) in lines.iter().skip(first).take(height).enumerate() {
+    for (row, (line, follows)) in view.shown().enumerate() {
         draw_line(buf, body, row, line, &columns, app, theme);
+        if !follows {
+            draw_gap(buf, body, row, line, app, theme);
+        }
     }
-}
-
-/// How many candidates are out of view.
-fn more(lines: &[Line<'_>], first: usize, height: usize) -> String {
-    let n = |lines: &[Line<'_>]| {
-        let is_candidate = |line: &&Line<'_>| matches!(line, Line::Candidate(_));
-        lines.iter().filter(is_candidate).count()
-    };
-    let (above, rest) = lines.split_at(first.min(lines.len()));
-    let (_, below) = rest.split_at(height.min(rest.len()));
-    text::more(n(above), n(below))
-}
-
-/// The board's lines as drawn, and the first one in view.
-fn in_view<'a>(app: &'a App, columns: &Columns, height: usize) -> (Vec<Line<'a>>, usize) {
-    let mut lines = app.board();
-    if !columns.roomy {
-        lines.retain(|line| !matches!(line, Line::Head(_)));
-    }
-    // At the end nothing moves any more: then the best is what there is to see.
-    let ending = app.trace().ending().map(|ending| ending.best.id);
-    let wanted = app.sight().selected.or(ending);
-    let at = lines
-        .iter()
-        .position(|line| id(line) == wanted && wanted.is_some());
-    let first = draw::scroll(at.unwrap_or(0), lines.len(), height);
-    (lines, first)
 }
 
 /// The candidate drawn at `row` of the pane's area.
@@ -86,31 +64,34 @@ pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
     let columns = Columns::of(area, app);
     let above = usize::from(columns.above());
     let height = usize::from(area.height).saturating_sub(above);
-    let (lines, first) = in_view(app, &columns, height);
-    lines.get(first + row.checked_sub(above)?).and_then(id)
-}
-
-fn id(line: &Line<'_>) -> Option<HypothesisId> {
-    match line {
-        Line::Candidate(row) => Some(row.id),
-        Line::Head(head) => head.id,
-        Line::Cut(_) => None,
-    }
+    let view = View::of(app, &columns, height);
+    let (line, _) = view.shown().nth(row.checked_sub(above)?)?;
+    line.id()
 }
 
 /// Which columns there are and how wide they are.
-struct Columns {
-    roomy: bool,
+pub struct Columns {
+    pub roomy: bool,
     /// Whether every line repeats the end of its parent's text.
     context: usize,
     bar: usize,
     text: usize,
     scale: f64,
+    /// The scale of the rounds before this one.
+    before: f64,
     /// The heading of the column beside the bar: what the chunk adds, or what is ranked by.
     gain: &'static str,
 }
 
 impl Columns {
+    /// Says in a round that the bars are of another scale than in the one before.
+    fn moved(&self, app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
+        let is_first = app.trace().rounds().len() < 2;
+        let text = format!("  bars now ±{}", self.scale);
+        let moved = self.scale != self.before && !is_first;
+        moved.then(|| vec![Span::styled(text, theme.accent)])
+    }
+
     /// Lines above the first candidate.
     fn above(&self) -> u16 {
         if self.roomy { 2 } else { 1 }
@@ -118,26 +99,50 @@ impl Columns {
 
     fn of(area: Rect, app: &App) -> Self {
         let roomy = area.width >= ROOMY;
+        let by_beam = roomy && app.look().sort == Sort::Beam;
+        let numbers = if roomy { 57 } else { 21 };
+        let room = usize::from(area.width).saturating_sub(numbers);
         let bar = match area.width {
             0..=49 => 0,
-            50..=ROOMY => 11,
-            _ => 17,
+            50..ROOMY => 11,
+            _ => bar_width(room.saturating_sub(text_wanted(app, by_beam))),
         };
-        let numbers = if roomy { 57 } else { 21 };
-        let text = usize::from(area.width).saturating_sub(numbers + bar);
-        let by_beam = roomy && app.look().sort == Sort::Beam;
+        let text = room.saturating_sub(bar);
         Self {
             roomy,
             context: if by_beam { 0 } else { text * 2 / 5 },
             bar,
             text,
             scale: bar::scale(app.trace().reach()),
+            before: scale_before(app),
             gain: match app.shown_round() {
                 Some(round) if has_key(&round.params) => "ranked",
                 _ => "chunk",
             },
         }
     }
+}
+
+/// Cells that the text of a chunk will take, by its length: what chunks that grow take would make
+/// the columns move.
+fn text_wanted(app: &App, by_beam: bool) -> usize {
+    const TOKEN: usize = 6;
+    const CONTEXT: usize = 24;
+    let params = app.params_in_use();
+    let l = params.chunk_len().within(params.max_new_tokens().get());
+    l * TOKEN + if by_beam { 0 } else { CONTEXT }
+}
+
+/// What is left for a bar, within reason and odd, so that zero has a cell of its own.
+fn bar_width(left: usize) -> usize {
+    (left.clamp(13, 42) - 1) | 1
+}
+
+/// The scale that the rounds before the last one were drawn to.
+fn scale_before(app: &App) -> f64 {
+    let rounds = app.trace().rounds().iter().rev().skip(1);
+    let scores = rounds.flat_map(|round| round.scores());
+    bar::scale(scores.map(|(_, score)| score.abs()).fold(0.0, f64::max))
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
@@ -153,6 +158,7 @@ fn title(app: &App, round: &Round, columns: &Columns, theme: &Theme) -> Parts<'s
     let back = back.map(|back| vec![Span::styled(format!("{back}  "), theme.accent)]);
     parts.extend(back);
     parts.push(vec![stage(app, round, theme)]);
+    parts.extend(columns.moved(app, theme));
     parts.extend(remarks(app, round, theme).map(|remark| vec![Span::raw("  "), remark]));
     if !columns.roomy {
         let heading = format!("  log-ratio, bar ±{}, text", columns.scale);
@@ -184,7 +190,6 @@ fn remarks(app: &App, round: &Round, theme: &Theme) -> impl Iterator<Item = Span
 }
 
 fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
-    let n = round.ids().count();
     match &round.cut {
         Some(cut) => {
             let unit = ranked_by(&round.params);
@@ -199,13 +204,29 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
         None if !round.is_scored() => {
             let l = round.params.chunk_len();
             let grown = app.trace().grown();
-            Span::styled(
-                format!("{n} candidates grow: token {grown} of {l}"),
-                theme.muted,
-            )
+            let n = growing(app, round).count();
+            let stand = match round.ids().count() - n {
+                0 => String::new(),
+                n => format!(", {n} finished"),
+            };
+            let text = format!("{n} grow: token {grown} of {l}{stand}");
+            Span::styled(text, theme.muted)
         }
-        None => Span::styled(format!("{n} candidates scored"), theme.muted),
+        None => {
+            let n = round.ids().count();
+            Span::styled(format!("{n} candidates scored, not cut yet"), theme.muted)
+        }
     }
+}
+
+/// The slots that grow: not those that hold what is finished already.
+pub fn growing<'a>(
+    app: &'a App,
+    round: &'a Round,
+) -> impl Iterator<Item = &'a CandidateSlot> + Clone {
+    let is_finished = |id| app.trace().candidate(id).is_some_and(|c| c.is_finished());
+    let slots = round.slots.iter();
+    slots.filter(move |slot| !slot.parent.is_some_and(is_finished) && !is_finished(slot.id))
 }
 
 /// What the cut ranks by, where it is not the log-ratio itself.
@@ -265,12 +286,20 @@ fn draw_line(
         Line::Cut(line) => cut_spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
-    if id(line).is_some() && id(line) == app.sight().reference {
+    if line.id().is_some() && line.id() == app.sight().reference {
         draw::line(buf, area, at, vec![Span::styled("◇", theme.accent)]);
     }
-    if id(line).is_some() && id(line) == app.sight().selected {
+    if line.id().is_some() && line.id() == app.sight().selected {
         draw::line(buf, area, at, vec![Span::styled("▸", theme.accent)]);
         draw::tint(buf, area, at, theme.selected);
+    }
+}
+
+/// Says before a line that others are left out before it.
+fn draw_gap(buf: &mut Buffer, area: Rect, at: usize, line: &Line<'_>, app: &App, theme: &Theme) {
+    let chosen = [app.sight().selected, app.sight().reference];
+    if line.id().is_none() || !chosen.contains(&line.id()) {
+        draw::line(buf, area, at, vec![Span::styled("⋮", theme.accent)]);
     }
 }
 
@@ -310,17 +339,19 @@ fn cut_spans(line: f64, area: Rect, app: &App, theme: &Theme) -> Vec<Span<'stati
 fn fate(row: &Row<'_>) -> &'static str {
     match row.fate {
         Fate::Growing => "·",
-        Fate::Scored => "?",
+        Fate::Scored => "○",
         Fate::Kept => "✓",
         Fate::Pruned => "✗",
     }
 }
 
-/// The user's hand on a candidate: pinned, killed, boosted, successors beyond K.
+/// The user's hand on a candidate: pinned, killed, boosted, successors beyond K; on whom none lies,
+/// how many they are.
 fn hand(row: &Row<'_>) -> String {
-    match row.extra {
-        0 => sign(row.mark),
-        extra => format!("K+{extra}"),
+    match (row.extra, row.times) {
+        (0, 1) => sign(row.mark),
+        (0, times) => format!("×{times}"),
+        (extra, _) => format!("K+{extra}"),
     }
 }
 
@@ -353,12 +384,11 @@ fn number(value: Option<f64>, width: usize, row: &Row<'_>, theme: &Theme) -> Spa
 }
 
 fn lead(row: &Row<'_>, theme: &Theme) -> Vec<Span<'static>> {
-    let finished = if row.finished { "■" } else { " " };
     let label = row.label();
     vec![
         Span::raw(" "),
         Span::styled(fate(row), style(row, theme)),
-        Span::styled(finished, theme.finished),
+        Span::styled(end_sign(row.finish), theme.finished),
         Span::styled(format!(" {label} "), style(row, theme)),
         Span::styled(
             text::pad(&hand(row), LABEL.saturating_sub(label.len())),

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::summary::{BOTH, Summary, beside, body, wrapped};
+use super::terms::end_sign;
 use super::theme::{Depth, Theme};
 use super::{draw, text};
 use crate::app::{App, Unguided};
@@ -134,8 +135,9 @@ fn shared(a: &Text, b: &Text) -> String {
 
 fn title(summary: &Summary<'_>, theme: &Theme) -> Vec<Span<'static>> {
     let mut title = vec![Span::styled(format!("  {}", summary.name), theme.title)];
-    if summary.finished {
-        title.push(Span::styled(" ■", theme.finished));
+    if summary.finish.is_some() {
+        let sign = format!(" {}", end_sign(summary.finish));
+        title.push(Span::styled(sign, theme.finished));
     }
     title
 }
@@ -207,7 +209,11 @@ impl Numbers {
             Span::raw(format!(" {}", text::pad(name, NAME))),
             number(self.log_ratio, 10),
             number(self.judge, 10),
-            number(self.strong, 14),
+            // Always negative: by itself it is neither good nor bad.
+            match is_difference {
+                true => number(self.strong, 14),
+                false => Span::styled(text::signed(self.strong, 14), theme.text),
+            },
             Span::raw(tokens),
         ]
     }

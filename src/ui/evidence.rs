@@ -2,12 +2,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::terms::{by_the_same, parts, shown};
+use super::terms::{by_the_same, parts};
 use super::theme::Theme;
-use super::{branches, draw, likeliest, text, token_table};
+use super::{branches, draw, likeliest, strip, text, token_table};
 use crate::app::board::label;
 use crate::app::{Action, App, Context, Pane};
 use crate::search::{CandidateTrace, Hypothesis, HypothesisId, LogRatio};
@@ -27,21 +26,38 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let Some(subject) = subject else {
         return;
     };
-    match &subject.hypothesis {
-        None => growing(buf, body, app, subject, theme),
-        Some(hypothesis) => {
-            let scale = scale(app, subject);
-            let used = match branches::other(app) {
-                Some(other) => branches::render(buf, body, app, [subject, other], scale, theme),
-                None => strip(buf, body, app, hypothesis.score(), scale, theme),
-            };
-            let body = match app.evidence() {
-                Some(evidence) => likeliest::render(buf, body, app, evidence, theme),
-                None => body,
-            };
-            token_table::render(buf, draw::below(body, used), app, hypothesis, scale, theme);
-        }
+    let Some(known) = app.detailed() else {
+        let body = bare(buf, body, app, subject, theme);
+        growing(buf, body, app, subject, theme);
+        return;
+    };
+    let scale = scale(app, subject);
+    let used = match branches::other(app) {
+        Some(other) => branches::render(buf, body, app, [subject, other], scale, theme),
+        None => strip::render(buf, body, app, known, scale, theme),
+    };
+    let mut body = draw::below(body, used);
+    if subject.hypothesis.is_none() {
+        body = growing(buf, body, app, subject, theme);
     }
+    if let Some(evidence) = app.evidence() {
+        body = likeliest::render(buf, body, app, evidence, theme);
+    }
+    token_table::render(buf, body, app, known, scale, theme);
+}
+
+/// Lines that all of it takes at `width`.
+pub fn height_wanted(app: &App, width: u16) -> u16 {
+    let Some(known) = app.detailed() else {
+        return 3;
+    };
+    let strip = strip::height_wanted(app, known, width.saturating_sub(1));
+    let table = known.score().len() + 2;
+    let below = match app.evidence() {
+        Some(_) => usize::from(likeliest::LINES),
+        None => 1,
+    };
+    u16::try_from(1 + strip + table + below).unwrap_or(u16::MAX)
 }
 
 /// Cells of the pane's name before the title, with its mark and a space behind the title.
@@ -92,7 +108,7 @@ fn score(
     theme: &Theme,
 ) -> (Vec<Span<'static>>, Vec<Span<'static>>) {
     let Some(hypothesis) = &subject.hypothesis else {
-        return (Vec::new(), Vec::new());
+        return (so_far(subject, theme), Vec::new());
     };
     let value = hypothesis.score().value();
     let start = vec![
@@ -104,6 +120,18 @@ fn score(
         None => vec![Span::styled(equation(hypothesis.score()), theme.muted)],
     };
     (start, rest)
+}
+
+/// The log-ratio of a response whose chunk grows.
+fn so_far(subject: &CandidateTrace, theme: &Theme) -> Vec<Span<'static>> {
+    let Some(value) = subject.score else {
+        return Vec::new();
+    };
+    vec![
+        Span::styled("log-ratio ", theme.muted),
+        Span::styled(text::signed(Some(value), 0), theme.signed(value)),
+        Span::styled(" so far", theme.muted),
+    ]
 }
 
 /// Why the candidate is in detail, and its fate.
@@ -180,21 +208,42 @@ fn compared(app: &App, other: &CandidateTrace) -> String {
     }
 }
 
-fn growing(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, theme: &Theme) {
+/// A first chunk that grows: there are no terms yet; what is left of `area`.
+fn bare(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, theme: &Theme) -> Rect {
+    let cells = usize::from(area.width) * usize::from(area.height);
+    let text = text::clean(&text::beginning(&subject.text, cells));
     let pieces = [
         (text::clean(app.prompt()), theme.muted),
-        (
-            text::clean(&text::beginning(&subject.text, cells(area))),
-            theme.text,
-        ),
+        (text, theme.title),
     ];
-    let key = app.keymap().label(Context::Main, Action::ToCut);
-    let note = format!("Its terms are known when its chunk is complete: {key} goes on to the cut.");
-    let mut lines = text::wrap(&pieces, usize::from(area.width));
-    lines.push(vec![Span::styled(note, theme.muted)]);
+    let lines = text::wrap(&pieces, usize::from(area.width));
+    let n = u16::try_from(lines.len()).unwrap_or(area.height);
     for (row, line) in lines.into_iter().enumerate() {
         draw::line(buf, area, row, line);
     }
+    draw::below(area, n)
+}
+
+/// Says of whom the terms are while the chunk grows; what is left of `area`.
+fn growing(
+    buf: &mut Buffer,
+    area: Rect,
+    app: &App,
+    subject: &CandidateTrace,
+    theme: &Theme,
+) -> Rect {
+    let key = app.keymap().label(Context::Main, Action::ToCut);
+    let whose = match subject.slot.parent {
+        Some(_) => "these terms are what it continues",
+        None => "it follows the bare prompt",
+    };
+    let note = format!("Its chunk grows: {whose}; {key} goes on to the cut, and to its own.");
+    let lines = text::wrap(&[(note, theme.muted)], usize::from(area.width));
+    let n = lines.len();
+    for (row, line) in lines.into_iter().enumerate() {
+        draw::line(buf, area, row, line);
+    }
+    draw::below(area, u16::try_from(n).unwrap_or(area.height))
 }
 
 /// The largest difference by magnitude among the candidates of the same round.
@@ -209,92 +258,4 @@ fn scale(app: &App, subject: &CandidateTrace) -> f64 {
         .map(|term| term.delta().abs())
         .fold(0.0, f64::max);
     if largest > 0.0 { largest } else { 1.0 }
-}
-
-/// The prompt and every token with its tint; the height used.
-fn strip(
-    buf: &mut Buffer,
-    area: Rect,
-    app: &App,
-    score: &LogRatio,
-    scale: f64,
-    theme: &Theme,
-) -> u16 {
-    let first = first_in_strip(score.len(), cells(area));
-    let mut pieces = match first {
-        0 => prompt(app, score, theme),
-        _ => Vec::new(),
-    };
-    let focused = app.look().focus == Pane::Evidence;
-    for (i, term) in (first..).zip(score.terms_since(first)) {
-        let style = theme.tint(term.delta() / scale);
-        let style = match focused && i == app.sight().token {
-            true => style.patch(theme.selected).underlined(),
-            false => style,
-        };
-        pieces.push((shown(term), style));
-    }
-    let lines = text::wrap(&pieces, usize::from(area.width));
-    let room = usize::from(area.height);
-    let height = if room > 8 {
-        (room / 2).min(lines.len())
-    } else {
-        room
-    };
-    let skip = lines.len().saturating_sub(height.max(1));
-    let n = lines.len() - skip;
-    for (row, line) in lines.into_iter().skip(skip).enumerate() {
-        draw::line(buf, area, row, line);
-    }
-    u16::try_from(n).unwrap_or(u16::MAX)
-}
-
-/// The first of `n` tokens that may be seen where the end of them is shown in `cells`; the same for
-/// as long as possible, so that lines do not break anew with every token.
-fn first_in_strip(n: usize, cells: usize) -> usize {
-    let step = cells.max(1);
-    (n / step).saturating_sub(1) * step
-}
-
-fn cells(area: Rect) -> usize {
-    usize::from(area.width) * usize::from(area.height)
-}
-
-/// The prompt as far as no term covers it; its last weak token, which the response joins on to,
-/// is underlined once known.
-fn prompt(app: &App, score: &LogRatio, theme: &Theme) -> Vec<(String, Style)> {
-    let is_merged = app.evidence().is_some_and(|e| e.seams.merged > 0);
-    let first = score.term(0).filter(|_| is_merged);
-    let prompt = first.map_or(app.prompt(), |term| uncovered(app.prompt(), &term.piece));
-    let join = app.evidence().and_then(|evidence| evidence.joins.last());
-    let split = join.and_then(|join| Some((prompt.strip_suffix(&**join)?, &**join)));
-    let (before, join) = split.unwrap_or((prompt, ""));
-    vec![
-        (text::clean(before), theme.muted),
-        (text::clean(join), theme.muted.underlined()),
-    ]
-}
-
-/// The prompt without its end that a token across the join begins with.
-fn uncovered<'a>(prompt: &'a str, piece: &str) -> &'a str {
-    let mut ends = prompt.char_indices().map(|(at, _)| at);
-    let cut = ends.find(|at| piece.starts_with(&prompt[*at..]));
-    &prompt[..cut.unwrap_or(prompt.len())]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_across_the_join_covers_the_end_of_the_prompt() {
-        for (prompt, piece, before) in [
-            ("It was a wonder", " wonderful", "It was a"),
-            ("The fil", "film", "The "),
-            ("It was", " fine", "It was"),
-            ("", "x", ""),
-        ] {
-            assert_eq!(uncovered(prompt, piece), before);
-        }
-    }
 }

@@ -80,7 +80,7 @@ fn machine(app: &App) -> Vec<String> {
     let params = app.params_in_use();
     let mut parts = vec![format!(
         "strong model: {}, {}",
-        text::clean(&models.strong.name),
+        text::clean(&text::short_name(&models.strong.name)),
         count(models.strong.n_params as f64)
     )];
     if speeds.strong_tokens_per_s > 0.0 {
@@ -91,9 +91,6 @@ fn machine(app: &App) -> Vec<String> {
     let usual = SearchParams::default();
     if params.seed() == usual.seed() {
         parts.push(format!("seed {}", params.seed()));
-    }
-    if params.rules() == usual.rules() {
-        parts.push(format!("rules {}", params.rules()));
     }
     if speeds.weak_tokens_per_s > 0.0 {
         parts.push(format!("scored {} tok/s", count(speeds.weak_tokens_per_s)));

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::evidence::{Evidence, Likely, Place};
 
 /// Lines of this panel, and the height from which the evidence has room for it.
-const LINES: u16 = 4;
+pub const LINES: u16 = 4;
 const ROOM: u16 = 15;
 
 /// Draws at the bottom of `area`; what is left of it above.
@@ -24,7 +24,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
         ..area
     };
     let here = draw::below(area, above.height);
-    let at = app.sight().token;
+    let at = app.token();
     let heading = match (at, evidence.joins.last()) {
         (0, Some(join)) => format!(
             "instead of token 1 after {:?}, raw probabilities:",

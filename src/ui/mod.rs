@@ -4,10 +4,10 @@
 //! 80 columns                        120 columns                   160 columns
 //! ┌ header: phase, round, models ┐  ┌ header ──────────────────┐  ┌ header ───────────────────────┐
 //! │ settings: W K L T n pair pace│  │ settings                 │  │ settings                      │
-//! │ response: prompt, best so far│  │ response                 │  │ response                      │
+//! │ guided, unguided response    │  │ guided       │ unguided  │  │ guided        │ unguided      │
 //! │ the focused pane             │  │ board                    │  │ board         │ evidence      │
 //! │                              │  │                          │  │               │               │
-//! │                              │  │ the pane beside the board│  │ side pane     │               │
+//! │                              │  │ the pane beside the board│  │ side pane     │ (tree)        │
 //! │ status: what happens now     │  │ status                   │  │ status                        │
 //! └ hints: what can be done now ─┘  └ hints ───────────────────┘  └ hints ────────────────────────┘
 //! ```
@@ -18,6 +18,7 @@
 mod ascii;
 mod bar;
 mod board;
+mod board_view;
 mod branches;
 mod charts;
 mod comparison;
@@ -27,11 +28,14 @@ mod header;
 mod help;
 mod likeliest;
 mod overlay;
+mod parting;
 mod response;
 mod runs;
 mod screen;
 mod settings;
+mod spelling;
 mod status;
+mod strip;
 mod summary;
 mod terms;
 mod text;
@@ -64,9 +68,10 @@ pub fn render(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
     for (pane, area) in &screen.panes {
         render_pane(buf, *area, *pane, app, theme);
     }
+    tour::render(buf, screen.card, app, theme);
     status::render(buf, screen.status, app, theme);
     status::render_hints(buf, screen.hints, app, theme);
-    let cursor = overlay::render(buf, area, screen.response.y, app, theme);
+    let cursor = overlay::render(buf, area, app, theme);
     if app.look().ascii {
         ascii::reduce(frame.buffer_mut());
     }

@@ -1,4 +1,4 @@
-//! What lies over the playground: the prompt editor and menus here, help and tour beside this.
+//! What lies over the playground: the prompt editor and menus here, help beside this.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -7,19 +7,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
 use super::window::{centered, inside, view, width_of, window};
-use super::{draw, help, text, tour};
+use super::{draw, help, text};
 use crate::app::{App, Editor, Menu, Overlay, Target};
 
-/// Draws what is open, cards from line `below` on; where the cursor stands, if text is being typed.
-pub fn render(
-    buf: &mut Buffer,
-    area: Rect,
-    below: u16,
-    app: &App,
-    theme: &Theme,
-) -> Option<Position> {
+/// Draws what is open; where the cursor stands, if text is being typed.
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<Position> {
     match app.overlay() {
-        Overlay::None => None,
+        Overlay::None | Overlay::Tour(_) => None,
         Overlay::Prompt(editor) => {
             let foot =
                 " enter searches, alt-enter breaks the line, ↑ older prompts, esc leaves it ";
@@ -38,10 +32,6 @@ pub fn render(
         Overlay::Menu(menu) => render_menu(buf, area, app, menu, theme),
         Overlay::Help(first) => {
             help::render(buf, area, app, *first, theme);
-            None
-        }
-        Overlay::Tour(card) => {
-            tour::render(buf, area, below, *card, theme);
             None
         }
     }

@@ -1,28 +1,38 @@
-//! The prompt and the best response so far, and beside it what the strong model says unguided.
+//! The guided response, the best so far, and what the strong model says unguided: always both.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 
-use super::comparison;
-use super::summary::{BOTH, Summary, beside};
-use super::theme::Theme;
+use super::parting::{From, Sides};
+use super::summary::{BOTH, Summary, beside, body};
+use super::terms::end_sign;
+use super::theme::{Depth, Theme};
+use super::{comparison, draw, text};
 use crate::app::App;
+
+/// Cells of a response's name and numbers before its text, where one stands above the other.
+const LEAD: u16 = 28;
 
 /// Lines the panel would fill at `width`; of more than `most`, at least so many.
 pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
-    let Some(unguided) = app.unguided() else {
-        return Summary::guided(app).height(app, width, most);
-    };
-    if is_comparison(app) {
+    if let Some(unguided) = app.unguided().filter(|_| is_comparison(app)) {
         return comparison::height_wanted(app, unguided, width, most);
     }
+    let sides = Sides::of(app);
+    let cells = match width >= BOTH {
+        true => (width - 2) / 2,
+        false => width.saturating_sub(LEAD),
+    };
+    let theme = Theme::new(Depth::None, false);
+    let lines = [0, 1].map(|side| {
+        let pieces = sides.pieces(app, side, None, &theme);
+        text::wrap(&pieces, usize::from(cells.saturating_sub(2))).len()
+    });
+    let longest = lines[0].max(lines[1]);
     match width >= BOTH {
-        true => {
-            let half = width / 2;
-            let guided = Summary::guided(app).height(app, half, most);
-            guided.max(Summary::unguided(unguided).height(app, half, most))
-        }
-        false => Summary::guided(app).height(app, width, most),
+        true => longest + 1,
+        false => 2 * longest + 1,
     }
 }
 
@@ -31,18 +41,102 @@ pub fn is_comparison(app: &App) -> bool {
     app.look().twin && app.unguided().is_some()
 }
 
-/// The guided response; beside it the unguided one, where there is room or they are compared.
+/// Side by side where there is room, else one above the other; compared in full when asked for.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let guided = Summary::guided(app);
-    match app.unguided() {
-        Some(unguided) if is_comparison(app) => {
-            comparison::render(buf, area, app, unguided, theme);
-        }
-        Some(unguided) if area.width >= BOTH => {
-            let [left, right] = beside(area);
-            guided.render(buf, left, app, theme);
-            Summary::unguided(unguided).render(buf, right, app, theme);
-        }
-        _ => guided.render(buf, area, app, theme),
+    if let Some(unguided) = app.unguided().filter(|_| is_comparison(app)) {
+        return comparison::render(buf, area, app, unguided, theme);
     }
+    let sides = Sides::of(app);
+    match area.width >= BOTH {
+        true => render_beside(buf, area, app, &sides, theme),
+        false => render_above(buf, area, app, &sides, theme),
+    }
+}
+
+fn render_beside(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, theme: &Theme) {
+    let places = beside(area);
+    let rows = usize::from(area.height.saturating_sub(1));
+    let from = sides.from(app, usize::from(places[0].width.saturating_sub(2)), rows);
+    for (side, place) in places.into_iter().enumerate() {
+        let title = match summary(sides, side) {
+            Some(summary) => summary.title(place.width, theme),
+            None => vec![
+                Span::styled("  unguided", theme.title),
+                Span::styled("  nothing is sampled yet", theme.muted),
+            ],
+        };
+        draw::rule(buf, place, 0, title, theme);
+        let text = sides.pieces(app, side, from[side], theme);
+        body(buf, draw::below(place, 1), &text, from[side].is_some());
+    }
+}
+
+/// A heading where there is room, then one response above the other, each with its numbers.
+fn render_above(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, theme: &Theme) {
+    let has_heading = area.height >= 3;
+    if has_heading {
+        let heading = format!("  {:<10}{:>9}{:>7} ", "response", "log-ratio", "judge");
+        let spans = vec![
+            Span::styled(heading, theme.faint),
+            Span::styled(sides.parting(), theme.muted),
+        ];
+        draw::rule(buf, area, 0, spans, theme);
+    }
+    let rest = draw::below(area, u16::from(has_heading));
+    let each = (rest.height / 2).max(1);
+    let width = usize::from(area.width.saturating_sub(LEAD + 2));
+    let from = sides.from(app, width, usize::from(each));
+    for (side, height) in [each, rest.height.saturating_sub(each)]
+        .into_iter()
+        .enumerate()
+    {
+        let place = Rect {
+            height,
+            ..draw::below(rest, each * u16::try_from(side).unwrap_or(0))
+        };
+        render_row(buf, place, app, sides, (side, from[side]), theme);
+    }
+}
+
+fn render_row(
+    buf: &mut Buffer,
+    place: Rect,
+    app: &App,
+    sides: &Sides<'_>,
+    (side, from): (usize, From),
+    theme: &Theme,
+) {
+    let spans = match summary(sides, side) {
+        Some(summary) => lead(summary, theme),
+        None => vec![Span::styled("  unguided          ·      ·", theme.muted)],
+    };
+    draw::line(buf, place, 0, spans);
+    let place = Rect {
+        x: place.x + LEAD.min(place.width),
+        width: place.width.saturating_sub(LEAD),
+        ..place
+    };
+    let text = sides.pieces(app, side, from, theme);
+    body(buf, place, &text, from.is_some());
+}
+
+fn summary<'a>(sides: &'a Sides<'a>, side: usize) -> Option<&'a Summary<'a>> {
+    match side {
+        0 => Some(&sides.guided),
+        _ => sides.unguided.as_ref(),
+    }
+}
+
+/// The name, and the numbers below their headings.
+fn lead(summary: &Summary<'_>, theme: &Theme) -> Vec<Span<'static>> {
+    let number = |value: Option<f64>, cells: usize| {
+        let style = value.map_or(theme.muted, |value| theme.signed(value));
+        Span::styled(text::signed(value, cells), style)
+    };
+    vec![
+        Span::styled(format!("  {:<9}", summary.short), theme.title),
+        Span::styled(end_sign(summary.finish), theme.finished),
+        number(summary.log_ratio, 9),
+        number(summary.judge, 7),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::{board, overlay, response, settings, status, tree};
+use super::{board, evidence, overlay, response, settings, status, tour, tree};
 use crate::app::{App, Context, Edge, Pane, Phase, Target};
 
 /// From here on the board has room for headings and another pane below it.
@@ -18,6 +18,8 @@ pub struct Screen {
     pub settings: Rect,
     pub response: Rect,
     pub panes: Vec<(Pane, Rect)>,
+    /// A card of the tour: it has a place of its own and lies over nothing.
+    pub card: Rect,
     pub status: Rect,
     pub hints: Rect,
 }
@@ -37,21 +39,21 @@ impl Screen {
         };
         let lengths = [row(2), settings, response_height(app, area)].map(Constraint::Length);
         let [header, settings, response] = lengths;
-        let [status, hints] = [status, row(4)].map(Constraint::Length);
-        let rows = [
-            header,
-            settings,
-            response,
-            Constraint::Fill(1),
-            status,
-            hints,
-        ];
-        let [header, settings, response, body, status, hints] = Layout::vertical(rows).areas(area);
+        let card = match h {
+            0..=15 => 0,
+            _ => tour::height_wanted(app, w),
+        };
+        let [card, status, hints] = [card, status, row(4)].map(Constraint::Length);
+        let body = Constraint::Fill(1);
+        let rows = [header, settings, response, body, card, status, hints];
+        let [header, settings, response, body, card, status, hints] =
+            Layout::vertical(rows).areas(area);
         Self {
             header,
             settings,
             response,
             panes: panes(app, body, area),
+            card,
             status,
             hints,
         }
@@ -95,7 +97,7 @@ fn panes(app: &App, body: Rect, area: Rect) -> Vec<(Pane, Rect)> {
     }
 }
 
-/// Board and side pane on the left, the evidence in full height on the right.
+/// Board and side pane on the left, the evidence on the right, below it what is not on the left.
 fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
     let [left, right] = side_by_side(app, body);
     let below = match app.look().side {
@@ -103,8 +105,25 @@ fn wide(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
         other => other,
     };
     let [top, bottom] = stacked(app, left, below);
-    vec![(Pane::Board, top), (below, bottom), (Pane::Evidence, right)]
+    let mut panes = vec![(Pane::Board, top), (below, bottom)];
+    // Few responses have use for all of a high column; who reads the evidence gets it all.
+    let is_read = app.look().focus == Pane::Evidence;
+    if right.height < TALL || is_read {
+        panes.push((Pane::Evidence, right));
+        return panes;
+    }
+    let also = match below {
+        Pane::Tree => Pane::Charts,
+        _ => Pane::Tree,
+    };
+    let share = [Constraint::Fill(3), Constraint::Fill(2)];
+    let [evidence, rest] = Layout::vertical(share).areas(right);
+    panes.extend([(Pane::Evidence, evidence), (also, rest)]);
+    panes
 }
+
+/// The height from which the column of the evidence holds another pane too.
+const TALL: u16 = 44;
 
 /// Columns that keep this much of the width, however the border is moved.
 const LEAST_WIDTH: u16 = 50;
@@ -167,17 +186,26 @@ pub fn share(app: &App, area: Rect, edge: Edge, x: u16, y: u16) -> u16 {
 }
 
 /// The board as high as the user made it, else as it wants to be, but never all of the height:
-/// half of it belongs to the pane below while that has the focus.
+/// half of it belongs to the pane below while that has the focus, as far as that has use for it.
 fn stacked(app: &App, area: Rect, below: Pane) -> [Rect; 2] {
-    let least_below = match app.look().focus == below {
+    let share = match app.look().focus == below {
         true => area.height.div_ceil(2),
         false => (area.height / 4).clamp(LEAST_BELOW.min(area.height / 2), 12),
     };
+    let least_below = share.min(height_wanted(app, below, area.width));
     let height = match app.look().rows {
         None => board::height_wanted(app).min(area.height - least_below),
         Some(share) => part(share, area.height, LEAST_HEIGHT),
     };
     Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area)
+}
+
+/// Lines that a pane has use for; all where it has no end of its own.
+fn height_wanted(app: &App, pane: Pane, width: u16) -> u16 {
+    match pane {
+        Pane::Evidence => evidence::height_wanted(app, width),
+        _ => u16::MAX,
+    }
 }
 
 /// What lies at a place of the screen.

@@ -14,6 +14,9 @@ use crate::search::SearchParams;
 /// Lines that the settings take at most.
 const MOST: u16 = 2;
 
+/// The width from which what is ranked by is never left out.
+const RANKED: u16 = 100;
+
 /// Cells that a pair's name keeps, however narrow the screen is.
 const LEAST_NAME: usize = 12;
 
@@ -168,8 +171,10 @@ impl Item<'_> {
 fn dials(app: &App, width: u16) -> Vec<Dial> {
     let mut all = sizes(app);
     all.extend([pair(app, usize::from(width)), pace(app)]);
+    // What is pending does not push off what the cut ranks by, where that has its place.
+    let is_ranking = |dial: &Dial| dial.keys == [Action::NextRanking] && width >= RANKED;
     all.extend(minor(app).map(|dial| Dial {
-        minor: true,
+        minor: !is_ranking(&dial),
         ..dial
     }));
     // As usual they stand in the first line.

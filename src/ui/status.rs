@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::theme::Theme;
-use super::{draw, text};
+use super::{board, draw, text};
 use crate::app::{Action, App, Context, Phase};
 use crate::search::{Cut, Ranking, Round};
 
@@ -46,6 +46,10 @@ fn wrapped(sentence: &str, style: Style, width: u16) -> Vec<Vec<Span<'static>>> 
 
 fn sentence(app: &App) -> String {
     match (app.phase(), app.notice()) {
+        (Phase::Finished, Some(notice)) => {
+            let key = app.keymap().label(Context::Main, Action::Restart);
+            format!("{notice} (finished: {key} searches again)")
+        }
         (_, Some(notice)) => notice.to_owned(),
         (Phase::Failed { error }, None) => error.clone(),
         _ => story(app),
@@ -72,7 +76,8 @@ fn story(app: &App) -> String {
         None => "The search begins.".to_owned(),
         Some(round) => match &round.cut {
             Some(cut) => chosen(round, cut),
-            None => growing(round),
+            None if round.is_scored() => scored(round),
+            None => growing(app, round),
         },
     }
 }
@@ -83,38 +88,59 @@ fn chosen(round: &Round, cut: &Cut) -> String {
     if cut.pruned.is_empty() {
         return "Nothing to choose from: all are kept (✓).".to_owned();
     }
+    let others = match cut.pruned.len() {
+        1 => "the other pruned (✗).",
+        _ => "the others pruned (✗).",
+    };
+    if !round.marks.is_empty() {
+        return format!("The weak pair and your hand keep {kept} of {all} (✓), {others}");
+    }
     let by = match (round.params.weight().get(), round.params.ranking()) {
-        (0.0, _) => return format!("With weight 0 the first {kept} of {all} are kept (✓)."),
+        (0.0, _) => return first_kept(kept, all),
         (weight, _) if weight < 0.0 => "likes least",
         (_, Ranking::Sum) => "likes best",
         (_, Ranking::PerToken) => "likes best for each token",
         (_, Ranking::Chunk) => "likes best by their last chunks",
     };
-    let hand = if round.marks.is_empty() {
-        ""
-    } else {
-        ", your hand included"
-    };
-    format!(
-        "The {kept} of {all} that the weak pair {by}{hand} are kept (✓), the others pruned (✗)."
-    )
+    match kept {
+        1 => format!("The one of {all} that the weak pair {by} is kept (✓), {others}"),
+        _ => format!("The {kept} of {all} that the weak pair {by} are kept (✓), {others}"),
+    }
 }
 
-fn growing(round: &Round) -> String {
-    let mut parents: Vec<_> = round.slots.iter().map(|slot| slot.parent).collect();
+/// With weight 0 nothing is ranked.
+fn first_kept(kept: usize, all: usize) -> String {
+    match kept {
+        1 => format!("With weight 0 the first of {all} is kept (✓)."),
+        _ => format!("With weight 0 the first {kept} of {all} are kept (✓)."),
+    }
+}
+
+fn growing(app: &App, round: &Round) -> String {
+    let slots = board::growing(app, round);
+    let mut parents: Vec<_> = slots.clone().map(|slot| slot.parent).collect();
     parents.sort();
     parents.dedup();
-    let stand = match round.standing.len() {
-        0 => String::new(),
-        n => format!(" ({n} finished stand by)"),
+    let (n, after) = (slots.count(), parents.len());
+    let grow = match n {
+        1 => "1 candidate grows".to_owned(),
+        _ => format!("{n} candidates grow"),
     };
-    let (n, after) = (round.slots.len(), parents.len());
-    match round.beam.is_empty() {
-        true => format!("{n} candidates grow by a chunk; the weak pair scores every token."),
-        false => {
-            format!("{n} candidates grow after {after} hypotheses{stand}; the pair scores them.")
-        }
+    let stand = match round.ids().count() - n {
+        0 => String::new(),
+        1 => " (1 is finished and stands by)".to_owned(),
+        n => format!(" ({n} are finished and stand by)"),
+    };
+    match (round.beam.is_empty(), after) {
+        (true, _) => format!("{grow} by a chunk; the weak pair scores every token."),
+        (_, 1) => format!("{grow} after 1 hypothesis{stand}; the weak pair scores every token."),
+        _ => format!("{grow} after {after} hypotheses{stand}; the weak pair scores every token."),
     }
+}
+
+fn scored(round: &Round) -> String {
+    let n = round.ids().count();
+    format!("{n} candidates are scored; the cut is still to come.")
 }
 
 fn is_before_cut(app: &App) -> bool {

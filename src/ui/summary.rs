@@ -6,10 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::draw::Parts;
+use super::terms::end_sign;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::{App, Phase, Unguided};
-use crate::search::{Hypothesis, Text};
+use crate::search::{Finish, Hypothesis, LogRatio, Text};
 
 /// The width from which guided and unguided response stand side by side.
 pub const BOTH: u16 = 116;
@@ -24,16 +25,16 @@ pub fn beside(area: Rect) -> [Rect; 2] {
 pub struct Summary<'a> {
     pub name: &'static str,
     /// The name where there is little room.
-    short: &'static str,
+    pub short: &'static str,
+    /// Its terms, token by token.
+    pub score: Option<&'a LogRatio>,
     pub text: Option<&'a Text>,
     pub log_ratio: Option<f64>,
     pub judge: Option<f64>,
     /// The strong model's log-probability per token.
     pub strong: Option<f64>,
     pub n_tokens: usize,
-    pub finished: bool,
-    /// Whether it is its end that matters, where it outgrows its place.
-    grows: bool,
+    pub finish: Option<Finish>,
 }
 
 impl<'a> Summary<'a> {
@@ -43,17 +44,17 @@ impl<'a> Summary<'a> {
         let hypothesis = best.and_then(|best| best.hypothesis.as_deref());
         Self {
             name: match app.phase() {
-                Phase::Finished => "best response",
-                _ => "best so far",
+                Phase::Finished => "guided: best response",
+                _ => "guided: best so far",
             },
-            short: "best",
+            short: "guided",
+            score: hypothesis.map(Hypothesis::score),
             text: best.map(|best| &best.text),
             log_ratio: best.and_then(|best| best.score),
             judge: best.and_then(|best| app.judge_of(best.slot.id)),
             strong: hypothesis.and_then(Hypothesis::log_prob_per_token),
             n_tokens: best.map_or(0, |best| best.n_tokens),
-            finished: hypothesis.is_some_and(Hypothesis::is_finished),
-            grows: true,
+            finish: hypothesis.and_then(|h| h.finish),
         }
     }
 
@@ -62,49 +63,23 @@ impl<'a> Summary<'a> {
         Self {
             name: "unguided",
             short: "unguided",
+            score: Some(response.score()),
             text: Some(&response.text),
             log_ratio: Some(response.score().value()),
             judge: Some(unguided.judge),
             strong: response.log_prob_per_token(),
             n_tokens: response.tokens.len(),
-            finished: response.is_finished(),
-            grows: false,
+            finish: response.finish,
         }
     }
 
-    /// Lines it would fill; of more than `most`, at least so many.
-    pub fn height(&self, app: &App, width: u16, most: u16) -> usize {
-        let area = Rect::new(0, 0, width, most);
-        let pieces = self.pieces(app, area, [Style::new(); 2]);
-        wrapped(&pieces, width).len() + 1
-    }
-
-    /// Prompt and response, clean, as far as they may be seen in `area`.
-    fn pieces(&self, app: &App, area: Rect, [prompt, own]: [Style; 2]) -> Vec<(String, Style)> {
-        let cells = usize::from(area.width) * usize::from(area.height);
-        let text = self.text.map(|text| match self.grows {
-            true => text::ending(text, cells),
-            false => text::beginning(text, cells),
-        });
-        let is_whole = |text: &String| self.text.is_some_and(|all| all.len() == text.len());
-        let follows = text.as_ref().is_none_or(is_whole) || !self.grows;
-        let prompt = follows.then(|| (text::clean(app.prompt()), prompt));
-        let text = text.map(|text| (text::clean(&text), own));
-        prompt.into_iter().chain(text).collect()
-    }
-
-    pub fn render(&self, buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-        draw::rule(buf, area, 0, self.title(area.width, theme), theme);
-        let pieces = self.pieces(app, area, [theme.muted, theme.title]);
-        body(buf, draw::below(area, 1), &pieces, self.grows);
-    }
-
     /// The fullest wording that has room; of the shortest, what has.
-    fn title(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+    pub fn title(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
         let room = usize::from(width);
         let wordings = [
             self.parts(self.name, "independent judge", "  ", theme),
             self.parts(self.name, "judge", "  ", theme),
+            self.parts(self.short, "judge", "  ", theme),
         ];
         let fits = |parts: &Parts<'_>| draw::width(&parts.concat()) < room;
         let shortest = || self.parts(self.short, "judge", " ", theme);
@@ -127,8 +102,9 @@ impl<'a> Summary<'a> {
             vec![note(format!("{gap}{what} ")), number]
         };
         let mut parts = vec![vec![Span::raw(gap), Span::styled(name, theme.title)]];
-        if self.finished {
-            parts.push(vec![Span::styled(" ■", theme.finished)]);
+        if self.finish.is_some() {
+            let sign = format!(" {}", end_sign(self.finish));
+            parts.push(vec![Span::styled(sign, theme.finished)]);
         }
         if self.text.is_none() {
             parts.push(vec![note("  the prompt, nothing chosen yet".to_owned())]);
@@ -150,19 +126,18 @@ pub fn wrapped(pieces: &[(String, Style)], width: u16) -> Vec<Vec<Span<'static>>
     text::wrap(pieces, usize::from(width.saturating_sub(2)))
 }
 
-/// A text that outgrows its place shows its end if it grows there, else its beginning; a mark in
-/// the margin says that it is not whole.
-pub fn body(buf: &mut Buffer, area: Rect, pieces: &[(String, Style)], grows: bool) {
+/// A text in its place: marks in the margins say that it began before, or goes on.
+pub fn body(buf: &mut Buffer, area: Rect, pieces: &[(String, Style)], began: bool) {
     let lines = wrapped(pieces, area.width);
-    let beyond = lines.len().saturating_sub(usize::from(area.height));
-    let skip = if grows { beyond } else { 0 };
+    let goes_on = lines.len() > usize::from(area.height);
     let inner = draw::margins(area);
-    for (row, line) in lines.into_iter().skip(skip).enumerate() {
+    for (row, line) in lines.into_iter().enumerate() {
         draw::line(buf, inner, row, line);
     }
-    match beyond {
-        0 => {}
-        _ if grows => draw::began_before(buf, area),
-        _ => draw::goes_on(buf, area),
+    if began {
+        draw::began_before(buf, area);
+    }
+    if goes_on {
+        draw::goes_on(buf, area);
     }
 }

@@ -1,7 +1,7 @@
 //! A score and its terms, as they are told.
 
 use super::text;
-use crate::search::{CandidateTrace, Hypothesis, LogRatio, TokenTerm};
+use crate::search::{CandidateTrace, Finish, Hypothesis, LogRatio, TokenTerm};
 
 /// A token as text; one that has no text, such as the end of sequence, by its number.
 pub fn shown(term: &TokenTerm) -> String {
@@ -22,4 +22,13 @@ pub fn parts(score: &LogRatio) -> (f64, f64) {
 /// The other one's score by the pair that scored `own`.
 pub fn by_the_same<'a>(own: &Hypothesis, other: &'a CandidateTrace) -> Option<&'a LogRatio> {
     other.hypothesis.as_ref()?.scores.by(own.scored_by()?)
+}
+
+/// How a response ended: its end was sampled, or it ran out of tokens.
+pub fn end_sign(finish: Option<Finish>) -> &'static str {
+    match finish {
+        Some(Finish::Eos) => "■",
+        Some(Finish::Length) => "□",
+        None => " ",
+    }
 }

@@ -85,6 +85,19 @@ fn is_seen(c: char) -> bool {
     stand_in(c) == Some(c) && (c == ' ' || !c.is_whitespace())
 }
 
+/// A model by the name of its file or folder, without the path to it; what is no path is as it is.
+#[must_use]
+pub fn short_name(spec: &str) -> String {
+    let short = |part: &str| match part.starts_with("hf:") {
+        true => part.to_owned(),
+        false => {
+            let whole = part.trim_end_matches('/');
+            whole.rsplit('/').next().unwrap_or(whole).to_owned()
+        }
+    };
+    spec.split('+').map(short).collect::<Vec<_>>().join("+")
+}
+
 /// How many cells a clean text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
@@ -353,6 +366,15 @@ mod tests {
         assert_eq!(clean("a\x1b[2Jb\nc\td\u{9b}e"), "a·[2Jb⏎c→d�e");
         assert_eq!(clean("x\u{202e}y\u{200b}"), "x·y·");
         assert_eq!(clean("\u{301}"), "◌\u{301}");
+    }
+
+    #[test]
+    fn models_go_by_the_names_of_their_files() {
+        assert_eq!(short_name("/far/away/model.Q4_1.gguf"), "model.Q4_1.gguf");
+        assert_eq!(short_name("models/large/"), "large");
+        assert_eq!(short_name("/a/base+/b/adapter"), "base+adapter");
+        assert_eq!(short_name("hf:owner/name"), "hf:owner/name");
+        assert_eq!(short_name("bundled:strong"), "bundled:strong");
     }
 
     #[test]

@@ -5,14 +5,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::terms::{by_the_same, parts, shown};
+use super::spelling::{Spelt, spelt};
+use super::terms::{by_the_same, parts};
 use super::theme::Theme;
 use super::{bar, draw, text};
 use crate::app::{App, Pane};
-use crate::search::{Hypothesis, LogRatio, Rope, TokenTerm};
+use crate::search::{Hypothesis, LogRatio, Rope, Text, TokenTerm};
 
 /// Cells of the widest bar.
-const BAR: usize = 13;
+const BAR: usize = 31;
 
 /// Cells of a token's text.
 const PIECE: usize = 14;
@@ -39,8 +40,14 @@ pub fn render(
     let score = hypothesis.score();
     draw::line(buf, area, 0, table.headings(theme));
     let rows = usize::from(area.height) - 2;
-    let cursor = app.sight().token.min(score.len().saturating_sub(1));
-    let first = draw::scroll(cursor, score.len(), rows);
+    let cursor = app.token();
+    let first = match app.sight().token {
+        // It opens with what the candidate itself adds, and the token before it.
+        None => cursor
+            .saturating_sub(1)
+            .min(score.len().saturating_sub(rows)),
+        Some(_) => draw::scroll(cursor, score.len(), rows),
+    };
     for (row, term) in score.terms_since(first).take(rows).enumerate() {
         let i = first + row;
         draw::line(buf, area, row + 1, table.row(i, term, theme));
@@ -57,10 +64,12 @@ pub fn render(
 /// What the lines are made of.
 struct Table<'a> {
     score: &'a LogRatio,
+    tokens: Vec<Spelt>,
     /// The strong model's raw log-probabilities, where its tokens are the weak pair's.
     strong: Option<&'a Rope<f64>>,
     /// The score compared with, by the same pair.
     other: Option<&'a LogRatio>,
+    other_tokens: Vec<Spelt>,
     scale: f64,
     /// Whether ids and raw log-probabilities have room.
     raw: bool,
@@ -70,7 +79,10 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn of(app: &'a App, hypothesis: &'a Hypothesis, scale: f64, width: usize) -> Self {
         let other = app.reference();
-        let other = other.and_then(|other| by_the_same(hypothesis, other));
+        let told = |other| Some((by_the_same(hypothesis, other)?, &other.text));
+        let other: Option<(&LogRatio, &Text)> = other.and_then(told);
+        let other_tokens = other.map(|(score, text)| spelt(score, text));
+        let other = other.map(|(score, _)| score);
         let needed = ALWAYS + if other.is_some() { COMPARED } else { 0 };
         let raw = width >= needed + RAW || other.is_none();
         let left = width.saturating_sub(needed + if raw { RAW } else { 0 });
@@ -79,6 +91,8 @@ impl<'a> Table<'a> {
             // Odd, so that zero has a cell of its own.
             bar: if left < 5 { 0 } else { (left.min(BAR) - 1) | 1 },
             score: hypothesis.score(),
+            tokens: spelt(hypothesis.score(), &hypothesis.text),
+            other_tokens: other_tokens.unwrap_or_default(),
             strong: strong(hypothesis),
             other,
             scale,
@@ -122,7 +136,7 @@ impl<'a> Table<'a> {
         };
         let mut spans = vec![
             Span::styled(format!("{:>4} {id}", i + 1), theme.faint),
-            Span::raw(text::pad(&shown(term), PIECE)),
+            Span::raw(text::pad(&told(&self.tokens, i), PIECE)),
             Span::raw(" "),
         ];
         let strong = self.strong.and_then(|strong| strong.get(i)).copied();
@@ -176,7 +190,7 @@ impl<'a> Table<'a> {
         let style = if is_same { theme.faint } else { theme.text };
         vec![
             Span::styled("  │ ", theme.faint),
-            Span::styled(text::pad(&shown(term), PIECE), style),
+            Span::styled(text::pad(&told(&self.other_tokens, i), PIECE), style),
             Span::styled(
                 text::signed(Some(term.delta()), 7),
                 theme.signed(term.delta()),
@@ -210,6 +224,11 @@ impl<'a> Table<'a> {
         ]);
         spans
     }
+}
+
+/// A token by its place.
+fn told(tokens: &[Spelt], i: usize) -> String {
+    tokens.get(i).map(Spelt::alone).unwrap_or_default()
 }
 
 /// The strong model's log-probabilities, if they belong to the same tokens as the terms.

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use super::board::sign;
 use super::draw::Parts;
+use super::terms::end_sign;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::tree::{Leaf, Line, Spot, Way, branches, find};
@@ -159,7 +160,7 @@ fn leaf_spans(app: &App, leaf: &Leaf, width: usize, theme: &Theme) -> Vec<Span<'
         return Vec::new();
     };
     let (mark, style) = look(leaf, theme);
-    let finished = if candidate.is_finished() { "■" } else { " " };
+    let finished = end_sign(candidate.hypothesis.as_ref().and_then(|h| h.finish));
     let name = format!(" {}{:>3} ", rails(&leaf.ways), leaf.name);
     let lead = name + &branch_lines(leaf, width);
     let hand = hand(candidate, leaf);
@@ -207,7 +208,7 @@ fn look(leaf: &Leaf, theme: &Theme) -> (&'static str, Style) {
         _ if leaf.leads_to_best => ("●", theme.accent),
         Fate::Kept => ("✓", theme.kept),
         Fate::Pruned => ("✗", theme.pruned),
-        Fate::Scored => ("?", theme.text),
+        Fate::Scored => ("○", theme.text),
         Fate::Growing => ("·", theme.text),
     };
     match leaf.is_on_path {

@@ -154,7 +154,7 @@ fn two_candidates_are_compared_token_by_token() {
 fn the_unguided_response_stands_beside_the_guided_one() {
     let (tty, _home) = finished(MEDIUM);
     tty.wait("both with their numbers", |output| {
-        let is_pair = |row: &str| row.contains(" best ") && row.contains("unguided");
+        let is_pair = |row: &str| row.contains(" guided") && row.contains("unguided");
         let row = row_of(output, is_pair).map(|at| output.row(at as i32));
         let numbers = ["log-ratio", "judge", "/token"];
         row.is_some_and(|row| numbers.iter().all(|n| row.matches(n).count() == 2))

@@ -3,18 +3,18 @@
 use w2s::app::App;
 use w2s::ui::{Depth, Theme};
 
-use crate::screens::{ALL_SETTINGS, SIZES, draw};
+use crate::screens::{ALL_SETTINGS, draw};
 use crate::support::Playground;
 
 /// The screen as lines of text, without colours.
-fn lines(app: &App, width: u16, height: u16) -> Vec<String> {
+pub fn lines(app: &App, width: u16, height: u16) -> Vec<String> {
     let buffer = draw(app, width, height, &Theme::new(Depth::None, false));
     let cells = buffer.content().chunks(usize::from(width));
     let line = |cells: &[ratatui::buffer::Cell]| cells.iter().map(|c| c.symbol()).collect();
     cells.map(line).collect()
 }
 
-fn has(lines: &[String], text: &str) -> bool {
+pub fn has(lines: &[String], text: &str) -> bool {
     lines.iter().any(|line| line.contains(text))
 }
 
@@ -98,7 +98,7 @@ fn tokens_out_of_view_are_counted() {
     for _ in 0..10 {
         p.round();
     }
-    p.press(&["2"]);
+    p.press(&["2", "home"]);
     let screen = lines(&p.app, 80, 24);
     let total = screen.iter().find(|line| line.contains("Σ")).unwrap();
     assert!(total.contains("▼") && total.contains(" more"), "{total}");
@@ -138,10 +138,13 @@ fn a_finished_response_keeps_its_sign() {
     p.round().round().unguided();
     for width in [80, 120, 160] {
         let screen = lines(&p.app, width, 40);
-        let both = screen[2].contains("unguided ■") || width < 116;
-        assert!(both, "{width}: {}", screen[2]);
+        let unguided = screen.iter().find(|line| line.contains("unguided"));
+        assert!(
+            unguided.unwrap().contains("unguided ■"),
+            "{width}: {screen:#?}"
+        );
         let n = screen[2].matches("/token").count();
-        assert_eq!(n, if width < 116 { 1 } else { 2 }, "{}", screen[2]);
+        assert_eq!(n, if width < 116 { 0 } else { 2 }, "{}", screen[2]);
     }
 }
 
@@ -180,7 +183,7 @@ fn the_pane_in_focus_has_half_of_the_room() {
     };
     assert_eq!(height(&p, "evidence"), 9);
     p.press(&["2"]);
-    assert_eq!(height(&p, "evidence"), 16);
+    assert_eq!(height(&p, "evidence"), 15, "it has use for no more");
     p.press(&["3"]);
     assert_eq!(height(&p, "charts"), 16);
 }
@@ -195,23 +198,6 @@ fn windows_leave_no_fringe() {
         let first = screen.iter().filter(|line| line.starts_with('│')).count();
         let last = screen.iter().filter(|line| line.ends_with('│')).count();
         assert!(first >= 3 && first == last, "{screen:#?}");
-    }
-}
-
-#[test]
-fn tour_cards_leave_board_and_settings_in_view() {
-    let mut p = Playground::with(w2s::app::Options {
-        tour: true,
-        ..Default::default()
-    })
-    .load();
-    p.start_round().grow(2);
-    for (width, height) in SIZES {
-        let screen = lines(&p.app, width, height);
-        assert!(has(&screen[1..2], "W 4 w/W"), "{screen:#?}");
-        for n in 1..=16 {
-            assert!(has(&screen, &format!("0.{n} ")), "0.{n}: {screen:#?}");
-        }
     }
 }
 

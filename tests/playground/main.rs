@@ -1,6 +1,10 @@
 //! The playground without models or a terminal: the app's transitions, and what is on screen.
 
 mod app;
+mod in_sight;
 mod legible;
+mod random;
 mod screens;
 mod support;
+mod tour;
+mod words;

@@ -344,10 +344,10 @@ fn tour() {
     .load();
     p.start_round().grow(2);
     shot("tour", &p.app);
-    p.press(&["enter"]);
+    p.grow(5).score().select().unguided().press(&["enter"]);
     shot("tour_second", &p.app);
-    p.press(&["enter"]);
-    shot("tour_third", &p.app);
+    p.press(&["enter", "enter"]).start_round().grow(5).score();
+    shot("tour_fourth", &p.app);
 }
 
 #[test]

@@ -45,6 +45,10 @@ pub struct Playground {
     round: usize,
     next_id: u64,
     words: Vec<String>,
+    /// So many candidates in a row draw the same.
+    alike: u64,
+    /// Every word is an emoji of three tokens, none of which is a whole character.
+    in_bytes: bool,
 }
 
 impl Playground {
@@ -72,6 +76,8 @@ impl Playground {
             round: 0,
             next_id: 0,
             words: WORDS.iter().map(|word| (*word).to_owned()).collect(),
+            alike: 1,
+            in_bytes: false,
         }
     }
 
@@ -91,10 +97,28 @@ impl Playground {
         self
     }
 
+    /// Draws the same for so many candidates in a row.
+    pub fn alike(mut self, n: u64) -> Self {
+        self.alike = n;
+        self
+    }
+
+    /// Makes up texts whose tokens end inside characters.
+    pub fn speaking_in_bytes(mut self) -> Self {
+        self.in_bytes = true;
+        self
+    }
+
     /// Uses these params from the next round on, whatever the app asks for.
     pub fn searching(mut self, w: usize, k: usize) -> Self {
         let p = SearchParams::default();
         self.params = SearchParams::new(w, k, 5, 50, p.sampling(), p.rules(), 0).unwrap();
+        self
+    }
+
+    /// Uses these params from the next round on, whatever the app asks for.
+    pub fn using(&mut self, params: SearchParams) -> &mut Self {
+        self.params = params;
         self
     }
 
@@ -437,13 +461,18 @@ impl Playground {
     ) -> Hypothesis {
         let (mut tokens, mut terms, mut chunk) = (Vec::new(), Vec::new(), String::new());
         for i in 0..n {
-            let noise = mix(slot.id.0 * 131 + i as u64 * 7 + 1);
+            let noise = mix(slot.id.0 / self.alike * 131 + i as u64 * 7 + 1);
             let id = (noise % self.words.len() as u64) as u32;
-            let piece: Arc<str> = self.words[id as usize].as_str().into();
+            let mut piece: Arc<str> = self.words[id as usize].as_str().into();
+            let mut text = piece.to_string();
+            if self.in_bytes {
+                piece = if i % 3 == 0 { " \u{fffd}" } else { "\u{fffd}" }.into();
+                text = if i % 3 == 2 { " 😊" } else { "" }.to_owned();
+            }
             let untuned = -0.2 - ((noise >> 8) % 700) as f64 / 100.0;
             let delta = ((noise >> 20) % 400) as f64 / 200.0 - 0.8;
             tokens.push(id);
-            chunk.push_str(&piece);
+            chunk.push_str(&text);
             terms.push(TokenTerm {
                 id,
                 piece,
