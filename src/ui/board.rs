@@ -45,7 +45,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     };
     let body = draw::below(area, columns.above());
     let height = usize::from(body.height);
-    let view = View::of(app, &columns, height);
+    let view = View::of(app, columns.roomy, height);
     let more = view.more();
     let heading = draw::titled(buf, area, Pane::Board, details, &more, app, theme);
     if columns.roomy {
@@ -64,7 +64,7 @@ pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
     let columns = Columns::of(area, app);
     let above = usize::from(columns.above());
     let height = usize::from(area.height).saturating_sub(above);
-    let view = View::of(app, &columns, height);
+    let view = View::of(app, columns.roomy, height);
     let (line, _) = view.shown().nth(row.checked_sub(above)?)?;
     line.id()
 }

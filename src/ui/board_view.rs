@@ -1,7 +1,6 @@
 //! Which lines of the board are in view where not all have room: the candidate selected, those
 //! kept, those the user has a hand in; then what is nearest to the selection.
 
-use super::board::Columns;
 use super::text;
 use crate::app::App;
 use crate::app::board::Line;
@@ -17,9 +16,10 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub fn of(app: &'a App, columns: &Columns, height: usize) -> Self {
+    /// Lines that say whose candidates follow have room in a `roomy` pane only.
+    pub fn of(app: &'a App, roomy: bool, height: usize) -> Self {
         let mut lines = app.board();
-        if !columns.roomy {
+        if !roomy {
             lines.retain(|line| !matches!(line, Line::Head(_)));
         }
         // At the end nothing moves any more: then the best is what there is to see.
