@@ -81,10 +81,13 @@ impl App {
     fn told_of_killing(&self) -> String {
         let key = |action| self.keymap.label(Context::Main, action);
         let Some(best) = self.winner() else {
-            return format!(
-                "You have the last word. Press {}: it stops before the next cut.",
-                key(Action::ToCut)
-            );
+            return match self.is_available(Action::ToCut) {
+                true => format!(
+                    "You have the last word. Press {} to stop before the next cut.",
+                    key(Action::ToCut)
+                ),
+                false => "You have the last word, once the candidates are scored.".to_owned(),
+            };
         };
         if self.run.sight.selected == Some(best) {
             let kill = key(Action::Kill);

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::board_view::View;
+use super::columns::Columns;
 use super::draw::Parts;
 use super::terms::end_sign;
 use super::theme::Theme;
@@ -13,9 +14,6 @@ use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Phase, Sort, stats};
 use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
-
-/// The width from which the board has column headings, beam lines and all numbers.
-const ROOMY: u16 = 96;
 
 /// Cells for a candidate's label and the user's hand on it.
 const LABEL: usize = 7;
@@ -67,82 +65,6 @@ pub fn candidate_at(app: &App, area: Rect, row: usize) -> Option<HypothesisId> {
     let view = View::of(app, columns.roomy, height);
     let (line, _) = view.shown().nth(row.checked_sub(above)?)?;
     line.id()
-}
-
-/// Which columns there are and how wide they are.
-pub struct Columns {
-    pub roomy: bool,
-    /// Whether every line repeats the end of its parent's text.
-    context: usize,
-    bar: usize,
-    text: usize,
-    scale: f64,
-    /// The scale of the rounds before this one.
-    before: f64,
-    /// The heading of the column beside the bar: what the chunk adds, or what is ranked by.
-    gain: &'static str,
-}
-
-impl Columns {
-    /// Says in a round that the bars are of another scale than in the one before.
-    fn moved(&self, app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
-        let is_first = app.trace().rounds().len() < 2;
-        let text = format!("  bars now ±{}", self.scale);
-        let moved = self.scale != self.before && !is_first;
-        moved.then(|| vec![Span::styled(text, theme.accent)])
-    }
-
-    /// Lines above the first candidate.
-    fn above(&self) -> u16 {
-        if self.roomy { 2 } else { 1 }
-    }
-
-    fn of(area: Rect, app: &App) -> Self {
-        let roomy = area.width >= ROOMY;
-        let by_beam = roomy && app.look().sort == Sort::Beam;
-        let numbers = if roomy { 57 } else { 21 };
-        let room = usize::from(area.width).saturating_sub(numbers);
-        let bar = match area.width {
-            0..=49 => 0,
-            50..ROOMY => 11,
-            _ => bar_width(room.saturating_sub(text_wanted(app, by_beam))),
-        };
-        let text = room.saturating_sub(bar);
-        Self {
-            roomy,
-            context: if by_beam { 0 } else { text * 2 / 5 },
-            bar,
-            text,
-            scale: bar::scale(app.trace().reach()),
-            before: scale_before(app),
-            gain: match app.shown_round() {
-                Some(round) if has_key(&round.params) => "ranked",
-                _ => "chunk",
-            },
-        }
-    }
-}
-
-/// Cells that the text of a chunk will take, by its length: what chunks that grow take would make
-/// the columns move.
-fn text_wanted(app: &App, by_beam: bool) -> usize {
-    const TOKEN: usize = 6;
-    const CONTEXT: usize = 24;
-    let params = app.params_in_use();
-    let l = params.chunk_len().within(params.max_new_tokens().get());
-    l * TOKEN + if by_beam { 0 } else { CONTEXT }
-}
-
-/// What is left for a bar, within reason and odd, so that zero has a cell of its own.
-fn bar_width(left: usize) -> usize {
-    (left.clamp(13, 42) - 1) | 1
-}
-
-/// The scale that the rounds before the last one were drawn to.
-fn scale_before(app: &App) -> f64 {
-    let rounds = app.trace().rounds().iter().rev().skip(1);
-    let scores = rounds.flat_map(|round| round.scores());
-    bar::scale(scores.map(|(_, score)| score.abs()).fold(0.0, f64::max))
 }
 
 /// `round 3/10  growing 3/5 tokens  cut at +3.21`.
@@ -240,11 +162,6 @@ fn ranked_by(params: &SearchParams) -> String {
         1.0 => what.to_owned(),
         weight => format!("{what} × {weight}"),
     }
-}
-
-/// Whether the cut ranks by something else than what other columns show.
-fn has_key(params: &SearchParams) -> bool {
-    params.ranking() == Ranking::PerToken || params.weight().get() != 1.0
 }
 
 fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &Theme) {

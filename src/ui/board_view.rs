@@ -1,9 +1,9 @@
 //! Which lines of the board are in view where not all have room: the candidate selected, those
-//! kept, those the user has a hand in; then what is nearest to the selection.
+//! kept or about to be, those the user has a hand in; then what is nearest to the selection.
 
 use super::text;
 use crate::app::App;
-use crate::app::board::Line;
+use crate::app::board::{Line, Row};
 use crate::search::{Fate, Successor};
 
 /// The board's lines as drawn.
@@ -16,10 +16,10 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Lines that say whose candidates follow have room in a `roomy` pane only.
-    pub fn of(app: &'a App, roomy: bool, height: usize) -> Self {
+    /// With the hypotheses of the beam as `heads`, where there is room for them.
+    pub fn of(app: &'a App, heads: bool, height: usize) -> Self {
         let mut lines = app.board();
-        if !roomy {
+        if !heads {
             lines.retain(|line| !matches!(line, Line::Head(_)));
         }
         // At the end nothing moves any more: then the best is what there is to see.
@@ -101,15 +101,22 @@ fn class(app: &App, line: &Line<'_>) -> u8 {
     let compared = app.sight().reference.is_some() && line.id() == app.sight().reference;
     match line {
         Line::Candidate(_) | Line::Head(_) if chosen => 0,
-        Line::Candidate(row) if row.fate == Fate::Kept => 1,
+        Line::Candidate(row) if row.fate == Fate::Kept || would_be_kept(app, row) => 1,
         Line::Cut(_) => 2,
         Line::Candidate(row) if compared || is_of_user(row) => 3,
         _ => 4,
     }
 }
 
+/// Whether the cut would keep it if it came now.
+fn would_be_kept(app: &App, row: &Row<'_>) -> bool {
+    let round = app.shown_round();
+    let w = round.map_or(0, |round| round.params.beam_width().get());
+    row.fate == Fate::Scored && row.rank.is_some_and(|rank| rank <= w)
+}
+
 /// Whether the user has a hand in it.
-fn is_of_user(row: &crate::app::board::Row<'_>) -> bool {
+fn is_of_user(row: &Row<'_>) -> bool {
     let is_typed = matches!(row.successor, Some(Successor::Typed { .. }));
     row.mark.is_some() || row.extra > 0 || is_typed
 }

@@ -21,6 +21,7 @@ mod board;
 mod board_view;
 mod branches;
 mod charts;
+mod columns;
 mod comparison;
 mod draw;
 mod evidence;

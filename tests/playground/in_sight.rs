@@ -114,6 +114,22 @@ fn kept_and_selected_candidates_are_in_view_whatever_has_room() {
 }
 
 #[test]
+fn what_the_cut_would_keep_is_in_view_before_it() {
+    let mut p = Playground::loaded().searching(4, 8);
+    p.round().start_round().grow(5).score();
+    let screen = lines(&p.app, 80, 24);
+    let board = p.app.board();
+    let leading = board.iter().filter_map(|line| match line {
+        w2s::app::board::Line::Candidate(row) if row.rank? <= 4 => Some(row.label()),
+        _ => None,
+    });
+    let shown = rows(&screen);
+    for label in leading {
+        assert!(shown.contains(&label), "{label}: {screen:#?}");
+    }
+}
+
+#[test]
 fn the_board_has_the_height_of_its_rows_where_the_evidence_has_no_use_for_it() {
     let mut p = Playground::loaded();
     p.round().press(&["2"]);

@@ -37,7 +37,7 @@ fn every_step_is_done_by_a_key_on_the_live_screen() {
     assert!(says(&p, "Press p"));
     p.press(&["p"]);
     assert_eq!(*p.app.overlay(), Overlay::Tour(3));
-    assert!(says(&p, "Press ,"));
+    assert!(says(&p, "Press , to"));
     p.press(&[","]).start_round().grow(5).score();
     p.update(Update::Paused { run, paused: true });
     assert!(says(&p, "select it with ↑↓"));
