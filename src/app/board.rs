@@ -310,7 +310,8 @@ fn head<'a>(trace: &'a SearchTrace, round: &'a Round, first: &Row<'a>) -> Head<'
 fn by_score<'a>(rows: &mut Vec<Row<'a>>, round: &Round) -> Vec<Line<'a>> {
     // A pinned one stands above the line, a killed one below it, whatever their ranks.
     rows.sort_by_key(|row| (row.fate != Fate::Kept, row.rank));
-    let kept = round.cut.as_ref().map(|cut| (cut.kept.len(), cut.line));
+    let n = rows.iter().filter(|row| row.fate == Fate::Kept).count();
+    let kept = round.cut.as_ref().map(|cut| (n, cut.line));
     let mut lines: Vec<Line<'a>> = rows.drain(..).map(Line::Candidate).collect();
     if let Some((n, Some(line))) = kept {
         lines.insert(n.min(lines.len()), Line::Cut(line));

@@ -46,11 +46,17 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     token_table::render(buf, body, app, known, scale, theme);
 }
 
+/// From so many tokens on no screen has room for all lines.
+const LONG: usize = 100;
+
 /// Lines that all of it takes at `width`.
 pub fn height_wanted(app: &App, width: u16) -> u16 {
     let Some(known) = app.detailed() else {
         return 3;
     };
+    if known.score().len() > LONG {
+        return u16::MAX;
+    }
     let strip = strip::height_wanted(app, known, width.saturating_sub(1));
     let table = known.score().len() + 2;
     let below = match app.evidence() {

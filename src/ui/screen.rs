@@ -75,6 +75,9 @@ fn response_height(app: &App, area: Rect) -> u16 {
         Phase::Finished => area.height / 3,
         _ => least,
     };
+    if most == least {
+        return least;
+    }
     let wanted = response::height_wanted(app, area.width, most);
     let wanted = u16::try_from(wanted).unwrap_or(u16::MAX);
     wanted.min(most).max(least)

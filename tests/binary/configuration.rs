@@ -247,7 +247,7 @@ fn the_playground_obeys_the_file() {
     let mut tty = Tty::w2s(home.path(), (120, 40), &[]);
     tty.wait_for("W 3 w/W");
     tty.wait("scores", |output| output.n_scores() >= 12);
-    assert!(!tty.see(|output| output.has("no more cards")));
+    assert!(!tty.see(|output| output.has("ends the tour")));
     tty.wait_for("Q quit");
     tty.press("Q");
     assert_eq!(tty.exit_code(), 0);

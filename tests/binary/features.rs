@@ -58,7 +58,7 @@ fn row_of(output: &Output, wanted: impl Fn(&str) -> bool) -> Option<usize> {
 
 /// A candidate's line, its mark first: `✗  2.3 …`, the pointer of the selection aside.
 fn is_candidate(row: &str, mark: char, label: &str) -> bool {
-    let row = row.trim_start_matches([' ', '▸']);
+    let row = row.trim_start_matches([' ', '▸', '⋮']);
     let mut words = row.split_whitespace();
     let marked = words.next().is_some_and(|word| word.starts_with(mark));
     marked && words.next().is_some_and(|word| word.starts_with(label))
@@ -99,7 +99,7 @@ fn the_board_sorts_by_beam_and_by_score() {
 #[test]
 fn evidence_sums_to_the_score_and_names_the_likeliest_tokens() {
     let (mut tty, _home) = finished(WIDE);
-    tty.press("2");
+    tty.press("2\x1b[H");
     tty.wait_for("instead of token 1 after ");
     tty.wait("all three models", |output| {
         ["   tuned  ", " untuned  ", "  strong  ", "% after filters"]
@@ -171,7 +171,7 @@ fn a_key_compares_with_the_unguided_response_at_any_width() {
             parts.iter().all(|part| output.has(part))
         });
         tty.press("j");
-        tty.wait("no comparison", |output| !output.has("the texts part"));
+        tty.wait("no comparison", |output| !output.has("− unguided"));
     }
 }
 
@@ -239,6 +239,7 @@ fn the_xray_shows_a_pair_that_scores_text() {
 fn a_pruned_branch_of_the_tree_is_read_by_click_and_by_key() {
     let (mut tty, _home) = finished(WIDE);
     tty.press("4");
+    tty.wait_for("▸ tree");
     let pruned = |output: &Output| {
         let top = row_of(output, |row| row.contains("leads to the best response"))?;
         let rows = rows(output);
@@ -313,7 +314,7 @@ fn pruned(output: &Output) -> Option<usize> {
 fn a_pruned_candidate_is_taken_and_that_taken_back() {
     let (mut tty, _home) = finished(MEDIUM);
     let best = |output: &Output| {
-        let at = row_of(output, |row| row.contains(" best "))?;
+        let at = row_of(output, |row| row.contains(" guided"))?;
         Some(output.row(at as i32).chars().take(50).collect::<String>())
     };
     tty.wait("a pruned candidate", |output| pruned(output).is_some());
@@ -325,7 +326,7 @@ fn a_pruned_candidate_is_taken_and_that_taken_back() {
     click(&mut tty, (14, at));
     tty.wait_for("d go on from this");
     tty.press("d");
-    tty.wait_for("taken: it stays in the beam");
+    tty.wait_for("board  round 2b/2");
     tty.wait("the end", |output| {
         output.has("■ finished") && !output.has("looking back")
     });
@@ -469,14 +470,14 @@ fn a_click_selects_a_candidate_and_the_wheel_moves_on() {
     let (mut tty, _home) = finished(MEDIUM);
     let third = |output: &Output| {
         row_of(output, |row| {
-            is_candidate(row, '✓', "1.3") || is_candidate(row, '✗', "1.3")
+            is_candidate(row, '✓', "1.4") || is_candidate(row, '✗', "1.4")
         })
     };
     tty.wait("the third candidate", |output| third(output).is_some());
     let at = tty.see(third).unwrap();
     click(&mut tty, (50, at));
     tty.wait("the selection", |output| {
-        output.row(at as i32).contains('▸') && output.has("evidence  1.3")
+        output.row(at as i32).contains('▸') && output.has("evidence  1.4")
     });
     mouse(&mut tty, 64, (50, at));
     tty.wait("it moves up", |output| !output.row(at as i32).contains('▸'));

@@ -34,14 +34,14 @@ fn it_searches_at_once_and_shows_scores() {
 fn the_first_start_has_a_tour_and_the_second_has_not() {
     let home = TempDir::new().unwrap();
     let mut tty = Tty::w2s(home.path(), (120, 40), &[]);
-    tty.wait_for("no more cards");
+    tty.wait_for("ends the tour");
     tty.press("\x1b");
-    tty.wait("no card", |output| !output.has("no more cards"));
+    tty.wait("no card", |output| !output.has("ends the tour"));
     tty.press("q");
     assert_eq!(tty.exit_code(), 0);
     let tty = Tty::w2s(home.path(), (120, 40), &[]);
     tty.wait("scores", |output| output.n_scores() >= 16);
-    assert!(!tty.see(|output| output.has("no more cards")));
+    assert!(!tty.see(|output| output.has("ends the tour")));
 }
 
 #[test]

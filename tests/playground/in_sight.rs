@@ -184,6 +184,35 @@ fn candidates_that_are_the_same_are_one_line_with_their_number() {
 }
 
 #[test]
+fn the_cut_line_lies_below_the_kept_ones_also_where_they_are_the_same() {
+    let mut p = Playground::loaded().alike(3);
+    p.round().press(&["o"]);
+    let lines = p.app.board();
+    let cut = lines
+        .iter()
+        .position(|line| matches!(line, w2s::app::board::Line::Cut(_)));
+    let (above, below) = lines.split_at(cut.unwrap());
+    let fates = |lines: &[w2s::app::board::Line<'_>]| -> Vec<w2s::search::Fate> {
+        let fate = |line: &w2s::app::board::Line<'_>| match line {
+            w2s::app::board::Line::Candidate(row) => Some(row.fate),
+            _ => None,
+        };
+        lines.iter().filter_map(fate).collect()
+    };
+    assert!(
+        fates(above)
+            .iter()
+            .all(|fate| *fate == w2s::search::Fate::Kept)
+    );
+    assert!(
+        fates(below)
+            .iter()
+            .all(|fate| *fate == w2s::search::Fate::Pruned)
+    );
+    assert_eq!((fates(above).len(), fates(below).len()), (2, 4));
+}
+
+#[test]
 fn the_evidence_opens_at_the_chunk_in_detail() {
     let mut p = Playground::loaded();
     for _ in 0..6 {

@@ -168,7 +168,6 @@ impl Script {
         match self.stage {
             Stage::Cut if self.rounds >= 10 => {
                 self.p.finish();
-                return;
             }
             Stage::Cut => {
                 self.p.start_round().grow(2);

@@ -65,10 +65,15 @@ fn only_what_grows_is_counted_as_growing() {
     );
     let story = format!("{n} candidates grow after {parents} hypotheses ({standing} ");
     assert!(has(&screen, &story), "{story}: {screen:#?}");
-    let names = screen
+    let mut names = screen
         .iter()
         .filter(|line| line.contains(" ·■ ") || line.contains(" ○■ "));
-    let name = names.last().unwrap().split_whitespace().nth(1).unwrap();
+    let name = names
+        .next_back()
+        .unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap();
     assert!(
         name.parse::<usize>().is_ok(),
         "{name}: the hypothesis itself"
