@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_RANGE, ETAG, HeaderValue, LOCATION, RANGE};
 use ureq::http::{Response, StatusCode, Uri};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::Hub;
 use super::failure::Failure;
+use super::lookup::Lookup;
 use super::names::Plain;
 
 /// More than one file has on its way to any hub's store.
@@ -188,7 +190,7 @@ impl Client {
 }
 
 fn agent(patience: Duration) -> Agent {
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .user_agent(concat!("w2s/", env!("CARGO_PKG_VERSION")))
@@ -199,8 +201,8 @@ fn agent(patience: Duration) -> Agent {
         .timeout_send_request(Some(patience))
         .timeout_recv_response(Some(patience))
         .timeout_per_read(Some(patience))
-        .build()
-        .into()
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), Lookup)
 }
 
 /// Hears a drip as a silence.

@@ -5,6 +5,7 @@ mod cache;
 mod client;
 mod failure;
 mod fetch;
+mod lookup;
 mod names;
 mod store;
 
