@@ -20,6 +20,7 @@ mod control;
 mod copy;
 mod hand;
 mod keys;
+mod lineage;
 mod moves;
 mod pick;
 mod run;
@@ -192,6 +193,7 @@ impl App {
             Msg::Update(update) => self.on_update(update),
             Msg::Live(live) => self.on_live(&live),
         };
+        self.keep_in_view();
         effects.extend(self.inspect());
         effects
     }

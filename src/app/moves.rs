@@ -96,6 +96,7 @@ impl App {
 
     pub(super) fn select(&mut self, id: HypothesisId) {
         self.run.sight.selected = Some(id);
+        self.run.sight.is_heir = false;
         self.run.sight.token = self.parting();
     }
 
@@ -123,7 +124,6 @@ impl App {
             return;
         };
         self.look_at(cut.map(|cut| cut.node));
-        self.run.sight.selected = None;
     }
 
     pub(super) fn toggle_sort(&mut self) {
