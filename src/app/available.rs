@@ -18,13 +18,13 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::ToCut], "to the cut"),
     (&[Action::Help], "help"),
     (&[Action::GiveUpLoad], "give the load up"),
-    (&[Action::Spend], "more successors"),
     (&[Action::Take], "go on from this"),
     (&[Action::GoOn], "go on from this round"),
     (&[Action::UndoTurn], "take it back"),
     (&[Action::Pin], "pin"),
     (&[Action::Kill], "kill"),
     (&[Action::Boost], "boost"),
+    (&[Action::Spend], "more successors"),
     (&[Action::WriteChunk], "own chunk"),
     (&[Action::Restart], "restart"),
     (&[Action::EditPrompt], "prompt"),
@@ -130,7 +130,9 @@ impl App {
             A::Pin | A::Kill | A::Boost => self.obstacle_to_mark(),
             A::WriteChunk => self.obstacle_to_write(),
             A::Take if self.run.is_there() => "select a pruned candidate (✗) first",
-            A::Spend if self.is_searching() => "select a live candidate kept last (✓) first",
+            A::Spend if self.is_searching() => {
+                "select a live candidate, kept last (✓) or growing, first"
+            }
             A::GoOn if self.run.is_there() => self.obstacle_to_go(),
             A::UndoTurn => "there is nothing to take back",
             A::Step | A::ToCut if self.is_searching() => "a round is under way",

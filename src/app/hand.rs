@@ -127,9 +127,15 @@ impl App {
         }
     }
 
-    /// The selected hypothesis, if it is in the beam and can be continued.
+    /// The selected hypothesis, or what the selected one continues in the round under way, if it
+    /// is in the beam and can be continued.
     pub(super) fn spendable(&self) -> Option<HypothesisId> {
         let id = self.run.sight.selected?;
+        let candidate = self.run.trace.candidate(id)?;
+        let grows = self.run.trace.history().open();
+        let grows = grows.filter(|round| !round.standing.contains(&id));
+        let parent = grows.filter(|round| round.holds(id));
+        let id = parent.and(candidate.slot.parent).unwrap_or(id);
         let is_kept = self.run.trace.beam().contains(&id);
         let is_live = !self.run.trace.candidate(id)?.is_finished();
         (is_kept && is_live && self.is_searching()).then_some(id)

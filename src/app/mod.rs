@@ -22,6 +22,7 @@ mod copy;
 mod decisive;
 mod hand;
 mod keys;
+mod lineage;
 mod moves;
 mod notice;
 mod pick;
@@ -191,6 +192,7 @@ impl App {
     pub fn handle(&mut self, msg: Msg) -> Vec<Effect> {
         let moment = notice::Moment::before(self, &msg);
         let mut effects = self.on_msg(msg);
+        self.keep_in_view();
         self.age_notice(moment);
         effects.extend(self.follow_tour());
         effects.extend(self.inspect());

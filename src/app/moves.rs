@@ -102,10 +102,12 @@ impl App {
         let latest = self.run.trace.last_round();
         let latest = latest.and_then(|round| Some(round.cut.as_ref()?.node));
         self.run.sight.node = node.filter(|node| Some(*node) != latest);
+        self.let_go_without_kin();
     }
 
     pub(super) fn select(&mut self, id: HypothesisId) {
         self.run.sight.selected = Some(id);
+        self.run.sight.is_heir = false;
         self.run.sight.token = None;
     }
 
@@ -133,7 +135,6 @@ impl App {
             return;
         };
         self.look_at(cut.map(|cut| cut.node));
-        self.run.sight.selected = None;
     }
 
     pub(super) fn toggle_sort(&mut self) {

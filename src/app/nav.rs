@@ -59,8 +59,10 @@ pub enum Edge {
 /// What of a run the user looks at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sight {
-    /// A candidate the user chose. It stays chosen when its round is over.
+    /// A candidate of the round on the board that the user chose, or its kin in that round.
     pub selected: Option<HypothesisId>,
+    /// It is not what the user chose, but kin of it.
+    pub is_heir: bool,
     /// A candidate to compare others with, token by token.
     pub reference: Option<HypothesisId>,
     /// A node to look at, on whichever branch: its round is on the board. `None` follows the run.

@@ -178,7 +178,13 @@ impl Run {
     /// The round looked at: one chosen, on whichever branch, else the latest.
     pub fn shown_round(&self) -> Option<&Arc<Round>> {
         let history = self.trace.history();
-        let chosen = self.sight.node.and_then(|node| history.node(node)?.round());
+        let node = self.sight.node.and_then(|node| history.node(node));
+        let is_chosen = |round: &&Arc<Round>| self.sight.selected.is_some_and(|id| round.holds(id));
+        // At the head it is the latest, which is looked at without being chosen.
+        let is_left = self.sight.node != Some(history.head());
+        let open = node.and_then(|node| node.open()).filter(|_| is_left);
+        let open = open.filter(is_chosen);
+        let chosen = open.or_else(|| node.and_then(|node| node.round()));
         chosen.or_else(|| self.trace.last_round())
     }
 

@@ -150,6 +150,7 @@ impl App {
             Entry::Added {
                 late, candidate, ..
             } => self.on_added(*late, candidate),
+            Entry::Scored { .. } => self.choose_heir(),
             Entry::Finished { best, .. } => self.on_finished(best),
             _ => {}
         }

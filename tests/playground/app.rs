@@ -174,17 +174,75 @@ fn cut_tells_kept_from_pruned() {
     assert_eq!(kept, 4);
 }
 
+/// Whether the selection is a line of the board.
+fn is_on_board(app: &App) -> bool {
+    let selected = app.sight().selected;
+    selected.is_some_and(|id| rows(app).iter().any(|(row, _)| *row == id))
+}
+
+/// Whether a candidate descends from another.
+fn descends(app: &App, from: HypothesisId) -> bool {
+    let parent = |id: &HypothesisId| app.trace().candidate(*id).and_then(|c| c.slot.parent);
+    let mut line = std::iter::successors(app.sight().selected, parent);
+    line.any(|id| id == from)
+}
+
 #[test]
-fn selection_stays_on_its_candidate_while_rounds_pass() {
+fn selection_follows_its_lineage_while_rounds_pass() {
     let mut p = Playground::loaded();
-    p.round().press(&["down", "down", "down"]);
-    let chosen = p.app.sight().selected;
-    assert_eq!(chosen, Some(HypothesisId(2)));
-    p.round().round();
-    assert_eq!(p.app.sight().selected, chosen);
-    assert_eq!(p.app.subject().map(|c| c.slot.id), chosen);
+    p.round().press(&["o", "down"]);
+    let chosen = p.app.sight().selected.unwrap();
+    p.start_round();
+    assert!(is_on_board(&p.app), "a child that grows");
+    assert!(descends(&p.app, chosen));
+    p.grow(5).score();
+    let best = p.app.sight().selected.unwrap();
+    let round = p.app.trace().last_round().unwrap();
+    let parent = |id| p.app.trace().candidate(id).unwrap().slot.parent;
+    let own = round.ids().filter(|id| parent(*id) == Some(chosen));
+    assert!(
+        own.into_iter()
+            .all(|id| round.key_of(id) <= round.key_of(best))
+    );
+    p.press(&["left"]);
+    assert_eq!(
+        p.app.sight().selected,
+        Some(chosen),
+        "back where it came from"
+    );
     p.press(&["esc"]);
     assert_eq!(p.app.sight().selected, None);
+}
+
+#[test]
+fn a_selection_without_descendants_is_let_go_and_said_so() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down"]);
+    let id = p.app.sight().selected.unwrap();
+    assert_eq!(rows(&p.app)[0], (id, Fate::Pruned));
+    assert!(is_available(&p, Action::Take));
+    p.start_round();
+    assert_eq!(p.app.sight().selected, None);
+    assert!(!is_available(&p, Action::Take), "it is on no board");
+    let told = p.app.notice().unwrap();
+    assert_eq!(
+        told,
+        "0.1 was pruned in round 1: no longer selected, < looks back"
+    );
+}
+
+#[test]
+fn a_selection_that_is_read_keeps_its_round_on_the_board() {
+    let mut p = Playground::loaded();
+    p.round().press(&["down", "2"]);
+    let id = p.app.sight().selected;
+    p.round();
+    assert_eq!(p.app.sight().selected, id);
+    assert!(is_on_board(&p.app));
+    assert_eq!(p.app.shown_round().map(|round| round.number), Some(1));
+    assert!(p.app.notice().unwrap().contains("stays on the board"));
+    p.press(&["esc", "esc"]);
+    assert_eq!(p.app.shown_round().map(|round| round.number), Some(2));
 }
 
 #[test]
@@ -1216,7 +1274,7 @@ fn the_round_of_a_place_in_the_tree_is_on_the_board() {
     assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "2a");
     p.press(&[">"]);
     assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "3a");
-    p.press(&["esc"]);
+    p.press(&["esc", "esc"]);
     assert_eq!(p.app.name_of(p.app.shown_round().unwrap()), "4");
 }
 

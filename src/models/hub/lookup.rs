@@ -52,7 +52,9 @@ fn place(uri: &Uri) -> Option<(&str, u16)> {
         _ => return None,
     };
     let host = uri.host()?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     Some((bare.unwrap_or(host), uri.port_u16().unwrap_or(usual)))
 }
 
@@ -66,7 +68,8 @@ fn look_up(host: String, port: u16) -> io::Result<Receiver<io::Result<Vec<Socket
     };
     let named = Builder::new().name("look-up".to_owned());
     let started = named.spawn(ask);
-    started.map_err(|e| io::Error::new(e.kind(), format!("no thread can be started for it: {e}")))?;
+    started
+        .map_err(|e| io::Error::new(e.kind(), format!("no thread can be started for it: {e}")))?;
     Ok(receiver)
 }
 
