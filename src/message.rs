@@ -120,7 +120,9 @@ pub enum Act {
     },
     /// Go on from this node of the tree of rounds.
     Go(NodeId),
-    /// The head is where it was before the last `Take` or `Go`.
+    /// The rounds after the head are drawn anew, with other numbers.
+    Redraw,
+    /// Takes the last mark, `Take`, `Go` or `Redraw` back.
     Undo,
 }
 

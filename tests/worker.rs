@@ -628,6 +628,47 @@ fn a_finished_run_that_goes_back_stands_and_says_so() {
 }
 
 #[test]
+fn a_fork_has_other_draws_and_an_undo_leads_back_to_the_end() {
+    let mut desk = Desk::new();
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    let before = history(&desk.trace);
+    desk.steer(Act::Go(desk.trace.history().node_of(1).unwrap()));
+    desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    desk.steer(Act::Redraw);
+    desk.send(Command::Resume(RUN));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    let fork = history(&desk.trace);
+    assert_eq!(fork[0], before[0]);
+    assert_ne!(fork[1], before[1]);
+    desk.steer(Act::Undo);
+    desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    assert_eq!(
+        desk.trace.rounds().len(),
+        1,
+        "it stands where it was drawn anew"
+    );
+    desk.steer(Act::Undo);
+    desk.until_event(|e| matches!(e, Entry::Moved { .. }));
+    assert_eq!(history(&desk.trace), before);
+}
+
+#[test]
+fn full_speed_takes_effect_within_a_round() {
+    let mut desk = Desk::new();
+    desk.pace = Duration::from_secs(600);
+    desk.start(params(), false);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while desk.worker.live.borrow().partials.is_empty() {
+        assert!(Instant::now() < deadline, "nothing grows");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let round = Duration::ZERO;
+    desk.send(Command::Pace { run: RUN, round });
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+}
+
+#[test]
 fn more_successors_of_what_grows_come_in_this_round() {
     let mut desk = Desk::new();
     desk.pace = Duration::from_secs(2);

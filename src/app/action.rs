@@ -88,7 +88,7 @@ actions! {
         Step = "one round, then pause",
         ToCut = "to the next cut, then pause before it",
         Restart = "search anew with these settings",
-        NewSeed = "search anew with other random numbers",
+        NewSeed = "other random numbers: a new run, or a fork where it went back",
         EditPrompt = "edit the prompt",
         SamplePrompts = "choose a sample prompt",
         Presets = "choose a preset: a method with its settings",
@@ -102,7 +102,7 @@ actions! {
         WriteChunk = "write a chunk of your own beside this candidate's",
         Take = "go on from this candidate instead: its round is cut again",
         GoOn = "go on from the round looked at, of whichever branch",
-        UndoTurn = "the search goes on where it did before the last of these two",
+        UndoTurn = "take the last of these back: a mark, a move, other draws",
         ToggleRules = "search anew by the other rules: `fixed` or `reference`",
     }
     Look {

@@ -100,7 +100,7 @@ impl App {
             A::ToggleTwin => self.run.unguided.is_some(),
             A::Take => self.takeable().is_some(),
             A::GoOn => self.reachable().is_some(),
-            A::UndoTurn => self.run.trace.history().undo_to().is_some() && self.run.is_there(),
+            A::UndoTurn => self.run.trace.history().last_turn().is_some() && self.run.is_there(),
             A::EarlierRound => self.neighbour(-1).is_some(),
             A::LaterRound => self.neighbour(1).is_some(),
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
@@ -214,6 +214,7 @@ impl App {
     fn hint_label(&self, actions: &[Action], label: &'static str) -> &'static str {
         match (actions, &self.run.phase) {
             ([Action::Accept], _) if matches!(self.overlay, Overlay::Chunk(..)) => "score it",
+            ([Action::NewSeed], _) if self.draws_anew() => "draw anew from here",
             ([Action::ToggleTwin], _) if self.look.twin => "close comparison",
             ([Action::TogglePause], Phase::Paused | Phase::Pausing | Phase::Stepping) => "go on",
             _ => label,

@@ -1,10 +1,15 @@
 //! The run under control: what starts, stops and steps it, settings changed while it runs.
 
+use std::time::Duration;
+
 use super::run::Run;
 use super::settings::{self, PRESETS};
 use super::{Action, App, Effect, Notice, Overlay, Phase};
 use crate::message::{Command, PairInfo, RunId, RunRequest};
 use crate::search::SearchParams;
+
+/// Settings that follow one another sooner than this make one run.
+const A_WHILE: Duration = Duration::from_millis(400);
 
 impl App {
     /// What the run has not taken over yet, as `W 4 → 6`.
@@ -42,6 +47,7 @@ impl App {
 
     /// Begins a run with what is wanted; the one before is over.
     pub(super) fn start(&mut self) -> Vec<Effect> {
+        self.brewing = None;
         let request = self.request();
         self.prompts.retain(|prompt| *prompt != request.prompt);
         self.prompts.push(request.prompt.clone());
@@ -75,14 +81,47 @@ impl App {
         let is_first = trace.last_round().is_none_or(|round| round.number <= 1);
         // The prompt's node and that of round 1: nothing else would be lost.
         let is_first = is_first && trace.history().nodes().count() <= 2;
-        !self.is_searching() || (self.run.is_trial && is_first)
+        !self.is_searching() || self.brewing.is_some() || (self.run.is_trial && is_first)
     }
 
-    /// Begins a run for a changed setting.
+    /// Begins a run for a changed setting, once no other follows in a while: together they make
+    /// one run.
     fn try_out(&mut self, what: &str) -> Vec<Effect> {
+        let pending = self.pending().join(", ");
+        let is_undone = pending.is_empty() && self.run.phase == Phase::Finished;
+        if self.brewing.take().is_some() && is_undone {
+            return self.say("as before");
+        }
+        let what = if pending.is_empty() { what } else { &pending };
         self.announce(format!("{what}: searching anew"));
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        self.brewing = Some(ticket);
+        let after = A_WHILE;
+        vec![Effect::Wake { ticket, after }]
+    }
+
+    /// No other setting has followed.
+    pub(super) fn on_woken(&mut self, ticket: u64) -> Vec<Effect> {
+        if self.brewing != Some(ticket) {
+            return Vec::new();
+        }
         let effects = self.start();
         self.run.is_trial = true;
+        effects
+    }
+
+    /// The run goes on after all, under the settings that another one was to begin with.
+    pub(super) fn go_on_with_wanted(&mut self) -> Vec<Effect> {
+        if self.brewing.take().is_none() {
+            return Vec::new();
+        }
+        let (run, params) = (self.run.id, self.wanted.params);
+        let mut effects = vec![Effect::Send(Command::Retune { run, params })];
+        if self.pending_pair().is_some() {
+            let pair = self.wanted.pair.clone();
+            effects.push(Effect::Send(Command::UsePair { run, pair }));
+        }
         effects
     }
 
@@ -160,7 +199,11 @@ impl App {
         vec![Effect::Send(Command::ToCut(self.run.id))]
     }
 
+    /// Other random numbers: for a run of its own, or from where this one was put back to.
     pub(super) fn new_seed(&mut self) -> Vec<Effect> {
+        if self.draws_anew() {
+            return self.draw_anew();
+        }
         let seed = self.wanted.params.seed().wrapping_add(1);
         self.wanted.params = self.wanted.params.with_seed(seed);
         self.announce(format!("seed {seed}: searching anew"));

@@ -1,5 +1,7 @@
 //! What the app asks of the world, as data.
 
+use std::time::Duration;
+
 use crate::message::Command;
 
 /// An effect, carried out by the driver in the order given.
@@ -7,6 +9,9 @@ use crate::message::Command;
 pub enum Effect {
     /// To the worker.
     Send(Command),
+    /// [`Msg::Woken`](super::Msg::Woken) with this ticket, after so long. The one before is
+    /// forgotten.
+    Wake { ticket: u64, after: Duration },
     /// To the clipboard.
     Copy(String),
     /// The cards of the first start are never to come by themselves again.

@@ -3,7 +3,7 @@
 
 use super::{Action, App, Context, Editor, Effect, Overlay, Phase};
 use crate::message::{Act, Command};
-use crate::search::{HypothesisId, Mark, NodeId};
+use crate::search::{HypothesisId, Mark, NodeId, Turn};
 
 /// Nats that one candidate can be boosted by with keys.
 const MAX_BOOST: f64 = 5.0;
@@ -58,15 +58,47 @@ impl App {
 
     /// A run that was over stands where it is put: by itself it would only do the same again.
     fn onwards(&self) -> String {
-        let key = self.keymap.label(Context::Main, Action::TogglePause);
+        let key = |action| self.keymap.label(Context::Main, action);
+        let (go_on, draw) = (key(Action::TogglePause), key(Action::NewSeed));
         match self.run.phase {
-            Phase::Finished => format!(": {key} goes on"),
+            Phase::Finished => {
+                format!(": {draw} draws anew from here, {go_on} does the same again")
+            }
             _ => String::new(),
         }
     }
 
+    /// Whether the search stands where it has gone on from before, so that other draws there make
+    /// another branch.
+    pub(super) fn draws_anew(&self) -> bool {
+        let history = self.run.trace.history();
+        let is_fork = history.open().is_none() && !history.here().children().is_empty();
+        is_fork && self.run.phase == Phase::Paused
+    }
+
+    /// Goes on from the head with other draws than before.
+    pub(super) fn draw_anew(&mut self) -> Vec<Effect> {
+        let number = self.run.trace.history().round_idx();
+        let from = match number {
+            0 => "from the prompt".to_owned(),
+            n => format!("after round {n}"),
+        };
+        self.run.phase = Phase::Running;
+        let mut effects = self.turn(Act::Redraw, &format!("drawn anew {from}"));
+        effects.push(Effect::Send(Command::Resume(self.run.id)));
+        effects
+    }
+
     pub(super) fn undo_turn(&mut self) -> Vec<Effect> {
-        self.turn(Act::Undo, "as it was before")
+        let note = match self.run.trace.history().last_turn() {
+            Some(Turn::Marked { at, .. }) if at == self.run.trace.history().head() => {
+                "the mark is as it was before"
+            }
+            Some(Turn::Marked { .. }) => "back before the round that was marked",
+            Some(Turn::Redrawn { .. }) => "back to where it was drawn anew, with the draws before",
+            _ => "the search is where it was before",
+        };
+        self.turn(Act::Undo, note)
     }
 
     fn turn(&mut self, act: Act, note: &str) -> Vec<Effect> {
@@ -75,9 +107,11 @@ impl App {
     }
 
     fn steer(&mut self, act: Act, note: &str) -> Vec<Effect> {
+        let mut effects = self.go_on_with_wanted();
         self.note(note.to_owned());
         let run = self.run.id;
-        vec![Effect::Send(Command::Steer { run, act })]
+        effects.push(Effect::Send(Command::Steer { run, act }));
+        effects
     }
 
     /// The selected candidate, if its cut is still to come.

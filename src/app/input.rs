@@ -19,6 +19,8 @@ pub enum Msg {
     Drag(Edge, u16),
     /// The wheel turned over something: lines down, or up when negative.
     Scroll(Target, isize),
+    /// What [`Effect::Wake`](super::Effect::Wake) asked for.
+    Woken(u64),
     Update(Update),
     Live(Live),
 }

@@ -138,6 +138,9 @@ pub struct App {
     last_load: LoadId,
     wanted: Wanted,
     run: Run,
+    /// Settings that a run is to begin with, once this ticket comes and no other has been given.
+    brewing: Option<u64>,
+    last_ticket: u64,
     /// The prompts of all runs, oldest first, each once.
     prompts: Vec<String>,
     /// Finished runs, oldest first.
@@ -171,6 +174,8 @@ impl App {
             last_load: LoadId::default(),
             run: Run::none(&wanted.prompt),
             wanted,
+            brewing: None,
+            last_ticket: 0,
             prompts: Vec::new(),
             runs: Vec::new(),
             look: Look {
@@ -209,6 +214,7 @@ impl App {
                 Vec::new()
             }
             Msg::Scroll(target, lines) => self.on_scroll(target, lines),
+            Msg::Woken(ticket) => self.on_woken(ticket),
             Msg::Update(update) => self.on_update(update),
             Msg::Live(live) => self.on_live(&live),
         }

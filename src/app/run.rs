@@ -151,6 +151,7 @@ impl Run {
         self.trace.apply(entry);
         match entry {
             Entry::RoundStarted { .. } | Entry::Dropped { .. } => self.wishes = Wishes::default(),
+            Entry::Unmarked { id, .. } => drop(self.wishes.marks.remove(id)),
             Entry::Moved { .. } | Entry::Selected { .. } => self.wishes = Wishes::default(),
             _ => {}
         }

@@ -258,6 +258,9 @@ impl<'a> Walk<'a> {
         let taken = round.marks.iter().filter(|(_, mark)| **mark == Mark::Take);
         let taken = taken.filter_map(|(id, _)| label(self.trace, round, *id));
         let mut parts: Vec<String> = taken.map(|name| format!("{name} taken")).collect();
+        if first.draws != round.draws {
+            parts.push("drawn anew".to_owned());
+        }
         parts.extend(changes(&first.params, &round.params));
         if first.pair != round.pair {
             parts.push(format!("pair {} → {}", first.pair, round.pair));

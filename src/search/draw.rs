@@ -2,7 +2,7 @@
 //!
 //! The reference implementation draws from one global generator: there, raising K changes every
 //! candidate. Here the number behind a token depends on (seed, round, lineage, successor,
-//! position) alone. Successor 0 goes on with its parent's stream, so W = K = 1 draws the same
+//! position) alone, and where the user has a round drawn anew, on how often. Successor 0 goes on with its parent's stream, so W = K = 1 draws the same
 //! response whatever L is; every other successor opens a stream of its own.
 
 use serde::{Deserialize, Serialize};
@@ -33,12 +33,37 @@ impl Lineage {
         Self(mix(mix(self.0 ^ mix(round as u64)) ^ mix(key)))
     }
 
+    /// The stream of what is drawn anew after it for the `n`-th time; its own where n is 0.
+    #[must_use]
+    pub fn redrawn(self, n: u64) -> Self {
+        match n {
+            0 => self,
+            n => Self(mix(mix(self.0 ^ 0x7265_6472_6177_6E21) ^ mix(n))),
+        }
+    }
+
     /// A number in [0, 1) for the token at `position` (tokens since the prompt, from 0).
     #[must_use]
     pub fn uniform(self, position: usize) -> f64 {
         let bits = mix(self.0 ^ mix(position as u64 ^ 0x706F_7369_7469_6F6E));
         // 53 random bits fill the mantissa of an f64 exactly.
         (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+}
+
+/// What the draws of one round depend on beside its hypotheses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deal {
+    /// The round's number.
+    pub round: usize,
+    /// How often the rounds after the same node have been drawn anew.
+    pub draws: u64,
+}
+
+impl Deal {
+    /// The stream of a successor of what draws from `parent`.
+    pub fn lineage(self, parent: Lineage, successor: Successor) -> Lineage {
+        parent.redrawn(self.draws).successor(self.round, successor)
     }
 }
 
@@ -64,6 +89,17 @@ mod tests {
         assert_eq!(root.successor(1, nth(0)).successor(2, nth(0)), root);
         assert_ne!(root.successor(1, nth(1)), root.successor(2, nth(1)));
         assert_ne!(root.successor(1, Successor::Typed { typed: 0 }), root);
+    }
+
+    #[test]
+    fn what_is_drawn_anew_is_another_stream_each_time() {
+        let root = Lineage::root(7);
+        assert_eq!(root.redrawn(0), root);
+        let deal = |draws| Deal { round: 2, draws };
+        let first: std::collections::HashSet<Lineage> = (0..100)
+            .flat_map(|draws| (0..4).map(move |n| deal(draws).lineage(root, nth(n))))
+            .collect();
+        assert_eq!(first.len(), 400);
     }
 
     #[test]

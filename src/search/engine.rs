@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ask::{Answer, Ask};
+use super::draw::Deal;
 use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
 use super::history::{History, Round};
@@ -247,7 +248,7 @@ impl ChunkBeamSearch {
                 .parent
                 .and_then(|id| self.history.hypothesis(id))
                 .cloned();
-            let seat = seat(&round.params, round.number, slot.id, parent, slot.successor);
+            let seat = seat(&round.params, round.deal(), slot.id, parent, slot.successor);
             work.join(Place::New(seat));
         }
         work
@@ -259,7 +260,8 @@ impl ChunkBeamSearch {
             hypotheses: &self.history.beam(),
             extra: self.history.here().extra(),
         };
-        let places = lay_out(&self.params, beam, round, first);
+        let draws = self.history.here().draws();
+        let places = lay_out(&self.params, beam, Deal { round, draws }, first);
         self.next_id += seats(&places).count() as u64;
         places
     }

@@ -120,6 +120,14 @@ pub enum Entry {
         id: HypothesisId,
         mark: Option<Mark>,
     },
+    /// The last mark is taken back: the candidate has the one before it again.
+    Unmarked {
+        id: HypothesisId,
+        mark: Option<Mark>,
+    },
+    /// The user has the rounds after the head drawn anew: with other numbers than those that
+    /// followed it before. `draws` says how often that makes.
+    Redrawn { after: NodeId, draws: u64 },
     /// The user wants `extra` more successors of a hypothesis: in the round under way, which
     /// `slots` then join, or else in the next one.
     Spent {

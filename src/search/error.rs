@@ -31,6 +31,8 @@ pub enum Refused {
     AlreadyHere,
     #[error("there is no such round to go back to")]
     NoSuchNode,
+    #[error("the search is over here: go back to an earlier round to draw anew")]
+    Over,
     #[error("there is nothing to undo")]
     NothingToUndo,
 }

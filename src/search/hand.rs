@@ -8,7 +8,7 @@ use super::draw::Lineage;
 use super::engine::{Again, ChunkBeamSearch, Typed};
 use super::entry::{CandidateSlot, Entry, Mark, Move, NodeId};
 use super::error::Refused;
-use super::history::Round;
+use super::history::{Round, Turn};
 use super::hypothesis::Hypothesis;
 use super::ids::{HypothesisId, Successor};
 use super::layout::{Place, Seat, more_seats};
@@ -94,7 +94,7 @@ impl ChunkBeamSearch {
     ) -> Vec<CandidateSlot> {
         let first = next_successor(round, parent.id);
         let id = HypothesisId(self.next_id);
-        let seats = more_seats(&round.params, round.number, id, parent, first..first + more);
+        let seats = more_seats(&round.params, round.deal(), id, parent, first..first + more);
         self.next_id += seats.len() as u64;
         let slots = seats.iter().map(Seat::public).collect();
         if let Some(work) = &mut self.work {
@@ -144,10 +144,35 @@ impl ChunkBeamSearch {
         }
         self.history.open().ok_or(Refused::AlreadyHere)?;
         // Begun anew, the round is the same, but for settings that changed since.
+        self.leave_round();
+        Ok(())
+    }
+
+    /// The round under way is left, with what was written into it.
+    fn leave_round(&mut self) {
+        let node = self.history.head();
         self.work = None;
         self.typed
             .retain(|typed| typed.late.is_some() || typed.after != node);
         self.drop_round();
+    }
+
+    /// The rounds after the head are drawn anew, with numbers that none drew there before. A
+    /// round under way is left.
+    ///
+    /// # Errors
+    /// [`Refused::Over`] where nothing follows.
+    pub fn redraw(&mut self) -> Result<(), Refused> {
+        if self.history.ending().is_some() {
+            return Err(Refused::Over);
+        }
+        self.forget_fresh();
+        self.again = None;
+        self.leave_round();
+        self.tell(Entry::Redrawn {
+            after: self.history.head(),
+            draws: self.history.next_draws(),
+        });
         Ok(())
     }
 
@@ -160,13 +185,23 @@ impl ChunkBeamSearch {
         self.go(node)
     }
 
-    /// The head is where it was before the last move or taking.
+    /// Takes the last turn back: a mark, a move of the head, a taking, drawing anew.
     ///
     /// # Errors
     /// [`Refused::NothingToUndo`].
     pub fn undo(&mut self) -> Result<(), Refused> {
-        let to = self.history.undo_to().ok_or(Refused::NothingToUndo)?;
-        self.moved(to, Move::Undo);
+        let turn = self.history.last_turn().ok_or(Refused::NothingToUndo)?;
+        let is_here = self.history.head() == turn.at();
+        match turn {
+            Turn::Marked { id, before, .. } if is_here => {
+                self.tell(Entry::Unmarked { id, mark: before });
+            }
+            Turn::Redrawn { at, .. } if is_here => {
+                self.leave_round();
+                self.moved(at, Move::Undo);
+            }
+            turn => self.moved(turn.at(), Move::Undo),
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ask::Slot;
-use super::draw::Lineage;
+use super::draw::{Deal, Lineage};
 use super::entry::CandidateSlot;
 use super::hypothesis::Hypothesis;
 use super::ids::{HypothesisId, Successor};
@@ -84,14 +84,14 @@ pub(super) struct Beam<'a> {
     pub extra: &'a BTreeMap<HypothesisId, usize>,
 }
 
-/// Lays out round number `round` over the beam; new ids count up from `first_id`.
+/// Lays out a round over the beam; new ids count up from `first_id`.
 ///
 /// Exactly W·K places, as long as a live hypothesis is among the [`front`], and those that the
 /// user spends beyond.
 pub(super) fn lay_out(
     params: &SearchParams,
     beam: Beam<'_>,
-    round: usize,
+    deal: Deal,
     first_id: HypothesisId,
 ) -> Vec<Place> {
     let front = front(params, beam.hypotheses);
@@ -115,7 +115,7 @@ pub(super) fn lay_out(
                 next += 1;
                 Place::New(seat(
                     params,
-                    round,
+                    deal,
                     id,
                     parent,
                     Successor::Sampled(successor),
@@ -133,7 +133,7 @@ pub(super) fn seats(places: &[Place]) -> impl Iterator<Item = &Seat> {
 /// More seats of `parent` in a round under way, with these successor numbers.
 pub(super) fn more_seats(
     params: &SearchParams,
-    round: usize,
+    deal: Deal,
     first_id: HypothesisId,
     parent: &Arc<Hypothesis>,
     successors: std::ops::Range<usize>,
@@ -142,7 +142,7 @@ pub(super) fn more_seats(
     let more = ids.zip(successors);
     more.map(|(id, n)| {
         let successor = Successor::Sampled(n);
-        seat(params, round, id, Some(Arc::clone(parent)), successor)
+        seat(params, deal, id, Some(Arc::clone(parent)), successor)
     })
     .collect()
 }
@@ -201,7 +201,7 @@ fn spend(plans: &mut Vec<Plan>, hypothesis: &Arc<Hypothesis>, extra: usize) {
 /// The seat of one candidate.
 pub(super) fn seat(
     params: &SearchParams,
-    round: usize,
+    deal: Deal,
     id: HypothesisId,
     parent: Option<Arc<Hypothesis>>,
     successor: Successor,
@@ -215,7 +215,7 @@ pub(super) fn seat(
         id,
         parent,
         successor,
-        lineage: lineage.successor(round, successor),
+        lineage: deal.lineage(lineage, successor),
         n_tokens: params.chunk_len().within(budget),
     }
 }

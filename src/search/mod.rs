@@ -25,7 +25,7 @@ pub use draw::Lineage;
 pub use engine::ChunkBeamSearch;
 pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial};
 pub use error::{Refused, SearchError};
-pub use history::{Cut, Ending, Fate, History, Node, Round};
+pub use history::{Cut, Ending, Fate, History, Node, Round, Turn};
 pub use hypothesis::{Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};

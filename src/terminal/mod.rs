@@ -65,6 +65,7 @@ pub async fn run(app: App, channels: Channels, log: &str) -> Result<()> {
         signals,
         screen,
         drag: None,
+        wake: None,
         dirty: true,
         next_frame: Instant::now(),
     };
@@ -105,6 +106,8 @@ struct Driver {
     depth: Depth,
     /// The border that is being moved.
     drag: Option<Edge>,
+    /// When the app wants to be woken, and its ticket.
+    wake: Option<(Instant, u64)>,
     /// Something changed since the last frame.
     dirty: bool,
     next_frame: Instant,
@@ -123,6 +126,8 @@ impl Driver {
         let mut is_live_open = true;
         loop {
             let frame = sleep_until(self.next_frame.into());
+            let (wake, ticket) = self.wake.unwrap_or((self.next_frame, 0));
+            let wake = sleep_until(wake.into());
             let flow = tokio::select! {
                 biased;
                 wish = self.signals.next() => match wish {
@@ -141,6 +146,10 @@ impl Driver {
                 () = frame, if self.dirty && !self.screen.output.is_busy() => {
                     self.draw()?;
                     Flow::Go
+                }
+                () = wake, if self.wake.is_some() => {
+                    self.wake = None;
+                    self.handle(Msg::Woken(ticket))?
                 }
                 update = self.channels.updates.recv() => match update {
                     Some(update) => self.on_updates(update)?,
@@ -227,6 +236,9 @@ impl Driver {
                 // A worker that is gone shows by its closed updates.
                 Effect::Send(command) => drop(self.channels.commands.send(command)),
                 Effect::Copy(text) => self.screen.copy(&visible(&text))?,
+                Effect::Wake { ticket, after } => {
+                    self.wake = Some((Instant::now() + after, ticket))
+                }
                 Effect::RememberTour => home::remember_tour(),
                 Effect::Quit => return Ok(Flow::Quit),
             }

@@ -207,7 +207,7 @@ impl Worker {
     // ---- the user's hand
 
     fn steer(&mut self, id: RunId, act: Act) -> Result<(), Gone> {
-        let moves = matches!(act, Act::Take(_) | Act::Go(_) | Act::Undo);
+        let moves = matches!(act, Act::Take(_) | Act::Go(_) | Act::Redraw | Act::Undo);
         let outcome = self.act(act);
         let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
             return Ok(());
@@ -243,10 +243,12 @@ impl Worker {
             Act::Spend { id, extra } => search.spend(id, extra),
             Act::Take(id) => search.take(id),
             Act::Go(node) => search.go(node),
+            Act::Redraw => search.redraw(),
             Act::Undo => search.undo(),
             Act::Type { .. } => Ok(()),
         };
-        if was_over && outcome.is_ok() && matches!(act, Act::Go(_)) {
+        let leaves_end = was_over && outcome.is_ok() && !search.is_finished();
+        if leaves_end && matches!(act, Act::Go(_) | Act::Undo) {
             // Going on by itself, it would draw the same again and be over at once.
             run.drive = Drive::Stand;
         }

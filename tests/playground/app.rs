@@ -87,7 +87,9 @@ fn wider_beam_after_the_end_searches_anew() {
     p.round().finish();
     p.effects.clear();
     p.press(&["W"]);
-    assert!(matches!(&p.effects[..], [
+    assert!(matches!(p.effects[..], [Effect::Wake { .. }]));
+    p.wait();
+    assert!(matches!(&p.effects[1..], [
         Effect::Send(Command::Start(request)),
     ] if request.params.beam_width().get() == 5));
 }
@@ -773,10 +775,10 @@ fn keys_faster_than_the_worker_add_up() {
 #[test]
 fn settings_in_the_first_round_of_a_trial_make_one_run() {
     let mut p = Playground::loaded();
-    p.round().finish().press(&["w"]);
+    p.round().finish().press(&["w"]).wait();
     let first = p.run;
-    p.start_round().press(&["K", "K"]);
-    assert_ne!(p.run, first, "begun again");
+    p.start_round().press(&["K", "K"]).wait();
+    assert_eq!(p.run.0, first.0 + 1, "begun again, once for both");
     assert!(p.app.pending().is_empty());
     p.round().start_round().press(&["K"]);
     let told = last_sent(&p);
@@ -792,6 +794,124 @@ fn settings_in_the_first_round_of_a_trial_make_one_run() {
         .map(|p| p.successors().get())
         .collect();
     assert_eq!(ks, [6, 7], "both settings of a mixed run are told");
+}
+
+fn starts(p: &Playground) -> usize {
+    let is_start = |command: &&&Command| matches!(command, Command::Start(_));
+    sent(p).iter().filter(is_start).count()
+}
+
+#[test]
+fn settings_within_a_while_make_one_run() {
+    let mut p = Playground::loaded();
+    p.press(&["0"]).round().finish();
+    p.press(&["W", "p", "K", "K"]);
+    assert_eq!(starts(&p), 1, "none has begun yet");
+    assert_eq!(
+        p.app.notice(),
+        Some("W 4 → 5, K 4 → 6, pair positive → critical: searching anew")
+    );
+    // Only the last wake counts.
+    p.msg(Msg::Woken(1)).msg(Msg::Woken(2));
+    assert_eq!(starts(&p), 1);
+    p.wait();
+    assert_eq!(starts(&p), 2);
+    let Command::Start(request) = last_sent(&p) else {
+        panic!()
+    };
+    let params = request.params;
+    assert_eq!(
+        (params.beam_width().get(), params.successors().get()),
+        (5, 6)
+    );
+    assert_eq!(request.pair, "critical");
+    p.wait();
+    assert_eq!(starts(&p), 2, "once");
+}
+
+#[test]
+fn a_setting_that_is_taken_back_begins_nothing() {
+    let mut p = Playground::loaded();
+    p.round().finish().press(&["W", "w"]);
+    assert_eq!(p.app.notice(), Some("as before"));
+    p.wait();
+    assert_eq!(starts(&p), 1);
+}
+
+#[test]
+fn a_run_that_goes_on_after_all_takes_the_settings_over() {
+    let mut p = Playground::loaded();
+    p.round().round().finish().press(&["W", "left", "h"]);
+    let told: Vec<_> = sent(&p).into_iter().rev().take(2).collect();
+    assert!(
+        matches!(told[..], [Command::Steer { .. }, Command::Retune { .. }]),
+        "{told:?}"
+    );
+    p.wait();
+    assert_eq!(starts(&p), 1);
+}
+
+#[test]
+fn other_numbers_after_going_back_make_a_fork() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.round().round().finish();
+    p.press(&["left", "h"]);
+    assert!(p.app.notice().unwrap().contains("n draws anew from here"));
+    p.go(p.node(1), Move::Go);
+    p.update(Update::Paused { run, paused: true });
+    let label = |p: &Playground| {
+        let hints = p.app.hints().into_iter();
+        hints
+            .filter(|hint| hint.keys == "n")
+            .map(|hint| hint.label)
+            .next()
+    };
+    assert_eq!(label(&p), Some("draw anew from here"));
+    p.press(&["n"]);
+    let told: Vec<_> = sent(&p).into_iter().rev().take(2).cloned().collect();
+    let act = Act::Redraw;
+    assert_eq!(told, [Command::Resume(run), Command::Steer { run, act }]);
+    assert_eq!(*p.app.phase(), Phase::Running);
+    p.entry(Entry::Redrawn {
+        after: p.node(1),
+        draws: 1,
+    });
+    p.round();
+    let ways: Vec<_> = p.app.tree();
+    let parts = ways.iter().filter_map(|line| match line {
+        tree::Line::Way(way) => Some(way.parts.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        parts.collect::<Vec<_>>(),
+        [vec![], vec!["drawn anew".to_owned()]]
+    );
+    assert_eq!(label(&p), Some("seed"), "nothing was left here");
+}
+
+#[test]
+fn one_undo_takes_back_marks_too_while_there_is_one() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().grow(2).press(&["down", "*"]);
+    assert!(!is_available(&p, Action::UndoTurn), "nothing is told yet");
+    let id = p.app.sight().selected.unwrap();
+    let mark = Some(Mark::Pin);
+    p.entry(Entry::Marked { id, mark });
+    assert!(is_available(&p, Action::UndoTurn));
+    p.press(&["D"]);
+    let act = Act::Undo;
+    assert_eq!(*last_sent(&p), Command::Steer { run, act });
+    p.entry(Entry::Unmarked { id, mark: None });
+    assert!(!is_available(&p, Action::UndoTurn));
+    p.press(&["*"]);
+    let act = Act::Mark { id, mark };
+    assert_eq!(
+        *last_sent(&p),
+        Command::Steer { run, act },
+        "pinned once more"
+    );
 }
 
 #[test]

@@ -161,6 +161,15 @@ impl Playground {
         self
     }
 
+    /// The time passes that the app asked to be woken after.
+    pub fn wait(&mut self) -> &mut Self {
+        let ticket = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Wake { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        self.msg(Msg::Woken(ticket.expect("the app waits")))
+    }
+
     pub fn update(&mut self, update: Update) -> &mut Self {
         self.msg(Msg::Update(update))
     }

@@ -23,6 +23,7 @@ pub enum Input {
     Go(usize),
     Rewind(usize),
     Undo,
+    Redraw,
     Write(usize, String),
     /// The search goes on for so many steps.
     Steps(usize),
@@ -42,6 +43,7 @@ impl fmt::Debug for Input {
             Self::Go(n) => write!(f, "Go({n})"),
             Self::Rewind(n) => write!(f, "Rewind({n})"),
             Self::Undo => f.write_str("Undo"),
+            Self::Redraw => f.write_str("Redraw"),
             Self::Write(n, chunk) => write!(f, "Write({n}, {chunk:?})"),
             Self::Steps(n) => write!(f, "Steps({n})"),
             Self::Motion(motion) => write!(f, "Motion({motion:?})"),
@@ -96,6 +98,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => n.clone().prop_map(Input::Go),
         1 => (0..4usize).prop_map(Input::Rewind),
         2 => Just(Input::Undo),
+        1 => Just(Input::Redraw),
         2 => (n, "[a-z]{0,4}\\.?").prop_map(|(n, chunk)| Input::Write(n, chunk)),
         8 => (1..12usize).prop_map(Input::Steps),
         2 => motion().prop_map(Input::Motion),
@@ -122,6 +125,7 @@ pub fn put(search: &mut ChunkBeamSearch, input: &Input) -> Result<(), Refused> {
         Input::Go(n) => search.go(node(search, *n))?,
         Input::Rewind(number) => search.rewind(*number)?,
         Input::Undo => search.undo()?,
+        Input::Redraw => search.redraw()?,
         Input::Write(n, chunk) => write(search, nth(search, *n), chunk)?,
         Input::Steps(_) | Input::Motion(_) => {}
     }

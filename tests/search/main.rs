@@ -12,3 +12,4 @@ mod post;
 mod scenarios;
 mod scripts;
 mod toy;
+mod turns;

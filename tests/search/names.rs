@@ -81,6 +81,8 @@ impl Names {
                 let again = again.is_some();
                 format!("cut {round} by {pair}, again {again}: {kept}; {pruned}; {marks:?}")
             }
+            Entry::Unmarked { id, mark } => format!("unmarked {}: {mark:?}", self.of_one(*id)),
+            Entry::Redrawn { draws, .. } => format!("redrawn {draws}"),
             Entry::Marked { id, mark } => format!("marked {}: {mark:?}", self.of_one(*id)),
             Entry::Spent { id, extra, .. } => format!("spent {extra} on {}", self.of_one(*id)),
             Entry::Added {

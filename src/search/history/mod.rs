@@ -7,6 +7,7 @@
 mod node;
 mod rescore;
 mod round;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::score::PairId;
 
 pub use node::{Ending, Node};
 pub use round::{Cut, Fate, Round};
+pub use turn::Turn;
 
 pub(super) use round::slot_of;
 
@@ -31,8 +33,8 @@ pub struct History {
     rounds: Vec<Arc<Round>>,
     /// Every complete candidate ever, with all its scores.
     known: HashMap<HypothesisId, Arc<Hypothesis>>,
-    /// Where the head was before each move that can be taken back.
-    undo: Vec<NodeId>,
+    /// What can be taken back, the last at the end.
+    turns: Vec<Turn>,
     /// Whose scores count; nobody's before the first round.
     pair: Option<PairId>,
     /// Since the pair changed and until the next round: the beam's scores under the one before.
@@ -46,7 +48,7 @@ impl Default for History {
             head: NodeId::ROOT,
             rounds: Vec::new(),
             known: HashMap::new(),
-            undo: Vec::new(),
+            turns: Vec::new(),
             pair: None,
             before: HashMap::new(),
         }
@@ -93,7 +95,12 @@ impl History {
                     self.grow_tree(round, again.is_some());
                 }
             }
-            Entry::Marked { id, mark } => self.mark(*id, *mark),
+            Entry::Marked { id, mark } => self.turn_mark(*id, *mark),
+            Entry::Unmarked { id, mark } => {
+                self.take_back();
+                self.mark(*id, *mark);
+            }
+            Entry::Redrawn { after, draws } => self.redraw(*after, *draws),
             Entry::Spent { id, extra, slots } => self.spend(*id, *extra, slots),
             Entry::Added {
                 late, candidate, ..
@@ -208,12 +215,6 @@ impl History {
         extra.get(&id).copied().unwrap_or(0)
     }
 
-    /// Where an undo leads.
-    #[must_use]
-    pub fn undo_to(&self) -> Option<NodeId> {
-        self.undo.last().copied()
-    }
-
     fn here_mut(&mut self) -> &mut Node {
         &mut self.nodes[self.head.0]
     }
@@ -226,6 +227,7 @@ impl History {
         round.base = self.values(&round.beam, &round.pair);
         round.before = std::mem::take(&mut self.before);
         round.extra = std::mem::take(self.here_mut().extra_mut());
+        round.draws = self.here().draws();
         self.open_with(round);
     }
 
@@ -292,7 +294,7 @@ impl History {
         self.nodes[parent.0].bear(id);
         self.before.clear();
         if is_again {
-            self.undo.push(self.head);
+            self.turns.push(Turn::Moved { from: self.head });
             self.stand_at(id);
         } else {
             self.head = id;
@@ -354,8 +356,8 @@ impl History {
             return;
         }
         match by {
-            Move::Go => self.undo.push(self.head),
-            Move::Undo => drop(self.undo.pop()),
+            Move::Go => self.turns.push(Turn::Moved { from: self.head }),
+            Move::Undo => self.take_back(),
         }
         self.before.clear();
         self.stand_at(to);

@@ -42,6 +42,8 @@ pub struct Node {
     ending: Option<Ending>,
     /// For the round after it: so many successors more.
     extra: BTreeMap<HypothesisId, usize>,
+    /// How often the rounds after it have been drawn anew.
+    draws: u64,
 }
 
 impl Node {
@@ -56,6 +58,7 @@ impl Node {
             stopped: None,
             ending: None,
             extra: BTreeMap::new(),
+            draws: 0,
         }
     }
 
@@ -124,6 +127,16 @@ impl Node {
     #[must_use]
     pub fn extra(&self) -> &BTreeMap<HypothesisId, usize> {
         &self.extra
+    }
+
+    /// How often the rounds after it have been drawn anew.
+    #[must_use]
+    pub fn draws(&self) -> u64 {
+        self.draws
+    }
+
+    pub(super) fn set_draws(&mut self, draws: u64) {
+        self.draws = draws;
     }
 
     pub(super) fn bear(&mut self, child: NodeId) {

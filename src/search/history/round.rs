@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::search::draw::Deal;
 use crate::search::entry::{CandidateSlot, Mark, NodeId};
 use crate::search::hypothesis::Hypothesis;
 use crate::search::ids::HypothesisId;
@@ -55,6 +56,8 @@ pub struct Round {
     pub standing: Vec<HypothesisId>,
     /// Successors beyond K that the user spent on hypotheses of the beam.
     pub extra: BTreeMap<HypothesisId, usize>,
+    /// How often the rounds after the same node had been drawn anew.
+    pub draws: u64,
     /// The user's hand on its candidates.
     pub marks: Marks,
     /// All candidates as they were scored in this round; empty until then. Some are missing
@@ -82,6 +85,7 @@ impl Round {
             slots: Vec::new(),
             standing: Vec::new(),
             extra: BTreeMap::new(),
+            draws: 0,
             marks: Marks::new(),
             candidates: Vec::new(),
             scores: HashMap::new(),
@@ -89,6 +93,14 @@ impl Round {
             cut: None,
             base: HashMap::new(),
             before: HashMap::new(),
+        }
+    }
+
+    /// What its draws depend on.
+    pub(in crate::search) fn deal(&self) -> Deal {
+        Deal {
+            round: self.number,
+            draws: self.draws,
         }
     }
 
