@@ -357,18 +357,28 @@ fn a_hypothesis_gets_more_successors() {
 #[test]
 fn a_run_is_rewound_and_goes_on_from_there() {
     let (mut tty, _home) = finished(MEDIUM);
-    tty.press("\x1b[D");
-    tty.wait("the round before", |output| {
-        output.has("looking back") && output.has("board  round 1/2")
-    });
-    tty.press("\x7f");
-    tty.wait_for("back after round 1: space goes on");
+    go_back(&mut tty);
     tty.press(" ");
     tty.wait("the end", |output| {
         output.has("■ finished") && output.has("board  round 2b/2")
     });
     tty.press("D");
-    tty.wait_for("as it was before");
+    tty.wait_for("the search is where it was before");
+    go_back(&mut tty);
+    tty.press("n");
+    tty.wait("another end", |output| {
+        output.has("■ finished") && output.has("board  round 2c/2")
+    });
+}
+
+/// From the end to after round 1.
+fn go_back(tty: &mut Tty) {
+    tty.press("\x1b[D");
+    tty.wait("the round before", |output| {
+        output.has("looking back") && output.has("board  round 1/2")
+    });
+    tty.press("\x7f");
+    tty.wait_for("back after round 1: n draws anew from here");
 }
 
 #[test]
