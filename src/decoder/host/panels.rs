@@ -187,42 +187,55 @@ impl WithSimd for Strip<'_> {
         let width = V * S::F32_LANES;
         let n = self.outs.first().map_or(0, |row| row.len());
         let panels = self.weights.chunks_exact(width * self.k);
+        // As even as can be: a block of fewer than four rows takes as long as one of four.
+        let n_rows = self.outs.len();
+        let n_blocks = n_rows.div_ceil(most_rows::<S>());
         for (first, panel) in (0..n).step_by(width).zip(panels) {
-            let mut row = 0;
-            // Eight rows need 19 registers; only machines with wide vectors have them.
-            if S::F32_LANES == 16 {
-                row = self.rows::<S, 8>(simd, panel, first, row);
+            for block in 0..n_blocks {
+                let cut = |block| block * n_rows / n_blocks;
+                self.block(simd, panel, first, cut(block)..cut(block + 1));
             }
-            row = self.rows::<S, 4>(simd, panel, first, row);
-            row = self.rows::<S, 2>(simd, panel, first, row);
-            self.rows::<S, 1>(simd, panel, first, row);
         }
     }
 }
 
+/// Rows that are multiplied at once: the sums, a vector of weights for each column and one of
+/// a row's input have to fit in the registers, of which only machines with wide vectors have 32.
+const fn most_rows<S: Simd>() -> usize {
+    match S::F32_LANES {
+        16 => 8,
+        _ => 4,
+    }
+}
+
 impl Strip<'_> {
-    /// Multiplies as many blocks of `M` rows as there are from `row` on; returns the next row.
     #[inline(always)]
-    fn rows<S: Simd, const M: usize>(
-        &mut self,
-        simd: S,
-        panel: &[f32],
-        first: usize,
-        mut row: usize,
-    ) -> usize {
+    fn block<S: Simd>(&mut self, simd: S, panel: &[f32], first: usize, rows: Range<usize>) {
+        let start = rows.start;
+        match rows.len() {
+            1 => self.rows::<S, 1>(simd, panel, first, start),
+            2 => self.rows::<S, 2>(simd, panel, first, start),
+            3 => self.rows::<S, 3>(simd, panel, first, start),
+            4 => self.rows::<S, 4>(simd, panel, first, start),
+            5 => self.rows::<S, 5>(simd, panel, first, start),
+            6 => self.rows::<S, 6>(simd, panel, first, start),
+            7 => self.rows::<S, 7>(simd, panel, first, start),
+            _ => self.rows::<S, 8>(simd, panel, first, start),
+        }
+    }
+
+    /// Multiplies the `M` rows from `row` on with a panel, whose outputs begin with `first`.
+    #[inline(always)]
+    fn rows<S: Simd, const M: usize>(&mut self, simd: S, panel: &[f32], first: usize, row: usize) {
         let (w, _) = S::as_simd_f32s(panel);
         let bias = load::<S, V>(simd, self.bias.get(first..).unwrap_or_default());
         let last = first + V * S::F32_LANES;
-        while row + M <= self.outs.len() {
-            let x: [&[f32]; M] = std::array::from_fn(|i| self.x.row(row + i));
-            let acc = tile::<S, M, V>(simd, x, w, [bias; M]);
-            for (out, acc) in self.outs[row..row + M].iter_mut().zip(&acc) {
-                let last = last.min(out.len());
-                store::<S, V>(&mut out[first..last], acc);
-            }
-            row += M;
+        let x: [&[f32]; M] = std::array::from_fn(|i| self.x.row(row + i));
+        let acc = tile::<S, M, V>(simd, x, w, [bias; M]);
+        for (out, acc) in self.outs[row..row + M].iter_mut().zip(&acc) {
+            let last = last.min(out.len());
+            store::<S, V>(&mut out[first..last], acc);
         }
-        row
     }
 }
 
@@ -253,7 +266,7 @@ mod tests {
     #[test]
     fn products_equal_candles() {
         for (n, k) in [(1, 1), (31, 7), (32, 16), (33, 17), (100, 63), (320, 257)] {
-            for m in [1, 2, 3, 5, 8, 16, 17, 80] {
+            for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 80] {
                 for arch in archs() {
                     check(arch, m, k, n);
                 }
