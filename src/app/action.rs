@@ -161,4 +161,26 @@ impl Action {
     pub const fn is_modal(self) -> bool {
         matches!(self, Self::Accept | Self::NewLine | Self::Undo)
     }
+
+    /// Whether it speaks of the run under way, whatever is on screen.
+    #[must_use]
+    pub fn is_of_live(self) -> bool {
+        use Action as A;
+        match self.group() {
+            Group::Settings => true,
+            Group::Run => !matches!(
+                self,
+                A::Pin
+                    | A::Kill
+                    | A::Boost
+                    | A::Spend
+                    | A::WriteChunk
+                    | A::Take
+                    | A::GoOn
+                    | A::UndoTurn
+                    | A::GiveUpLoad
+            ),
+            Group::Look | Group::Program => false,
+        }
+    }
 }

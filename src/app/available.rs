@@ -1,7 +1,7 @@
 //! What is possible now: hints, help and palette are built from it, so that they cannot lie.
 
 use super::menu::{self, Choice, Item, Menu, MenuKind};
-use super::{Action, App, Context, Overlay, Phase};
+use super::{Action, App, Context, Overlay, Pane, Phase};
 
 /// A hint of the bottom bar: keys and what they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,7 @@ impl App {
             A::UndoTurn => self.run.trace.history().last_turn().is_some() && self.run.is_there(),
             A::EarlierRound => self.neighbour(-1).is_some(),
             A::LaterRound => self.neighbour(1).is_some(),
+            A::Compare if self.look.focus == Pane::Runs => !self.runs().is_empty(),
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
             A::NextDecisive => self
                 .detailed()
@@ -125,6 +126,9 @@ impl App {
         use Action as A;
         if self.models.is_none() {
             return Some("the models are still loading");
+        }
+        if self.is_opened() && action.group() == super::Group::Run {
+            return Some("this run is over: esc goes back to the one under way");
         }
         Some(match action {
             A::Pin | A::Kill | A::Boost => self.obstacle_to_mark(),

@@ -15,6 +15,9 @@ impl App {
     /// What the run has not taken over yet, as `W 4 → 6`.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
+        if self.is_opened() {
+            return Vec::new();
+        }
         let changes = self.pending_params().into_iter();
         changes.chain(self.pending_pair()).collect()
     }
@@ -51,13 +54,20 @@ impl App {
         let request = self.request();
         self.prompts.retain(|prompt| *prompt != request.prompt);
         self.prompts.push(request.prompt.clone());
-        self.run = Run::of(&request);
+        let strong = self
+            .models
+            .as_ref()
+            .map(|models| models.strong.name.clone());
+        self.replace_run(Run {
+            strong: strong.unwrap_or_default(),
+            ..Run::of(&request)
+        });
         vec![Effect::Send(Command::Start(request))]
     }
 
     fn request(&self) -> RunRequest {
         RunRequest {
-            run: RunId(self.run.id.0 + 1),
+            run: RunId(self.live().id.0 + 1),
             prompt: self.wanted.prompt.clone(),
             params: self.wanted.params,
             pair: self.wanted.pair.clone(),

@@ -69,6 +69,9 @@ impl App {
 
     /// Does what the action says, or says that it cannot be done now.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        if action.is_of_live() {
+            self.turn_to_live(action);
+        }
         if !self.is_available(action) {
             let why = self.obstacle(action).unwrap_or(action.help());
             return self.say(&format!("not possible now: {why}"));

@@ -27,6 +27,8 @@ mod moves;
 mod notice;
 mod pick;
 mod run;
+mod runs;
+mod summary;
 mod updates;
 
 use std::time::Duration;
@@ -36,6 +38,7 @@ use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
 use run::Run;
+use runs::Runs;
 
 pub use action::{Action, Group};
 pub use available::Hint;
@@ -49,6 +52,7 @@ pub use nav::{Edge, Look, Pane, Sight};
 pub use pick::Fetch;
 pub use run::{Phase, Unguided};
 pub use settings::Wanted;
+pub use summary::RunSummary;
 pub use xray::End;
 
 /// What the app starts with.
@@ -101,23 +105,6 @@ pub enum Overlay {
     Tour(usize),
 }
 
-/// How a finished run went, kept to compare.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunSummary {
-    pub run: RunId,
-    pub prompt: String,
-    /// Of its rounds, in order, each once where it stayed the same.
-    pub params: Vec<SearchParams>,
-    /// The weak pairs that scored it, in order; the last one's score it is.
-    pub pairs: Vec<String>,
-    pub score: f64,
-    pub judge: Option<f64>,
-    pub n_tokens: usize,
-    /// Tokens the strong model sampled for it.
-    pub cost: usize,
-    pub text: String,
-}
-
 /// What the last key did, or why it did nothing; how the run goes on.
 #[derive(Debug, Clone, PartialEq)]
 struct Notice {
@@ -143,8 +130,8 @@ pub struct App {
     last_ticket: u64,
     /// The prompts of all runs, oldest first, each once.
     prompts: Vec<String>,
-    /// Finished runs, oldest first.
-    runs: Vec<RunSummary>,
+    /// Those before the one under way.
+    runs: Runs,
     look: Look,
     overlay: Overlay,
     /// The step of the tour that the user is at, also while something else is open.
@@ -177,7 +164,7 @@ impl App {
             brewing: None,
             last_ticket: 0,
             prompts: Vec::new(),
-            runs: Vec::new(),
+            runs: Runs::default(),
             look: Look {
                 light: options.light,
                 ascii: options.ascii,
@@ -215,8 +202,8 @@ impl App {
             }
             Msg::Scroll(target, lines) => self.on_scroll(target, lines),
             Msg::Woken(ticket) => self.on_woken(ticket),
-            Msg::Update(update) => self.on_update(update),
-            Msg::Live(live) => self.on_live(&live),
+            Msg::Update(update) => self.with_live(|app| app.on_update(update)),
+            Msg::Live(live) => self.with_live(|app| app.on_live(&live)),
         }
     }
 
@@ -266,6 +253,13 @@ impl App {
         self.run.pair()
     }
 
+    /// Whether rounds of the branch looked at were scored by different pairs.
+    #[must_use]
+    pub fn has_several_pairs(&self) -> bool {
+        let branch = self.branch();
+        branch.windows(2).any(|two| two[0].pair != two[1].pair)
+    }
+
     /// The prompt of the run on screen.
     #[must_use]
     pub fn prompt(&self) -> &str {
@@ -309,12 +303,6 @@ impl App {
     #[must_use]
     pub fn evidence(&self) -> Option<&Evidence> {
         self.run.evidence()
-    }
-
-    /// Finished runs, oldest first.
-    #[must_use]
-    pub fn runs(&self) -> &[RunSummary] {
-        &self.runs
     }
 
     /// The round on the board: the one the user looks at, on whichever branch, else the latest.
@@ -377,6 +365,6 @@ impl App {
     }
 
     fn is_live(&self, run: RunId) -> bool {
-        run == self.run.id && run != RunId::default()
+        run == self.live().id && run != RunId::default()
     }
 }

@@ -29,6 +29,7 @@ impl App {
             }
             Pane::Xray => self.run.sight.xray = to.apply(self.run.sight.xray, self.xray_places()),
             Pane::Tree => self.go_in_tree(to),
+            Pane::Runs => self.go_in_runs(to),
             _ => self.go_on_board(to),
         }
     }
@@ -40,6 +41,7 @@ impl App {
             Pane::Evidence => self.detailed().is_some_and(|known| known.score().len() > 1),
             Pane::Xray => self.xray_places() > 1,
             Pane::Tree => self.tree().iter().filter_map(tree::Line::spot).count() > is_chosen,
+            Pane::Runs => self.runs().len() > 1,
             _ => self.board_order().len() > is_chosen,
         }
     }
@@ -145,6 +147,9 @@ impl App {
     }
 
     pub(super) fn toggle_compare(&mut self) {
+        if self.look.focus == Pane::Runs {
+            return self.toggle_compare_runs();
+        }
         let subject = self.subject().map(|candidate| candidate.slot.id);
         self.run.sight.reference = match self.run.sight.reference {
             Some(_) => None,
@@ -170,6 +175,8 @@ impl App {
             self.run.sight.selected = None;
         } else if self.run.sight.node.is_some() {
             self.run.sight.node = None;
+        } else if self.is_opened() {
+            self.close_run();
         } else {
             self.look.focus(Pane::Board);
         }

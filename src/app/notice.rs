@@ -20,7 +20,7 @@ impl Moment {
     pub fn before(app: &App, msg: &Msg) -> Self {
         Self {
             notice: app.notice.clone(),
-            was_finished: app.run.phase == Phase::Finished,
+            was_finished: app.live().phase == Phase::Finished,
             is_key: matches!(msg, Msg::Key(_) | Msg::Click(_)),
             is_step: is_step(app, msg),
         }
@@ -43,7 +43,7 @@ impl App {
             return;
         }
         self.notice_age += usize::from(moment.is_step);
-        let has_ended = !moment.was_finished && self.run.phase == Phase::Finished;
+        let has_ended = !moment.was_finished && self.live().phase == Phase::Finished;
         if self.notice_age > STEPS || has_ended {
             self.notice = None;
         }

@@ -8,8 +8,7 @@ use super::nav::Sight;
 use crate::evidence::Evidence;
 use crate::message::{RunId, RunRequest, Speeds};
 use crate::search::{
-    CandidateTrace, Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Round, SearchParams,
-    SearchTrace,
+    CandidateTrace, Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Round, SearchTrace,
 };
 
 /// What the search does at the moment.
@@ -28,6 +27,8 @@ pub enum Phase {
     /// One round, then pause.
     Stepping,
     Finished,
+    /// A run of before: another one has followed it, and nothing can be asked of it.
+    Over,
     Failed {
         error: String,
     },
@@ -59,6 +60,8 @@ pub(super) struct Run {
     pub stands: bool,
     /// The prompt; the one wanted may be ahead of it.
     pub prompt: String,
+    /// The strong model's name.
+    pub strong: String,
     /// The weak pair it was begun with.
     pub first_pair: String,
     pub trace: SearchTrace,
@@ -100,6 +103,7 @@ impl Run {
             phase,
             stands: false,
             prompt: prompt.to_owned(),
+            strong: String::new(),
             first_pair: pair.to_owned(),
             trace: SearchTrace::default(),
             judged: Judged::new(),
@@ -117,22 +121,6 @@ impl Run {
     pub fn pair(&self) -> &str {
         let pair = self.trace.history().pair();
         pair.map_or(&self.first_pair, |pair| pair.as_str())
-    }
-
-    /// The weak pairs that scored the rounds that lead here, in order, the one in use last.
-    pub fn pairs(&self) -> Vec<String> {
-        let rounds = self.trace.rounds().iter().map(|round| round.pair.as_str());
-        let mut pairs: Vec<String> = rounds.chain([self.pair()]).map(str::to_owned).collect();
-        pairs.dedup();
-        pairs
-    }
-
-    /// The settings of the rounds that lead here, each once where they stayed the same.
-    pub fn params(&self) -> Vec<SearchParams> {
-        let rounds = self.trace.rounds().iter();
-        let mut params: Vec<SearchParams> = rounds.map(|round| round.params).collect();
-        params.dedup();
-        params
     }
 
     /// Whether a search is under way, moving or standing.
@@ -169,7 +157,7 @@ impl Run {
     pub fn on_paused(&mut self, stands: bool) {
         self.stands = stands;
         self.phase = match (&self.phase, stands) {
-            (Phase::Finished | Phase::Failed { .. }, _) => return,
+            (Phase::Finished | Phase::Over | Phase::Failed { .. }, _) => return,
             (_, true) => Phase::Paused,
             (Phase::Paused, false) => Phase::Running,
             (phase, false) => phase.clone(),

@@ -117,7 +117,7 @@ pub fn name(round: &Round, cuts: &[NodeId]) -> String {
 }
 
 /// a to z, aa to zz.
-fn letters(at: usize) -> String {
+pub(super) fn letters(at: usize) -> String {
     // Below 26, so it is a letter.
     let letter = char::from(b'a' + (at % 26) as u8);
     letter.to_string().repeat(at / 26 + 1)

@@ -2,7 +2,7 @@
 
 use super::board::Line;
 use super::run::Unguided;
-use super::{Action, App, Context, Effect, Pane, Phase, RunSummary};
+use super::{Action, App, Context, Effect, Pane, Phase};
 use crate::message::{Command, Live, ModelSet, RunId, Update};
 use crate::search::{Entry, Hypothesis, HypothesisId, NodeId, SearchParams};
 
@@ -41,10 +41,7 @@ impl App {
     fn on_news(&mut self, update: Update) -> Vec<Effect> {
         match update {
             Update::Search { entry, .. } => self.on_entry(&entry),
-            Update::Judged { run, scores } => {
-                self.run.judged.extend(scores);
-                self.judge_summary(run);
-            }
+            Update::Judged { scores, .. } => self.run.judged.extend(scores),
             Update::Unguided {
                 response,
                 judge,
@@ -81,6 +78,10 @@ impl App {
     /// read, once the search stands still; while it moves, only if they do both. What the models
     /// see of the prompt is the same for all candidates: any will do to tell it.
     pub(super) fn inspect(&mut self) -> Option<Effect> {
+        // The models have gone on to another run.
+        if self.is_opened() {
+            return None;
+        }
         let stands = matches!(self.run.phase, Phase::Paused | Phase::Finished);
         let chose = self.run.sight.selected.is_some();
         let reasons = [stands, self.reads_models(), chose];
@@ -151,7 +152,7 @@ impl App {
                 late, candidate, ..
             } => self.on_added(*late, candidate),
             Entry::Scored { .. } => self.choose_heir(),
-            Entry::Finished { best, .. } => self.on_finished(best),
+            Entry::Finished { .. } => self.on_finished(),
             _ => {}
         }
     }
@@ -202,25 +203,11 @@ impl App {
         self.board().into_iter().find_map(rank)
     }
 
-    fn on_finished(&mut self, best: &Hypothesis) {
+    fn on_finished(&mut self) {
         self.notice.take_if(|notice| notice.ends_with_run);
         if let Some(late) = self.too_late() {
             self.note(late);
         }
-        let (run, text) = (self.run.id, best.text.to_string());
-        // An end that is come to once more in the same way is one end.
-        self.runs.retain(|s| s.run != run || s.text != text);
-        self.runs.push(RunSummary {
-            run,
-            prompt: self.run.prompt.clone(),
-            params: self.run.params(),
-            pairs: self.run.pairs(),
-            score: best.score().value(),
-            judge: self.judge_of(best.id),
-            n_tokens: best.tokens.len(),
-            cost: self.run.trace.tokens_sampled(),
-            text,
-        });
     }
 
     /// Changes that no round was left to take over.
@@ -229,15 +216,6 @@ impl App {
         let key = self.keymap.label(Context::Main, Action::Restart);
         let is_some = !pending.is_empty();
         is_some.then(|| format!("{pending} came after the last chunk: {key} searches with it"))
-    }
-
-    /// The judge may speak after the end.
-    fn judge_summary(&mut self, run: RunId) {
-        let best = self.run.trace.best();
-        let judge = best.and_then(|best| self.judge_of(best.slot.id));
-        if let Some(summary) = self.runs.last_mut().filter(|s| s.run == run) {
-            summary.judge = judge;
-        }
     }
 }
 

@@ -8,12 +8,16 @@ use ratatui::text::Span;
 use super::board_view::View;
 use super::columns::Columns;
 use super::draw::Parts;
+use super::settings::pair_name;
 use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
 use crate::app::{App, Pane, Phase, Sort, stats};
 use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
+
+/// Cells for the name of the pair that scored a round.
+const PAIR: usize = 20;
 
 /// Cells for a candidate's label and the user's hand on it.
 const LABEL: usize = 7;
@@ -24,7 +28,7 @@ pub fn height_wanted(app: &App) -> u16 {
     let beams = params.beam_width().get().min(params.n_candidates());
     let lines = match (app.phase(), app.look().sort) {
         // Who walks the tree looks at one round after the other: nothing jumps then either.
-        (Phase::Finished, _) if app.look().focus != Pane::Tree => app.board().len(),
+        (Phase::Finished | Phase::Over, _) if app.look().focus != Pane::Tree => app.board().len(),
         (_, Sort::Score) => params.n_candidates() + 1,
         (_, Sort::Beam) => params.n_candidates() + beams,
     };
@@ -80,6 +84,10 @@ fn title(app: &App, round: &Round, columns: &Columns, theme: &Theme) -> Parts<'s
     let back = back.map(|back| vec![Span::styled(format!("{back}  "), theme.accent)]);
     parts.extend(back);
     parts.push(vec![stage(app, round, theme)]);
+    if columns.roomy || app.has_several_pairs() {
+        let pair = pair_name(round.pair.as_str(), PAIR);
+        parts.push(vec![Span::styled(format!("  pair {pair}"), theme.muted)]);
+    }
     parts.extend(columns.moved(app, theme));
     parts.extend(remarks(app, round, theme).map(|remark| vec![Span::raw("  "), remark]));
     if !columns.roomy {

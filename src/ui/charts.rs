@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::draw::Parts;
+use super::settings::pair_name;
 use super::theme::Theme;
 use super::{draw, header, text};
 use crate::app::stats::{self, STRONG};
@@ -15,6 +17,9 @@ use crate::search::{Round, SearchTrace};
 const PLOT: u16 = 7;
 const NOTES: u16 = 3;
 
+/// Cells for a pair's name.
+const PAIR: usize = 18;
+
 /// Cells of the plot's scale.
 const SCALE: u16 = 9;
 
@@ -23,12 +28,7 @@ const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 
 /// The plot of rounds, and below it a line each for spread, distribution and length.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    let mut legend = "by round: ┃ kept  ● their mean  │ pruned  ╌ cut".to_owned();
-    let rounds = app.trace().rounds();
-    if rounds.windows(2).any(|pair| pair[0].pair != pair[1].pair) {
-        legend.push_str("  ┊ new pair");
-    }
-    let details = vec![vec![Span::styled(legend, theme.muted)]];
+    let details = legend(app, theme);
     let body = draw::titled(buf, area, Pane::Charts, details, "", app, theme);
     let notes = n_notes(body.height);
     let plot_height = body.height - notes;
@@ -42,6 +42,22 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     draw::line(buf, notes, 0, spread(trace, theme));
     draw::line(buf, notes, 1, distribution(trace, notes.width, theme));
     draw::line(buf, notes, 2, length(trace, theme));
+}
+
+/// What the signs say, and whose scores these are: of all pairs in order, where there are several.
+fn legend(app: &App, theme: &Theme) -> Parts<'static> {
+    let rounds = app.trace().rounds().iter();
+    let mut pairs: Vec<String> = rounds
+        .map(|round| pair_name(round.pair.as_str(), PAIR))
+        .collect();
+    pairs.dedup();
+    let pairs = match pairs.len() {
+        0 => String::new(),
+        _ => format!("pair {}, ", pairs.join(" ┊ ")),
+    };
+    let signs = "by round: ┃ kept  ● their mean  │ pruned  ╌ cut".to_owned();
+    let note = |text: String| vec![Span::styled(text, theme.muted)];
+    vec![note(pairs), note(signs)]
 }
 
 fn n_notes(height: u16) -> u16 {

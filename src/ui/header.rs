@@ -38,6 +38,10 @@ fn phase(app: &App, theme: &Theme) -> Span<'static> {
         Phase::Paused => ("‖ paused", theme.accent),
         Phase::Stepping => ("▶ one round", theme.accent),
         Phase::Finished => ("■ finished", theme.finished),
+        Phase::Over => {
+            let mark = format!("‹ run {} of before", app.run_number());
+            return Span::styled(mark, theme.accent);
+        }
         Phase::Failed { .. } => ("✗ failed", theme.error),
     };
     Span::styled(mark, style)

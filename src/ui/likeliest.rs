@@ -5,10 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::draw::Parts;
+use super::settings::pair_name;
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::App;
 use crate::evidence::{Evidence, Likely, Place};
+
+/// Cells for the pair's name.
+const PAIR: usize = 24;
 
 /// Lines of this panel, and the height from which the evidence has room for it.
 pub const LINES: u16 = 4;
@@ -26,12 +30,11 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
     let here = draw::below(area, above.height);
     let at = app.token();
     let heading = match (at, evidence.joins.last()) {
-        (0, Some(join)) => format!(
-            "instead of token 1 after {:?}, raw probabilities:",
-            text::clean(join)
-        ),
-        _ => format!("instead of token {}, raw probabilities:", at + 1),
+        (0, Some(join)) => format!("instead of token 1 after {:?}", text::clean(join)),
+        _ => format!("instead of token {}", at + 1),
     };
+    let pair = pair_name(evidence.pair.as_str(), PAIR);
+    let heading = format!("{heading}, raw probabilities of {pair} and the strong model:");
     draw::rule(
         buf,
         here,

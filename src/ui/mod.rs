@@ -31,6 +31,7 @@ mod likeliest;
 mod overlay;
 mod parting;
 mod response;
+mod run_pair;
 mod runs;
 mod screen;
 mod settings;

@@ -107,32 +107,45 @@ impl<'a> Sides<'a> {
         let own = text.since(self.shared.max(start));
         pieces.push((text::clean(&same), theme.text));
         let parts_here = start <= self.shared && self.unguided.is_some();
-        pieces.extend(self.marked(&own, side, parts_here, theme));
+        pieces.extend(marked(&own, &self.words[1 - side], parts_here, theme));
         pieces
     }
+}
 
-    /// The words of a text, those marked that the other response has not.
-    fn marked(
-        &self,
-        own: &str,
-        side: usize,
-        parts_here: bool,
-        theme: &Theme,
-    ) -> Vec<(String, Style)> {
-        let other = &self.words[1 - side];
-        let words = own.split_inclusive(char::is_whitespace);
-        let is_word = |word: &&str| !word.trim().is_empty();
-        let first = words.clone().position(|word| is_word(&word));
-        let styled = words.enumerate().map(|(i, word)| {
-            let style = match parts_here && Some(i) == first {
-                true => theme.title.underlined(),
-                false if other.contains(&bare(word)) => theme.text,
-                false => theme.title,
-            };
-            (text::clean(word), style)
-        });
-        styled.collect()
-    }
+/// Two texts as [`Sides::pieces`] marks them: what both begin with plain, the word they part at
+/// underlined, and bold what the other one has not.
+pub fn both(texts: [&Text; 2], theme: &Theme) -> [Vec<(String, Style)>; 2] {
+    let same = shared(texts[0], texts[1]);
+    let own = texts.map(|text| text.since(same.len()));
+    let words: [HashSet<String>; 2] = own
+        .each_ref()
+        .map(|own| own.split_whitespace().map(bare).collect());
+    [0, 1].map(|side| {
+        let mut pieces = vec![(text::clean(&same), theme.text)];
+        pieces.extend(marked(&own[side], &words[1 - side], true, theme));
+        pieces
+    })
+}
+
+/// The words of a text, those marked that the other one has not.
+fn marked(
+    own: &str,
+    other: &HashSet<String>,
+    parts_here: bool,
+    theme: &Theme,
+) -> Vec<(String, Style)> {
+    let words = own.split_inclusive(char::is_whitespace);
+    let is_word = |word: &&str| !word.trim().is_empty();
+    let first = words.clone().position(|word| is_word(&word));
+    let styled = words.enumerate().map(|(i, word)| {
+        let style = match parts_here && Some(i) == first {
+            true => theme.title.underlined(),
+            false if other.contains(&bare(word)) => theme.text,
+            false => theme.title,
+        };
+        (text::clean(word), style)
+    });
+    styled.collect()
 }
 
 /// What both begin with, in whole words.

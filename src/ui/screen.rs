@@ -72,7 +72,7 @@ fn response_height(app: &App, area: Rect) -> u16 {
     let most = match app.phase() {
         _ if area.height < 16 => least,
         _ if response::is_comparison(app) => area.height * 2 / 3,
-        Phase::Finished => area.height / 3,
+        Phase::Finished | Phase::Over => area.height / 3,
         _ => least,
     };
     if most == least {

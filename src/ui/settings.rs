@@ -232,7 +232,7 @@ fn of(
     read: impl Fn(&SearchParams) -> String,
 ) -> Dial {
     let used = read(app.params_in_use());
-    let wanted = read(&app.wanted().params);
+    let wanted = read(app.params_to_come());
     let usual = read(&SearchParams::default());
     Dial {
         long,
@@ -254,7 +254,7 @@ impl Dial {
 }
 
 fn pair(app: &App, width: usize) -> Dial {
-    let wanted = &app.wanted().pair;
+    let wanted = app.pair_to_come();
     let used = match app.pair_in_use() {
         "" => wanted,
         pair => pair,
@@ -275,7 +275,7 @@ fn pair(app: &App, width: usize) -> Dial {
 }
 
 /// A pair's name; where it is long, without the folders that its models lie in.
-fn pair_name(name: &str, room: usize) -> String {
+pub fn pair_name(name: &str, room: usize) -> String {
     let name = text::clean(name);
     if text::width(&name) <= room {
         return name;

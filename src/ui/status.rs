@@ -65,6 +65,13 @@ fn story(app: &App) -> String {
         return "Finished. Change W, K, L or the pair to see what they do; r searches again."
             .to_owned();
     }
+    if *app.phase() == Phase::Over {
+        let key = |action| app.keymap().label(Context::Main, action);
+        let (back, again) = (key(Action::Back), key(Action::Restart));
+        return format!(
+            "A run of before: {back} goes back to the last one, {again} searches with its settings."
+        );
+    }
     if let (Phase::Paused, true) = (app.phase(), is_before_cut(app)) {
         let key = |action| app.keymap().label(Context::Main, action);
         let (pin, kill, boost) = (key(Action::Pin), key(Action::Kill), key(Action::Boost));

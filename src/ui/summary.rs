@@ -9,7 +9,7 @@ use super::draw::Parts;
 use super::terms::end_sign;
 use super::theme::Theme;
 use super::{draw, text};
-use crate::app::{App, Phase, Unguided};
+use crate::app::{App, Unguided};
 use crate::search::{Finish, Hypothesis, LogRatio, Text};
 
 /// The width from which guided and unguided response stand side by side.
@@ -43,9 +43,9 @@ impl<'a> Summary<'a> {
         let best = app.trace().best();
         let hypothesis = best.and_then(|best| best.hypothesis.as_deref());
         Self {
-            name: match app.phase() {
-                Phase::Finished => "guided: best response",
-                _ => "guided: best so far",
+            name: match app.trace().ending() {
+                Some(_) => "guided: best response",
+                None => "guided: best so far",
             },
             short: "guided",
             score: hypothesis.map(Hypothesis::score),

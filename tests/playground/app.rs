@@ -787,7 +787,8 @@ fn settings_in_the_first_round_of_a_trial_make_one_run() {
         "live from round 2 on: {told:?}"
     );
     p.grow(5).score().select().round().finish();
-    let summary = p.app.runs().last().unwrap();
+    let runs = p.app.runs();
+    let summary = runs.last().unwrap();
     let ks: Vec<usize> = summary
         .params
         .iter()

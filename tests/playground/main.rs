@@ -4,6 +4,7 @@ mod app;
 mod in_sight;
 mod legible;
 mod random;
+mod runs;
 mod screens;
 mod support;
 mod tour;

@@ -50,7 +50,7 @@ fn picture(name: &str, app: &App) {
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// The screen as text, at every size.
-fn shot(name: &str, app: &App) {
+pub fn shot(name: &str, app: &App) {
     let theme = Theme::new(Depth::None, false);
     for (width, height) in SIZES {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

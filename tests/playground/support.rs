@@ -14,7 +14,7 @@ use w2s::message::{
 };
 use w2s::search::{
     CandidateSlot, EndReason, Entry, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark,
-    Move, NodeId, PairId, Partial, Scores, SearchParams, Successor, TokenTerm,
+    Move, NodeId, PairId, Partial, Scores, SearchParams, SearchTrace, Successor, TokenTerm,
 };
 
 const WORDS: [&str; 24] = [
@@ -39,6 +39,10 @@ pub struct Playground {
     pub effects: Vec<Effect>,
     pub run: RunId,
     params: SearchParams,
+    /// The pair that the run was begun with.
+    first_pair: String,
+    /// What the worker knows of its run, whatever is on screen.
+    trace: SearchTrace,
     beam: Vec<Arc<Hypothesis>>,
     slots: Vec<(CandidateSlot, Option<Arc<Hypothesis>>)>,
     candidates: Vec<Arc<Hypothesis>>,
@@ -70,6 +74,8 @@ impl Playground {
             effects: Vec::new(),
             run: RunId(0),
             params: SearchParams::default(),
+            first_pair: String::new(),
+            trace: SearchTrace::default(),
             beam: Vec::new(),
             slots: Vec::new(),
             candidates: Vec::new(),
@@ -133,9 +139,13 @@ impl Playground {
 
     fn obey(&mut self, effect: &Effect) {
         match effect {
-            Effect::Send(Command::Start(RunRequest { run, params, .. })) => {
+            Effect::Send(Command::Start(RunRequest {
+                run, params, pair, ..
+            })) => {
                 self.run = *run;
                 self.params = *params;
+                self.first_pair.clone_from(pair);
+                self.trace = SearchTrace::default();
                 self.beam.clear();
                 self.round = 0;
                 self.next_id = 0;
@@ -176,17 +186,19 @@ impl Playground {
 
     pub fn entry(&mut self, entry: Entry) -> &mut Self {
         let run = self.run;
+        self.trace.apply(&entry);
         self.update(Update::Search { run, entry })
     }
 
     /// The pair that scores.
     fn pair(&self) -> PairId {
-        PairId::from(self.app.pair_in_use())
+        let pair = self.trace.history().pair().cloned();
+        pair.unwrap_or_else(|| PairId::from(self.first_pair.as_str()))
     }
 
     /// What the history says now: the hypotheses kept at the head, how many rounds lead there.
     fn look_up(&mut self) {
-        let history = self.app.trace().history();
+        let history = self.trace.history();
         self.beam = history.beam();
         self.round = history.round_idx();
         self.slots.clear();
@@ -224,7 +236,7 @@ impl Playground {
         self.slots = slots;
         let entry = Entry::RoundStarted {
             round: self.round,
-            after: self.app.trace().history().head(),
+            after: self.trace.history().head(),
             params: self.params,
             pair: self.pair(),
             slots: self.slots.iter().map(|(slot, _)| *slot).collect(),
@@ -314,7 +326,7 @@ impl Playground {
 
     /// Goes on from a candidate that was pruned: the cut of its round is made again.
     pub fn take(&mut self, id: HypothesisId) -> &mut Self {
-        let rounds = self.app.trace().rounds().iter();
+        let rounds = self.trace.rounds().iter();
         let round = rounds.rev().find(|round| round.holds(id)).cloned().unwrap();
         let (kept, pruned) = self.best_of(&round.candidates, Some(id));
         let again = round.cut.as_ref().map(|cut| cut.node);
@@ -329,7 +341,7 @@ impl Playground {
 
     /// The node at the end of round `number` on the way to the head.
     pub fn node(&self, number: usize) -> NodeId {
-        self.app.trace().history().node_of(number).unwrap()
+        self.trace.history().node_of(number).unwrap()
     }
 
     fn selected(
@@ -340,7 +352,7 @@ impl Playground {
         pruned: &[HypothesisId],
         marks: &[(HypothesisId, Mark)],
     ) -> &mut Self {
-        let node = NodeId(self.app.trace().history().nodes().count());
+        let node = NodeId(self.trace.history().nodes().count());
         self.entry(Entry::Selected {
             round,
             node,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use w2s::message::Update;
 use w2s::search::{EndReason, Entry, Finish, SearchParams, Successor};
 
 use crate::legible::{has, lines};
@@ -271,4 +272,28 @@ fn own_chunks_and_standing_ones_have_names_of_their_own() {
         ..row
     };
     assert!(own.label().ends_with(".own"));
+}
+
+#[test]
+fn rounds_charts_likeliest_tokens_and_runs_say_their_pairs() {
+    let mut p = Playground::loaded();
+    p.round().rescore("critical").round();
+    let all = |p: &Playground| lines(&p.app, 120, 40);
+    assert!(has(&all(&p), "pair critical"));
+    p.press(&["<"]);
+    assert!(has(
+        &all(&p),
+        "looking back  ✓ 4 kept  ✗ 12 pruned  cut at +1.78  pair positive"
+    ));
+    p.press(&[">", "3"]);
+    assert!(has(&all(&p), "charts  pair positive ┊ critical, by round"));
+    p.press(&["2", "z", "space"]);
+    let run = p.run;
+    p.update(Update::Paused { run, paused: true }).answer();
+    assert!(has(
+        &all(&p),
+        "raw probabilities of critical and the strong model"
+    ));
+    p.finish().press(&["5"]);
+    assert!(has(&all(&p), "positive→critical"));
 }
