@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
+/// So many loads are remembered, in a file of at most so many bytes.
+const N_LOADS: usize = 30;
+const MOST_OF_LOADS: u64 = 256 * 1024;
+
 /// `~/.config/w2s/config.toml`, or what the platform has for it.
 #[must_use]
 pub fn config_file() -> Option<PathBuf> {
@@ -31,6 +35,34 @@ pub fn remember_tour() {
             "The tour was dismissed. Without this file it is shown again.\n",
         );
     }
+}
+
+/// What was loaded at earlier starts, a line each, oldest first.
+#[must_use]
+pub fn loads() -> Vec<String> {
+    let file = loads_file().filter(|file| {
+        let about = std::fs::metadata(file);
+        about.is_ok_and(|about| about.is_file() && about.len() <= MOST_OF_LOADS)
+    });
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+    let text = text.unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Adds a line to what was loaded. A home that cannot be written to only means that it is not
+/// offered again.
+pub fn remember_load(line: &str) {
+    let mut lines = loads();
+    lines.retain(|known| known != line);
+    lines.push(line.to_owned());
+    let first = lines.len().saturating_sub(N_LOADS);
+    if let Some(file) = loads_file() {
+        let _ = std::fs::write(file, lines[first..].join("\n") + "\n");
+    }
+}
+
+fn loads_file() -> Option<PathBuf> {
+    state_folder().map(|folder| folder.join("loads"))
 }
 
 fn tour_mark() -> Option<PathBuf> {

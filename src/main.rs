@@ -142,6 +142,7 @@ fn options(
         pace: args.pace.unwrap_or(usual_pace),
         keymap,
         tour: !args.no_tour && home::is_first_start(),
+        loads: home::loads(),
         ascii: config.playground.ascii.unwrap_or_else(locale),
         light: is_light(args.theme.unwrap_or_default()),
     }

@@ -112,6 +112,9 @@ actions! {
         SelectLast = "select the last line",
         PageUp = "select a page up",
         PageDown = "select a page down",
+        Find = "find a candidate by what it says, or a key by what it does",
+        Watch = "watch this candidate, or no longer",
+        ShowWatched = "the candidates watched: what became of each",
         Compare = "compare others with this candidate, token by token, or stop it",
         NextDecisive = "the token that decides most, then the next one by difference",
         EarlierRound = "look at the round before",
@@ -141,6 +144,7 @@ actions! {
         Accept = "take what is selected",
         NewLine = "a line break in the prompt",
         Undo = "take back an edit of the prompt",
+        Complete = "complete a path or a name that is being typed",
     }
 }
 
@@ -159,7 +163,10 @@ impl Action {
     /// Whether it means something only while a text or a menu is open.
     #[must_use]
     pub const fn is_modal(self) -> bool {
-        matches!(self, Self::Accept | Self::NewLine | Self::Undo)
+        matches!(
+            self,
+            Self::Accept | Self::NewLine | Self::Undo | Self::Complete
+        )
     }
 
     /// Whether it speaks of the run under way, whatever is on screen.

@@ -36,6 +36,9 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::ToggleSort], "sort"),
     (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
+    (&[Action::Find], "find"),
+    (&[Action::Watch], "watch"),
+    (&[Action::ShowWatched], "watched"),
     (&[Action::NextDecisive], "decisive token"),
     (&[Action::NextPane], "pane"),
     (&[Action::Zoom], "zoom"),
@@ -116,7 +119,9 @@ impl App {
             | A::PageUp
             | A::PageDown => self.context() != Context::Main || self.can_move(),
             A::ToggleSort => self.shown_round().is_some(),
-            A::Accept | A::NewLine | A::Undo => self.context() != Context::Main,
+            A::Watch => self.watchable().is_some(),
+            A::ShowWatched => !self.run.sight.watched.is_empty(),
+            A::Accept | A::NewLine | A::Undo | A::Complete => self.context() != Context::Main,
             _ => true,
         }
     }
@@ -143,6 +148,8 @@ impl App {
             A::TogglePause | A::Step | A::ToCut | A::Take | A::Spend | A::GoOn => NO_SEARCH,
             A::ToggleTwin => "the strong model has not said anything unguided yet",
             A::GiveUpLoad => "nothing is being loaded",
+            A::Watch => "select a candidate first",
+            A::ShowWatched => "no candidate is watched",
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
             A::NextPair | A::PreviousPair => "there is no other pair",
@@ -233,12 +240,14 @@ impl App {
             MenuKind::Pairs => return self.pair_items(&menu.filter),
             MenuKind::Palette => self.palette(),
             MenuKind::Samples => self.sample_items(),
+            MenuKind::Find => return self.found_items(&menu.filter),
+            MenuKind::Watched => self.watched_items(),
             MenuKind::Presets => menu::presets(),
         };
         menu::filtered(items, &menu.filter)
     }
 
-    fn palette(&self) -> Vec<Item> {
+    pub(super) fn palette(&self) -> Vec<Item> {
         let item = |action: Action| Item {
             title: action.help().to_owned(),
             note: self.keymap.label(Context::Main, action),

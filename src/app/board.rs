@@ -33,6 +33,8 @@ pub struct Row<'a> {
     pub mark: Option<Mark>,
     /// Successors that the user wants of it beyond K, in the round to come.
     pub extra: usize,
+    /// The user keeps an eye on it.
+    pub watched: bool,
     /// How many candidates it stands for: with itself, those whose chunks are the same.
     pub times: usize,
     /// The whole response so far.
@@ -243,6 +245,7 @@ fn row<'a>(
         finish: candidate.hypothesis.as_ref().and_then(|h| h.finish),
         mark: round.mark_of(id),
         extra: trace.extra_of(id),
+        watched: false,
         times: 1,
         text: &candidate.text,
         chunk_at: match stands {

@@ -97,6 +97,7 @@ impl Editor {
             }
             (KeyCode::Delete, _) => self.delete(self.cursor, self.after()),
             (KeyCode::Char('u'), true) => self.delete(self.line_start(), self.cursor),
+            (KeyCode::Char('l'), true) => self.delete(0, self.text.len()),
             (KeyCode::Char('k'), true) => self.delete(self.cursor, self.line_end()),
             (KeyCode::Left, true) => self.cursor = self.word_before(),
             (KeyCode::Right, true) => self.cursor = self.word_after(),

@@ -16,6 +16,10 @@ pub enum Effect {
     Copy(String),
     /// The cards of the first start are never to come by themselves again.
     RememberTour,
+    /// The folders and models whose paths begin so: as [`Msg::Completed`](super::Msg::Completed).
+    Complete(String),
+    /// A line of what was loaded, for later starts: [`Options::loads`](super::Options::loads).
+    RememberLoad(String),
     /// Leave the playground.
     Quit,
 }

@@ -208,14 +208,15 @@ impl App {
         (is_in && self.run.is_there()).then_some(id)
     }
 
-    /// Opens the editor on the selected candidate's chunk.
+    /// Opens the editor for a chunk beside the selected candidate's, which lies above it.
     pub(super) fn write_chunk(&mut self) {
         let Some(id) = self.writable() else {
             return;
         };
         let candidate = self.run.trace.candidate(id);
         let chunk = candidate.map(|candidate| candidate.chunk());
-        self.overlay = Overlay::Chunk(id, Editor::new(&chunk.unwrap_or_default()));
+        let above: Vec<String> = chunk.into_iter().collect();
+        self.overlay = Overlay::Chunk(id, Editor::with_history("", &above));
     }
 
     /// Sends the written chunk to be scored.

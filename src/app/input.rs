@@ -21,6 +21,11 @@ pub enum Msg {
     Scroll(Target, isize),
     /// What [`Effect::Wake`](super::Effect::Wake) asked for.
     Woken(u64),
+    /// The paths that begin with what was typed, those of folders with a slash at their ends.
+    Completed {
+        typed: String,
+        found: Vec<String>,
+    },
     Update(Update),
     Live(Live),
 }

@@ -43,6 +43,7 @@ const MENU: &[(Key, Action)] = &[
     (Key::plain(KeyCode::Enter), Action::Accept),
     (Key::plain(KeyCode::Esc), Action::Back),
     (Key::ctrl('c'), Action::Back),
+    (Key::plain(KeyCode::Tab), Action::Complete),
     (Key::plain(KeyCode::Up), Action::SelectPrevious),
     (Key::plain(KeyCode::Down), Action::SelectNext),
     (Key::ctrl('p'), Action::SelectPrevious),
@@ -131,6 +132,7 @@ pub const WITHOUT_KEY: &[Action] = &[
     Action::Accept,
     Action::NewLine,
     Action::Undo,
+    Action::Complete,
 ];
 
 impl Default for Keymap {
@@ -199,6 +201,7 @@ const CHARS: &[(char, Action)] = &[
     ('r', Action::Restart),
     ('n', Action::NewSeed),
     ('e', Action::EditPrompt),
+    ('i', Action::EditPrompt),
     ('x', Action::SamplePrompts),
     ('b', Action::Presets),
     ('B', Action::PickStrong),
@@ -218,6 +221,9 @@ const CHARS: &[(char, Action)] = &[
     ('<', Action::EarlierRound),
     ('>', Action::LaterRound),
     ('v', Action::Compare),
+    ('/', Action::Find),
+    ('@', Action::Watch),
+    ('\'', Action::ShowWatched),
     ('!', Action::NextDecisive),
     ('o', Action::ToggleSort),
     ('1', Action::ShowBoard),
@@ -229,7 +235,7 @@ const CHARS: &[(char, Action)] = &[
     ('z', Action::Zoom),
     ('c', Action::CopyResponse),
     ('y', Action::CopyTable),
-    ('i', Action::ToggleLight),
+    ('I', Action::ToggleLight),
     (':', Action::Palette),
     ('?', Action::Help),
     ('q', Action::Quit),

@@ -7,6 +7,9 @@ use crate::search::Mark;
 
 impl App {
     pub(super) fn on_key(&mut self, key: Key) -> Vec<Effect> {
+        let was_leaving = std::mem::take(&mut self.is_leaving);
+        let is_quit = self.keymap.action(self.context(), key) == Some(Action::Quit);
+        self.is_leaving = was_leaving && is_quit;
         if let Some(effects) = self.on_tour_key(key) {
             return effects;
         }
@@ -20,9 +23,18 @@ impl App {
         match &mut self.overlay {
             Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.key(key),
             Overlay::Menu(menu) => menu.key(key),
-            _ => return Vec::new(),
+            Overlay::None | Overlay::Tour(_) => return self.say_unbound(key),
+            Overlay::Help(_) => return Vec::new(),
         };
         Vec::new()
+    }
+
+    fn say_unbound(&mut self, key: Key) -> Vec<Effect> {
+        let label = |action| self.keymap.label(Context::Main, action);
+        let (help, palette) = (label(Action::Help), label(Action::Palette));
+        self.say(&format!(
+            "{key} does nothing: {help} lists all keys, {palette} finds an action by typing"
+        ))
     }
 
     pub(super) fn on_paste(&mut self, text: &str) -> Vec<Effect> {
@@ -137,6 +149,9 @@ impl App {
             Action::ToggleTwin => self.look.twin = !self.look.twin,
             Action::ToggleSort => self.toggle_sort(),
             Action::Compare => self.toggle_compare(),
+            Action::Find => self.overlay = Overlay::Menu(Menu::open(MenuKind::Find)),
+            Action::Watch => self.toggle_watch(),
+            Action::ShowWatched => self.overlay = Overlay::Menu(Menu::open(MenuKind::Watched)),
             Action::NextDecisive => self.next_decisive(),
             Action::NextPane => self.look.focus(self.look.focus.turn(1)),
             Action::PreviousPane => self.look.focus(self.look.focus.turn(-1)),
@@ -165,10 +180,25 @@ impl App {
             Action::Accept => return self.accept(),
             Action::NewLine => self.edit(|editor| editor.insert("\n")),
             Action::Undo => self.edit(Editor::undo),
-            Action::Quit => return vec![Effect::Quit],
+            Action::Complete => return self.complete(),
+            Action::Quit => return self.leave(),
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Leaves; where that would break off a load, on the second time.
+    fn leave(&mut self) -> Vec<Effect> {
+        let Some(fetch) = self.fetch.as_ref().filter(|_| !self.is_leaving) else {
+            return vec![Effect::Quit];
+        };
+        let label = |action| self.keymap.label(Context::Main, action);
+        let (quit, give_up) = (label(Action::Quit), label(Action::GiveUpLoad));
+        let what = fetch.what.clone();
+        self.is_leaving = true;
+        self.say(&format!(
+            "{what}: {quit} once more leaves, {give_up} gives it up"
+        ))
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Editor)) {
@@ -195,7 +225,12 @@ impl App {
             Choice::Strong(number) => self.choose_strong(number),
             Choice::Pair(number) => self.choose_pair(number),
             Choice::Offer(number) => self.choose_offer(number),
+            Choice::Load(number) => self.choose_load(number),
             Choice::Typed => self.load_typed(menu),
+            Choice::Spot(spot) => {
+                self.look_at_spot(spot);
+                Vec::new()
+            }
             Choice::Preset(number) => self.use_preset(number),
             Choice::Prompt(number) => match self.samples.get(number).cloned() {
                 Some(prompt) => self.use_prompt(prompt),

@@ -4,6 +4,7 @@ use super::action::Action;
 use super::input::{Key, KeyCode};
 use super::nav::Jump;
 use super::settings::PRESETS;
+use super::tree::Spot;
 
 /// What a menu lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub enum MenuKind {
     Palette,
     Samples,
     Presets,
+    /// Candidates by what they say, and actions.
+    Find,
+    /// Candidates that are watched.
+    Watched,
     /// Strong models.
     Strong,
     /// Weak pairs.
@@ -24,6 +29,8 @@ impl MenuKind {
             Self::Palette => "What to do",
             Self::Samples => "Sample prompts",
             Self::Presets => "Presets",
+            Self::Find => "Find a candidate by what it says, or a key by what it does",
+            Self::Watched => "Candidates that are watched",
             Self::Strong => "Strong model: choose, or type a folder, a .gguf, hf:owner/name",
             Self::Pairs => "Weak pair: choose, or type two models: TUNED,UNTUNED",
         }
@@ -44,8 +51,12 @@ pub enum Choice {
     Pair(usize),
     /// The offer of this number, which is not loaded.
     Offer(usize),
+    /// What was loaded before, of this number.
+    Load(usize),
     /// Load what was typed.
     Typed,
+    /// A place in the tree of rounds.
+    Spot(Spot),
 }
 
 /// A line of a menu.

@@ -17,9 +17,11 @@ pub mod tree;
 pub mod xray;
 
 mod available;
+mod complete;
 mod control;
 mod copy;
 mod decisive;
+mod find;
 mod hand;
 mod keys;
 mod lineage;
@@ -37,6 +39,7 @@ use crate::evidence::Evidence;
 use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
+use pick::Load;
 use run::Run;
 use runs::Runs;
 
@@ -68,6 +71,8 @@ pub struct Options {
     pub keymap: Keymap,
     /// Whether to begin with the tour.
     pub tour: bool,
+    /// What was loaded at earlier starts, as [`Effect::RememberLoad`] said it, oldest first.
+    pub loads: Vec<String>,
     /// Colours for a light background.
     pub light: bool,
     /// The terminal shows no more than ASCII.
@@ -85,6 +90,7 @@ impl Default for Options {
             pace: Duration::from_secs(1),
             keymap: Keymap::default(),
             tour: false,
+            loads: Vec::new(),
             light: false,
             ascii: false,
         }
@@ -122,6 +128,10 @@ pub struct App {
     /// Strong models loaded so far.
     strongs: Vec<ModelInfo>,
     fetch: Option<Fetch>,
+    /// What was loaded before, newest first.
+    loads: Vec<Load>,
+    /// Whether the last key was to leave, and the user was asked whether they mean it.
+    is_leaving: bool,
     last_load: LoadId,
     wanted: Wanted,
     run: Run,
@@ -158,6 +168,8 @@ impl App {
             models: None,
             strongs: Vec::new(),
             fetch: None,
+            loads: pick::loads(&options.loads),
+            is_leaving: false,
             last_load: LoadId::default(),
             run: Run::none(&wanted.prompt),
             wanted,
@@ -202,6 +214,7 @@ impl App {
             }
             Msg::Scroll(target, lines) => self.on_scroll(target, lines),
             Msg::Woken(ticket) => self.on_woken(ticket),
+            Msg::Completed { typed, found } => self.on_completed(&typed, &found),
             Msg::Update(update) => self.with_live(|app| app.on_update(update)),
             Msg::Live(live) => self.with_live(|app| app.on_live(&live)),
         }
@@ -341,9 +354,16 @@ impl App {
     pub fn board(&self) -> Vec<board::Line<'_>> {
         let (run, sort) = (&self.run, self.look.sort);
         let chosen = [run.sight.selected, run.sight.reference];
-        let chosen: Vec<HypothesisId> = chosen.into_iter().flatten().collect();
+        let mut chosen: Vec<HypothesisId> = chosen.into_iter().flatten().collect();
+        chosen.extend(&run.sight.watched);
         let lines = |round| board::lines(&run.trace, &run.judged, round, sort, &chosen);
-        self.shown_round().map(lines).unwrap_or_default()
+        let mut lines = self.shown_round().map(lines).unwrap_or_default();
+        for line in &mut lines {
+            if let board::Line::Candidate(row) = line {
+                row.watched = run.sight.watched.contains(&row.id);
+            }
+        }
+        lines
     }
 
     /// The tree's lines.

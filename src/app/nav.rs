@@ -65,6 +65,8 @@ pub struct Sight {
     pub is_heir: bool,
     /// A candidate to compare others with, token by token.
     pub reference: Option<HypothesisId>,
+    /// Candidates that the user keeps an eye on, in the order of their choice.
+    pub watched: Vec<HypothesisId>,
     /// A node to look at, on whichever branch: its round is on the board. `None` follows the run.
     pub node: Option<NodeId>,
     /// A place in the token table that the user chose; else it is where the chunk begins, or where

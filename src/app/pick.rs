@@ -17,6 +17,46 @@ pub struct Fetch {
     pub total: u64,
 }
 
+/// A load of before.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Load {
+    pub part: Part,
+    pub spec: String,
+}
+
+impl Load {
+    /// As a line of a file: `pair TUNED,UNTUNED`.
+    fn line(&self) -> String {
+        let part = match self.part {
+            Part::Strong => "strong",
+            Part::Pair => "pair",
+        };
+        format!("{part} {}", self.spec)
+    }
+
+    fn of(line: &str) -> Option<Self> {
+        let (part, spec) = line.trim().split_once(' ')?;
+        let part = match part {
+            "strong" => Part::Strong,
+            "pair" => Part::Pair,
+            _ => return None,
+        };
+        let spec = spec.to_owned();
+        Some(Self { part, spec })
+    }
+}
+
+/// Loads from their lines, oldest first; the newest first.
+pub(super) fn loads(lines: &[String]) -> Vec<Load> {
+    let mut loads: Vec<Load> = Vec::new();
+    for load in lines.iter().rev().filter_map(|line| Load::of(line)) {
+        if !loads.contains(&load) {
+            loads.push(load);
+        }
+    }
+    loads
+}
+
 impl App {
     /// The load under way.
     #[must_use]
@@ -61,6 +101,13 @@ impl App {
         let offers = self.offers().iter().enumerate();
         let open = |offer: &Offer| offer.part == part && !loaded.contains(&&offer.spec);
         items.extend(offers.filter(|(_, offer)| open(offer)).map(offered));
+        let before = self.loads.iter().enumerate();
+        let before = before.filter(|(_, load)| load.part == part && self.is_new(load, loaded));
+        items.extend(before.map(|(number, load)| Item {
+            title: load.spec.clone(),
+            note: "loaded before".to_owned(),
+            choice: Choice::Load(number),
+        }));
         let mut items = menu::filtered(items, filter);
         let typed = filter.trim();
         let is_known = |item: &Item| {
@@ -77,7 +124,32 @@ impl App {
         items
     }
 
-    fn offers(&self) -> &[Offer] {
+    /// Whether nothing else in the list is this load.
+    fn is_new(&self, load: &Load, loaded: &[&String]) -> bool {
+        let is_offer = |offer: &Offer| [&offer.spec, &offer.name].contains(&&load.spec);
+        !loaded.contains(&&load.spec) && !self.offers().iter().any(is_offer)
+    }
+
+    pub(super) fn choose_load(&mut self, number: usize) -> Vec<Effect> {
+        match self.loads.get(number).cloned() {
+            Some(load) => self.load(load.part, &load.spec),
+            None => Vec::new(),
+        }
+    }
+
+    /// Has what was loaded offered at later starts too.
+    fn remember(&mut self, fetch: &Fetch) -> Effect {
+        let load = Load {
+            part: fetch.part,
+            spec: fetch.spec.clone(),
+        };
+        self.loads.retain(|known| *known != load);
+        let line = load.line();
+        self.loads.insert(0, load);
+        Effect::RememberLoad(line)
+    }
+
+    pub(super) fn offers(&self) -> &[Offer] {
         self.models.as_ref().map_or(&[], |models| &models.offers)
     }
 
@@ -152,26 +224,26 @@ impl App {
         let Some(fetch) = self.fetch.take_if(|fetch| fetch.id == id) else {
             return Vec::new();
         };
+        let mut effects = vec![self.remember(&fetch)];
         let Some(models) = &mut self.models else {
-            return Vec::new();
+            return effects;
         };
         match fetched {
             Fetched::Pair(pair) => {
                 models.pairs.retain(|known| known.name != pair.name);
                 models.pairs.push(pair.clone());
-                self.use_pair(pair)
+                effects.extend(self.use_pair(pair));
             }
             Fetched::Strong(model) => {
                 models.strong = model.clone();
                 self.strongs.retain(|known| known.name != model.name);
                 self.strongs.push(model);
                 self.announce(format!("strong model {}: searching anew", fetch.spec));
-                let strong = Effect::Send(Command::UseStrong(fetch.spec));
-                let mut effects = vec![strong];
+                effects.push(Effect::Send(Command::UseStrong(fetch.spec)));
                 effects.extend(self.start());
-                effects
             }
         }
+        effects
     }
 
     /// The search goes on with the models it has.

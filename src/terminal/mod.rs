@@ -7,6 +7,7 @@
 mod input;
 mod line;
 mod output;
+mod paths;
 mod screen;
 mod signals;
 
@@ -20,6 +21,7 @@ use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
+use self::paths::Paths;
 use self::screen::Screen;
 use self::signals::{Signals, Wish};
 use crate::app::{App, Edge, Effect, Key, KeyCode, Msg, Phase};
@@ -65,6 +67,7 @@ pub async fn run(app: App, channels: Channels, log: &str) -> Result<()> {
         signals,
         screen,
         drag: None,
+        paths: Paths::new(),
         wake: None,
         dirty: true,
         next_frame: Instant::now(),
@@ -106,6 +109,7 @@ struct Driver {
     depth: Depth,
     /// The border that is being moved.
     drag: Option<Edge>,
+    paths: Paths,
     /// When the app wants to be woken, and its ticket.
     wake: Option<(Instant, u64)>,
     /// Something changed since the last frame.
@@ -151,6 +155,7 @@ impl Driver {
                     self.wake = None;
                     self.handle(Msg::Woken(ticket))?
                 }
+                found = self.paths.found() => self.handle(found)?,
                 update = self.channels.updates.recv() => match update {
                     Some(update) => self.on_updates(update)?,
                     None => return Err(self.loss(log)),
@@ -240,6 +245,8 @@ impl Driver {
                     self.wake = Some((Instant::now() + after, ticket))
                 }
                 Effect::RememberTour => home::remember_tour(),
+                Effect::RememberLoad(line) => home::remember_load(&line),
+                Effect::Complete(typed) => self.paths.look_up(typed),
                 Effect::Quit => return Ok(Flow::Quit),
             }
         }

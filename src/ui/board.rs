@@ -274,6 +274,7 @@ fn fate(row: &Row<'_>) -> &'static str {
 /// how many they are.
 fn hand(row: &Row<'_>) -> String {
     match (row.extra, row.times) {
+        (0, 1) if row.mark.is_none() && row.watched => "@".to_owned(),
         (0, 1) => sign(row.mark),
         (0, times) => format!("×{times}"),
         (extra, _) => format!("K+{extra}"),

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::theme::Theme;
 use super::window::{centered, inside, view, width_of, window};
 use super::{draw, help, text};
-use crate::app::{App, Editor, Menu, Overlay, Target};
+use crate::app::{App, Editor, Menu, MenuKind, Overlay, Target};
 
 /// Draws what is open; where the cursor stands, if text is being typed.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<Position> {
@@ -16,7 +16,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<
         Overlay::None | Overlay::Tour(_) => None,
         Overlay::Prompt(editor) => {
             let foot =
-                " enter searches, alt-enter breaks the line, ↑ older prompts, esc leaves it ";
+                " enter searches, alt-enter new line, ctrl-l clears, ↑ older, esc leaves it ";
             render_editor(buf, area, editor, ("Prompt", foot), theme)
         }
         Overlay::Chunk(_, editor) => {
@@ -25,7 +25,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<
                 buf,
                 area,
                 editor,
-                (title, " enter scores it, esc leaves it "),
+                (
+                    title,
+                    " enter scores it, ↑ the candidate's own, esc leaves it ",
+                ),
                 theme,
             )
         }
@@ -125,7 +128,12 @@ fn render_menu(
     menu: &Menu,
     theme: &Theme,
 ) -> Option<Position> {
-    let foot = " type to filter, enter chooses, esc closes ";
+    let foot = match menu.kind {
+        MenuKind::Strong | MenuKind::Pairs => {
+            " type to filter, tab completes, enter chooses, esc closes "
+        }
+        _ => " type to filter, enter chooses, esc closes ",
+    };
     let items = app.menu_items(menu);
     let place = menu_area(area);
     let (first, more) = view(place, 1, menu.cursor, items.len());

@@ -1,6 +1,7 @@
 //! The playground without models or a terminal: the app's transitions, and what is on screen.
 
 mod app;
+mod hands;
 mod in_sight;
 mod legible;
 mod random;
