@@ -48,6 +48,9 @@ pub struct Evidence {
     /// The same for all candidates of a run under one pair.
     pub xray: Arc<Xray>,
     pub seams: Seams,
+    /// What the independent judge found strongest in prompt + response: words with their weights in
+    /// nats, the largest by magnitude first.
+    pub judged: Vec<(String, f64)>,
 }
 
 /// A prompt as one model sees it, template applied.

@@ -266,7 +266,7 @@ fn row<'a>(
 }
 
 /// What the worst kept candidate was ranked by, those aside that the user's hand keeps.
-fn least_kept(round: &Round) -> Option<f64> {
+pub(super) fn least_kept(round: &Round) -> Option<f64> {
     let by_hand = |id: &HypothesisId| matches!(round.mark_of(*id), Some(Mark::Pin | Mark::Take));
     let kept = round.kept().iter().filter(|id| !by_hand(id));
     kept.filter_map(|id| round.key_of(*id)).reduce(f64::min)

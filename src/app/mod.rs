@@ -31,6 +31,7 @@ mod pick;
 mod run;
 mod runs;
 mod summary;
+mod sureness;
 mod updates;
 
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub use pick::Fetch;
 pub use run::{Phase, Unguided};
 pub use settings::Wanted;
 pub use summary::RunSummary;
+pub use sureness::Sureness;
 pub use xray::End;
 
 /// What the app starts with.
@@ -347,6 +349,13 @@ impl App {
     #[must_use]
     pub fn name_of(&self, round: &Round) -> String {
         self.run.name_of(round)
+    }
+
+    /// How sure a round's cut was; `None` before it, and where nothing was pruned.
+    #[must_use]
+    pub fn sureness(&self, round: &Round) -> Option<Sureness> {
+        let node = round.cut.as_ref()?.node;
+        Sureness::of(round, self.run.same_parents.get(&node).copied())
     }
 
     /// The board's lines.

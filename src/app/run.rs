@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::board::Judged;
 use super::nav::Sight;
+use super::sureness::same_parents;
 use crate::evidence::Evidence;
 use crate::message::{RunId, RunRequest, Speeds};
 use crate::search::{
@@ -66,6 +67,8 @@ pub(super) struct Run {
     pub first_pair: String,
     pub trace: SearchTrace,
     pub judged: Judged,
+    /// For each cut how it would fall with other draws.
+    pub same_parents: HashMap<NodeId, f64>,
     pub speeds: Speeds,
     pub unguided: Option<Unguided>,
     /// What the models say about a candidate: the answer that came last.
@@ -107,6 +110,7 @@ impl Run {
             first_pair: pair.to_owned(),
             trace: SearchTrace::default(),
             judged: Judged::new(),
+            same_parents: HashMap::new(),
             speeds: Speeds::default(),
             unguided: None,
             evidence: None,
@@ -137,6 +141,12 @@ impl Run {
     /// Takes in an entry of its history.
     pub fn apply(&mut self, entry: &Entry) {
         self.trace.apply(entry);
+        if let Entry::Selected { node, .. } = entry {
+            let history = self.trace.history();
+            let round = history.node(*node).and_then(|node| node.round());
+            let same = round.and_then(|round| same_parents(round));
+            self.same_parents.extend(same.map(|same| (*node, same)));
+        }
         match entry {
             Entry::RoundStarted { .. } | Entry::Dropped { .. } => self.wishes = Wishes::default(),
             Entry::Unmarked { id, .. } => drop(self.wishes.marks.remove(id)),

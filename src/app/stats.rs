@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::search::{Round, SearchTrace};
+use crate::search::{CandidateTrace, Hypothesis, Round, SearchTrace};
 
 /// From this correlation on, length is a suspect.
 pub const STRONG: f64 = 0.5;
@@ -75,6 +75,56 @@ fn centred(trace: &SearchTrace, round: &Round) -> Vec<(f64, f64)> {
         .iter()
         .fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
     points.into_iter().map(|(x, y)| (x - mx, y - my)).collect()
+}
+
+/// A token of the answer that counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decisive {
+    /// The number of the round that sampled it.
+    pub round: usize,
+    /// Which of the terms of its log-ratio it is, from 0.
+    pub term: usize,
+    /// What it adds to the log-ratio.
+    pub delta: f64,
+}
+
+/// The tokens of the best response, over all its rounds, by what they add to its log-ratio: the
+/// largest by magnitude first.
+#[must_use]
+pub fn decisive(trace: &SearchTrace) -> Vec<Decisive> {
+    let best = trace.best();
+    let parent = |c: &&CandidateTrace| trace.candidate(c.slot.parent?);
+    let lineage = std::iter::successors(best, parent);
+    let pair = best.and_then(|best| best.hypothesis.as_deref()?.scored_by());
+    // Where the terms of each round begin by that pair, the last round first.
+    let start = |c: &CandidateTrace| {
+        let known = c.hypothesis.as_deref()?.chunk_terms.iter();
+        let start = known
+            .filter(|(by, _)| Some(by) == pair)
+            .map(|(_, start)| *start);
+        Some((start.last()?, c.round))
+    };
+    let starts: Vec<(usize, usize)> = lineage.filter_map(start).collect();
+    let round_of = |i: usize| {
+        starts
+            .iter()
+            .find(|(start, _)| *start <= i)
+            .map(|(_, r)| *r)
+    };
+    let score = best
+        .and_then(|best| best.hypothesis.as_deref())
+        .map(Hypothesis::score);
+    let terms = score
+        .into_iter()
+        .flat_map(|score| score.terms().enumerate());
+    let told = terms.map(|(i, term)| Decisive {
+        round: round_of(i).unwrap_or(1),
+        term: i,
+        delta: term.delta(),
+    });
+    let mut all: Vec<Decisive> = told.collect();
+    all.sort_by(|a, b| b.delta.abs().total_cmp(&a.delta.abs()));
+    all
 }
 
 #[cfg(test)]

@@ -115,7 +115,8 @@ impl Witness {
             .all(|reading| reading.is_done())
     }
 
-    /// What there is to say, once it is done; `xray` is what the models see of the prompt.
+    /// What there is to say, once it is done; `xray` is what the models see of the prompt. No judge
+    /// has spoken.
     #[must_use]
     pub fn evidence(self, xray: Arc<Xray>) -> Evidence {
         let (tuned, untuned) = (self.tuned.places(), self.untuned.places());
@@ -130,6 +131,7 @@ impl Witness {
             strong: self.strong.places(),
             xray,
             seams: self.seams,
+            judged: Vec::new(),
         }
     }
 }

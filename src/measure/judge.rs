@@ -42,28 +42,45 @@ impl Judge {
     /// log p(positive) − log p(negative) of the text `prompt + response`.
     #[must_use]
     pub fn score(&self, prompt: &str, response: &str) -> f64 {
-        let text = [prompt, response].concat().to_lowercase();
-        let mut seen = HashSet::new();
         let mut sum = self.bias;
-        let mut bigram = String::new();
-        for word in words(&text) {
-            sum += self.weight_once(word, &mut seen);
-            if !bigram.is_empty() {
-                bigram.push(' ');
-                bigram.push_str(word);
-                sum += self.weight_once(&bigram, &mut seen);
-            }
-            bigram.clear();
-            bigram.push_str(word);
-        }
+        self.weigh([prompt, response], |_, weight| sum += weight);
         sum
     }
 
-    /// 0 for an n-gram that has no weight or was counted before.
-    fn weight_once(&self, gram: &str, seen: &mut HashSet<usize>) -> f64 {
-        match self.weights.get(gram) {
-            Some(&(number, weight)) if seen.insert(number) => weight,
-            _ => 0.0,
+    /// What `prompt + response` is judged by: its words and pairs of words with their weights, in
+    /// nats, the largest by magnitude first. With the bias they add up to the score.
+    #[must_use]
+    pub fn words(&self, prompt: &str, response: &str) -> Vec<(String, f64)> {
+        let mut words = Vec::new();
+        self.weigh([prompt, response], |gram, weight| {
+            words.push((gram.to_owned(), weight));
+        });
+        words.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        words
+    }
+
+    /// Tells every n-gram of the text that has a weight, once.
+    fn weigh(&self, texts: [&str; 2], mut tell: impl FnMut(&str, f64)) {
+        let text = texts.concat().to_lowercase();
+        let mut seen = HashSet::new();
+        let mut once = |gram: &str| {
+            let known = self.weights.get(gram);
+            if let Some(&(number, weight)) = known
+                && seen.insert(number)
+            {
+                tell(gram, weight);
+            }
+        };
+        let mut bigram = String::new();
+        for word in words(&text) {
+            once(word);
+            if !bigram.is_empty() {
+                bigram.push(' ');
+                bigram.push_str(word);
+                once(&bigram);
+            }
+            bigram.clear();
+            bigram.push_str(word);
         }
     }
 }
@@ -99,5 +116,17 @@ mod tests {
                 "{prompt}{response}: {score}"
             );
         }
+    }
+
+    #[test]
+    fn words_add_up_to_the_score() {
+        let judge = Judge::bundled();
+        let (prompt, response) = ("I saw", " a wonderful film, the worst of a wonderful year");
+        let words = judge.words(prompt, response);
+        let sum: f64 = words.iter().map(|(_, weight)| weight).sum();
+        assert!((judge.bias + sum - judge.score(prompt, response)).abs() < 1e-9);
+        let wonderful = words.iter().filter(|(word, _)| word == "wonderful");
+        assert_eq!(wonderful.count(), 1, "{words:?}");
+        assert!(words[0].1.abs() >= words[1].1.abs());
     }
 }

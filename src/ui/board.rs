@@ -13,7 +13,7 @@ use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
-use crate::app::{App, Pane, Phase, Sort, stats};
+use crate::app::{App, Pane, Phase, Sort, Sureness, stats};
 use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
 
 /// Cells for the name of the pair that scored a round.
@@ -123,7 +123,12 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
     match &round.cut {
         Some(cut) => {
             let unit = ranked_by(&round.params);
-            let line = cut.line.map(|line| format!("  cut at {line:+.2}{unit}"));
+            let sure = app
+                .sureness(round)
+                .map_or_else(String::new, |sure| sure_short(&sure));
+            let line = cut
+                .line
+                .map(|line| format!("  cut at {line:+.2}{unit}{sure}"));
             let line = line.unwrap_or_default();
             let (kept, pruned) = (cut.kept.len(), cut.pruned.len());
             Span::styled(
@@ -147,6 +152,19 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
             Span::styled(format!("{n} candidates scored, not cut yet"), theme.muted)
         }
     }
+}
+
+/// How sure the cut was, where there is little room.
+fn sure_short(sure: &Sureness) -> String {
+    format!(", margin {:.2}", sure.margin)
+}
+
+/// How the cut would fall with other draws.
+fn with_other_draws(sure: &Sureness) -> String {
+    let percent = sure.same.map(|same| same * 100.0);
+    percent.map_or_else(String::new, |percent| {
+        format!(", with other draws {percent:.0} % of places to the same beams")
+    })
 }
 
 /// The slots that grow: not those that hold what is finished already.
@@ -252,12 +270,24 @@ fn head_score(head: &Head<'_>, theme: &Theme) -> Span<'static> {
     }
 }
 
+/// The line between kept and pruned: what has no room is left out whole.
 fn cut_spans(line: f64, area: Rect, app: &App, theme: &Theme) -> Vec<Span<'static>> {
-    let unit = app.shown_round().map(|round| ranked_by(&round.params));
-    let unit = unit.unwrap_or_default();
-    let label = format!(" ── cut at {line:+.2}{unit}: kept above, pruned below ");
-    let rest = usize::from(area.width).saturating_sub(text::width(&label));
-    vec![Span::styled(label + &"─".repeat(rest), theme.accent)]
+    let round = app.shown_round();
+    let unit = round.map_or_else(String::new, |round| ranked_by(&round.params));
+    let sure = round.and_then(|round| app.sureness(round));
+    let told = [
+        Some(format!(" ── cut at {line:+.2}{unit}")),
+        sure.as_ref().map(sure_short),
+        Some(": kept above, pruned below".to_owned()),
+        sure.as_ref().map(with_other_draws),
+        Some(" ".to_owned()),
+    ];
+    let part = |text| vec![Span::styled(text, theme.accent)];
+    let room = usize::from(area.width);
+    let mut spans = draw::fitting(told.into_iter().flatten().map(part).collect(), room);
+    let rest = room.saturating_sub(draw::width(&spans));
+    spans.push(Span::styled("─".repeat(rest), theme.accent));
+    spans
 }
 
 /// The fate of a candidate.

@@ -7,15 +7,19 @@ use ratatui::text::Span;
 
 use super::draw::Parts;
 use super::settings::pair_name;
+use super::spelling::{Spelt, spelt};
 use super::theme::Theme;
 use super::{draw, header, text};
 use crate::app::stats::{self, STRONG};
 use crate::app::{App, Pane};
 use crate::search::{Round, SearchTrace};
 
-/// Lines that the plot keeps; what is more goes to at most three notes below it.
+/// Lines that the plot keeps; what is more goes to at most four notes below it.
 const PLOT: u16 = 7;
-const NOTES: u16 = 3;
+const NOTES: u16 = 4;
+
+/// Decisive tokens that are told.
+const DECISIVE: usize = 8;
 
 /// Cells for a pair's name.
 const PAIR: usize = 18;
@@ -42,6 +46,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     draw::line(buf, notes, 0, spread(trace, theme));
     draw::line(buf, notes, 1, distribution(trace, notes.width, theme));
     draw::line(buf, notes, 2, length(trace, theme));
+    draw::line(buf, notes, 3, decisive(trace, notes.width, theme));
 }
 
 /// What the signs say, and whose scores these are: of all pairs in order, where there are several.
@@ -231,6 +236,23 @@ fn distribution(trace: &SearchTrace, width: u16, theme: &Theme) -> Vec<Span<'sta
         Span::styled(format!(" {high:+.1}"), theme.muted),
         Span::styled(format!("  {} candidates", scores.len()), theme.muted),
     ]
+}
+
+/// The tokens of the best response that count most, with the rounds that they are of.
+fn decisive(trace: &SearchTrace, width: u16, theme: &Theme) -> Vec<Span<'static>> {
+    let best = trace.best().and_then(|best| best.hypothesis.as_deref());
+    let spelt = best.map_or_else(Vec::new, |best| spelt(best.score(), &best.text));
+    let mut parts = vec![vec![note("decisive", theme)]];
+    let tokens = stats::decisive(trace).into_iter().take(DECISIVE);
+    parts.extend(tokens.map(|token| {
+        let piece = spelt.get(token.term).map(Spelt::alone).unwrap_or_default();
+        vec![
+            Span::raw(format!("{} ", text::head(&piece, 14))),
+            Span::styled(format!("{:+.2}", token.delta), theme.signed(token.delta)),
+            Span::styled(format!(" in {}  ", token.round), theme.muted),
+        ]
+    }));
+    draw::fitting(parts, usize::from(width))
 }
 
 /// Whether length explains the scores.

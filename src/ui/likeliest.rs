@@ -15,7 +15,7 @@ use crate::evidence::{Evidence, Likely, Place};
 const PAIR: usize = 24;
 
 /// Lines of this panel, and the height from which the evidence has room for it.
-pub const LINES: u16 = 4;
+pub const LINES: u16 = 5;
 const ROOM: u16 = 15;
 
 /// Draws at the bottom of `area`; what is left of it above.
@@ -52,6 +52,13 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
     if let Some(place) = evidence.strong.get(at) {
         draw::line(buf, here, 3, strong(place, here.width, theme));
     }
+    let room = usize::from(here.width);
+    draw::line(
+        buf,
+        here,
+        4,
+        draw::fitting(judged(app, evidence, theme), room),
+    );
     above
 }
 
@@ -66,6 +73,27 @@ fn strong(place: &Place, width: u16, theme: &Theme) -> Vec<Span<'static>> {
     let mut spans = draw::fitting(likely("strong", &place.likeliest, theme), room);
     spans.push(Span::styled(drawn, theme.muted));
     spans
+}
+
+/// Why the judge says what it says: its strongest words, to be held against the pair's.
+fn judged(app: &App, evidence: &Evidence, theme: &Theme) -> Parts<'static> {
+    let value = app.judge_of(evidence.id);
+    let style = value.map_or(theme.muted, |value| theme.signed(value));
+    let mut parts = vec![vec![
+        Span::styled(format!("{:>8} ", "judge"), theme.muted),
+        Span::styled(format!(" {} by", text::signed(value, 0)), style),
+    ]];
+    if evidence.judged.is_empty() {
+        parts.push(vec![Span::styled(" no word that it knows", theme.muted)]);
+    }
+    parts.extend(evidence.judged.iter().map(|(word, weight)| {
+        let word = text::head(&text::clean(word), 20);
+        vec![
+            Span::raw(format!("  {word}")),
+            Span::styled(format!(" {weight:+.2}"), theme.signed(*weight)),
+        ]
+    }));
+    parts
 }
 
 fn likely(who: &str, tokens: &[Likely], theme: &Theme) -> Parts<'static> {

@@ -13,6 +13,9 @@ use crate::search::{Hypothesis, ModelError, PairId};
 /// How many likely tokens stand at every place.
 const N_LIKELIEST: usize = 5;
 
+/// How many words of the judge's.
+const N_WORDS: usize = 12;
+
 /// A question about a candidate.
 #[derive(Debug)]
 pub(super) struct Inquiry {
@@ -74,7 +77,18 @@ impl Worker {
             return Ok(None);
         }
         let xray = self.xray(witness.pair())?;
-        Ok(Some(witness.evidence(xray)))
+        Ok(Some(Evidence {
+            judged: self.judged_by(&inquiry.candidate),
+            ..witness.evidence(xray)
+        }))
+    }
+
+    /// The judge's strongest words for a candidate.
+    fn judged_by(&self, candidate: &Hypothesis) -> Vec<(String, f64)> {
+        let prompt = self.run.as_ref().map_or("", |run| &run.request.prompt);
+        let mut words = self.judge.words(prompt, &candidate.text.to_string());
+        words.truncate(N_WORDS);
+        words
     }
 
     /// The witness of a candidate under the pair that scored it last.

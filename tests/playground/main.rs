@@ -1,5 +1,6 @@
 //! The playground without models or a terminal: the app's transitions, and what is on screen.
 
+mod answers;
 mod app;
 mod hands;
 mod in_sight;

@@ -468,6 +468,7 @@ impl Playground {
             strong: vec![strong; candidate.tokens.len()],
             xray: Arc::new(xray),
             seams,
+            judged: vec![("superb".to_owned(), 1.25), ("never".to_owned(), -0.5)],
         };
         let run = self.run;
         self.update(Update::Evidence { run, evidence })

@@ -283,7 +283,7 @@ fn rounds_charts_likeliest_tokens_and_runs_say_their_pairs() {
     p.press(&["<"]);
     assert!(has(
         &all(&p),
-        "looking back  ✓ 4 kept  ✗ 12 pruned  cut at +1.78  pair positive"
+        "looking back  ✓ 4 kept  ✗ 12 pruned  cut at +1.78, margin 0.20  pair positive"
     ));
     p.press(&[">", "3"]);
     assert!(has(&all(&p), "charts  pair positive ┊ critical, by round"));
