@@ -98,11 +98,9 @@ pub fn decisive(trace: &SearchTrace) -> Vec<Decisive> {
     let pair = best.and_then(|best| best.hypothesis.as_deref()?.scored_by());
     // Where the terms of each round begin by that pair, the last round first.
     let start = |c: &CandidateTrace| {
-        let known = c.hypothesis.as_deref()?.chunk_terms.iter();
-        let start = known
-            .filter(|(by, _)| Some(by) == pair)
-            .map(|(_, start)| *start);
-        Some((start.last()?, c.round))
+        let mut known = c.hypothesis.as_deref()?.chunk_terms.iter();
+        let (_, start) = known.find(|(by, _)| Some(by) == pair)?;
+        Some((*start, c.round))
     };
     let starts: Vec<(usize, usize)> = lineage.filter_map(start).collect();
     let round_of = |i: usize| {

@@ -7,14 +7,15 @@ use ratatui::text::Span;
 
 use super::board_view::View;
 use super::columns::Columns;
+use super::cut::{self, margin, ranked_by};
 use super::draw::Parts;
 use super::settings::pair_name;
 use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row};
-use crate::app::{App, Pane, Phase, Sort, Sureness, stats};
-use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Ranking, Round, SearchParams};
+use crate::app::{App, Pane, Phase, Sort, stats};
+use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Round};
 
 /// Cells for the name of the pair that scored a round.
 const PAIR: usize = 20;
@@ -123,9 +124,8 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
     match &round.cut {
         Some(cut) => {
             let unit = ranked_by(&round.params);
-            let sure = app
-                .sureness(round)
-                .map_or_else(String::new, |sure| sure_short(&sure));
+            let sure = app.sureness(round).map(|sure| margin(&sure));
+            let sure = sure.unwrap_or_default();
             let line = cut
                 .line
                 .map(|line| format!("  cut at {line:+.2}{unit}{sure}"));
@@ -154,19 +154,6 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
     }
 }
 
-/// How sure the cut was, where there is little room.
-fn sure_short(sure: &Sureness) -> String {
-    format!(", margin {:.2}", sure.margin)
-}
-
-/// How the cut would fall with other draws.
-fn with_other_draws(sure: &Sureness) -> String {
-    let percent = sure.same.map(|same| same * 100.0);
-    percent.map_or_else(String::new, |percent| {
-        format!(", with other draws {percent:.0} % of places to the same beams")
-    })
-}
-
 /// The slots that grow: not those that hold what is finished already.
 pub fn growing<'a>(
     app: &'a App,
@@ -175,19 +162,6 @@ pub fn growing<'a>(
     let is_finished = |id| app.trace().candidate(id).is_some_and(|c| c.is_finished());
     let slots = round.slots.iter();
     slots.filter(move |slot| !slot.parent.is_some_and(is_finished) && !is_finished(slot.id))
-}
-
-/// What the cut ranks by, where it is not the log-ratio itself.
-fn ranked_by(params: &SearchParams) -> String {
-    let what = match params.ranking() {
-        Ranking::Sum => "",
-        Ranking::PerToken => " a token",
-        Ranking::Chunk => " by this chunk",
-    };
-    match params.weight().get() {
-        1.0 => what.to_owned(),
-        weight => format!("{what} × {weight}"),
-    }
 }
 
 fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &Theme) {
@@ -226,7 +200,7 @@ fn draw_line(
         Line::Head(head) => head_spans(head, columns, theme),
         Line::Candidate(row) if columns.roomy => roomy_spans(row, columns, theme),
         Line::Candidate(row) => compact_spans(row, columns, theme),
-        Line::Cut(line) => cut_spans(*line, area, app, theme),
+        Line::Cut(line) => cut::spans(*line, area, app, theme),
     };
     draw::line(buf, area, at, spans);
     if line.id().is_some() && line.id() == app.sight().reference {
@@ -268,26 +242,6 @@ fn head_score(head: &Head<'_>, theme: &Theme) -> Span<'static> {
             Span::styled(format!("{both:>16}  "), theme.accent)
         }
     }
-}
-
-/// The line between kept and pruned: what has no room is left out whole.
-fn cut_spans(line: f64, area: Rect, app: &App, theme: &Theme) -> Vec<Span<'static>> {
-    let round = app.shown_round();
-    let unit = round.map_or_else(String::new, |round| ranked_by(&round.params));
-    let sure = round.and_then(|round| app.sureness(round));
-    let told = [
-        Some(format!(" ── cut at {line:+.2}{unit}")),
-        sure.as_ref().map(sure_short),
-        Some(": kept above, pruned below".to_owned()),
-        sure.as_ref().map(with_other_draws),
-        Some(" ".to_owned()),
-    ];
-    let part = |text| vec![Span::styled(text, theme.accent)];
-    let room = usize::from(area.width);
-    let mut spans = draw::fitting(told.into_iter().flatten().map(part).collect(), room);
-    let rest = room.saturating_sub(draw::width(&spans));
-    spans.push(Span::styled("─".repeat(rest), theme.accent));
-    spans
 }
 
 /// The fate of a candidate.

@@ -34,7 +34,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
         _ => format!("instead of token {}", at + 1),
     };
     let pair = pair_name(evidence.pair.as_str(), PAIR);
-    let heading = format!("{heading}, raw probabilities of {pair} and the strong model:");
+    let heading = format!("{heading}, raw probabilities, pair {pair}:");
     draw::rule(
         buf,
         here,

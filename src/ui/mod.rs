@@ -23,6 +23,7 @@ mod branches;
 mod charts;
 mod columns;
 mod comparison;
+mod cut;
 mod draw;
 mod evidence;
 mod header;

@@ -7,7 +7,7 @@ use ratatui::text::Span;
 
 use super::draw::Parts;
 use super::parting;
-use super::summary::{BOTH, beside, body};
+use super::summary::{BOTH, beside, body, wrapped};
 use super::theme::Theme;
 use super::{draw, text};
 use crate::app::RunSummary;
@@ -33,11 +33,11 @@ pub fn render(buf: &mut Buffer, area: Rect, both: [&RunSummary; 2], theme: &Them
         draw::line(buf, area, row + 2, means(run, n, theme));
     }
     let texts = draw::below(area, ABOVE);
+    let pieces = parting::both([&both[0].text, &both[1].text], theme);
     let places = match area.width >= BOTH {
         true => beside(texts),
-        false => above(texts),
+        false => above(texts, wrapped(&pieces[0], texts.width).len()),
     };
-    let pieces = parting::both([&both[0].text, &both[1].text], theme);
     for ((place, pieces), run) in places.into_iter().zip(pieces).zip(both) {
         let heading = draw::fitting(heading(run, theme), usize::from(place.width));
         draw::rule(buf, place, 0, heading, theme);
@@ -45,8 +45,10 @@ pub fn render(buf: &mut Buffer, area: Rect, both: [&RunSummary; 2], theme: &Them
     }
 }
 
-fn above(area: Rect) -> [Rect; 2] {
-    let height = area.height / 2;
+/// One above the other: the first as high as it wants to be, or half where that is too much.
+fn above(area: Rect, n_lines: usize) -> [Rect; 2] {
+    let wanted = u16::try_from(n_lines + 1).unwrap_or(u16::MAX);
+    let height = wanted.min(area.height / 2);
     [Rect { height, ..area }, draw::below(area, height)]
 }
 
@@ -67,6 +69,9 @@ fn difference([first, second]: [&RunSummary; 2]) -> String {
     }
     let pairs = |run: &RunSummary| run.pairs.join(", then ");
     parts.extend(change("pair", &pairs(first), &pairs(second)));
+    if first.pairs.last() != second.pairs.last() {
+        parts.push("(scores do not compare)".to_owned());
+    }
     parts.extend(change(
         "strong model",
         &first.strong_model,
@@ -88,19 +93,14 @@ fn change(
     (a != b).then(|| format!("{name} {a} → {b}"))
 }
 
-/// The rounds' numbers; whether the scores below them compare.
+/// The rounds' numbers.
 fn rounds(both: [&RunSummary; 2], n: usize, theme: &Theme) -> Vec<Span<'static>> {
     let most = both[0].means.len().max(both[1].means.len()).min(n);
     let numbers: String = (1..=most).map(|round| format!("{round:>SCORE$}")).collect();
-    let mut spans = vec![
+    vec![
         Span::styled(text::pad(" kept, mean", NAME), theme.muted),
         Span::styled(numbers, theme.faint),
-    ];
-    if both[0].pairs.last() != both[1].pairs.last() {
-        let warning = "  other pairs: these do not compare";
-        spans.push(Span::styled(warning, theme.accent));
-    }
-    spans
+    ]
 }
 
 fn means(run: &RunSummary, n: usize, theme: &Theme) -> Vec<Span<'static>> {

@@ -97,7 +97,7 @@ fn legend(app: &App, runs: &[Arc<RunSummary>], theme: &Theme) -> Parts<'static> 
 
 fn heading(pair: usize, width: u16, theme: &Theme) -> Vec<Span<'static>> {
     let numbers = format!(
-        " {:>NAME$} {:<SIZES$} {:>4} {:>4}  {:<pair$} {:>9} {:>7} {:>6} {:>8}",
+        "  {:>NAME$} {:<SIZES$} {:>4} {:>4}  {:<pair$} {:>9} {:>7} {:>6} {:>8}",
         "run ", "W,K,L,n", "T", "seed", "pair", "log-ratio", "judge", "tokens", "sampled"
     );
     let parts = [numbers, "  response".to_owned()];
@@ -137,7 +137,7 @@ fn spans(
     let mark = if is_best { "●" } else { " " };
     let style = if is_best { theme.title } else { theme.text };
     let lead = format!(
-        "{mark}{:>NAME$} {} {:>4} {:>4}  {} ",
+        " {mark}{:>NAME$} {} {:>4} {:>4}  {} ",
         name(run),
         text::pad(&sizes.join(","), SIZES),
         course(run, |p| p.sampling().temperature()),

@@ -290,10 +290,7 @@ fn rounds_charts_likeliest_tokens_and_runs_say_their_pairs() {
     p.press(&["2", "z", "space"]);
     let run = p.run;
     p.update(Update::Paused { run, paused: true }).answer();
-    assert!(has(
-        &all(&p),
-        "raw probabilities of critical and the strong model"
-    ));
+    assert!(has(&all(&p), "raw probabilities, pair critical:"));
     p.finish().press(&["5"]);
     assert!(has(&all(&p), "positive→critical"));
 }
