@@ -503,7 +503,7 @@ fn a_click_selects_a_candidate_and_the_wheel_moves_on() {
 #[test]
 fn borders_are_dragged() {
     let (mut tty, _home) = finished(WIDE);
-    let tree = |output: &Output| row_of(output, |row| row.contains("  charts  by round"));
+    let tree = |output: &Output| row_of(output, |row| row.contains("  charts  pair "));
     let start = tty.see(tree).unwrap();
     let to = start - 6;
     tty.press(&format!(
@@ -513,7 +513,7 @@ fn borders_are_dragged() {
         to + 1
     ));
     tty.wait("a lower board", |output| {
-        row_of(output, |row| row.contains("charts  by round")) == Some(to)
+        row_of(output, |row| row.contains("charts  pair ")) == Some(to)
     });
     let evidence = |output: &Output| {
         let rows = rows(output);
