@@ -9,7 +9,7 @@ use crate::app::{App, Sort};
 use crate::search::{Ranking, SearchParams};
 
 /// The width from which the board has column headings, beam lines and all numbers.
-const ROOMY: u16 = 96;
+pub const ROOMY: u16 = 96;
 
 /// Which columns there are and how wide they are.
 pub struct Columns {

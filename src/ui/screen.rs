@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::{board, evidence, overlay, response, settings, status, tour, tree};
+use super::{board, columns, evidence, overlay, response, settings, status, tour, tree};
 use crate::app::{App, Context, Edge, Pane, Phase, Target};
 
 /// From here on the board has room for headings and another pane below it.
@@ -138,11 +138,14 @@ const LEAST_BELOW: u16 = 9;
 const LEAST_HEIGHT: u16 = 4;
 
 fn side_by_side(app: &App, body: Rect) -> [Rect; 2] {
+    // The board has all its columns before the evidence has a wider bar.
+    let usual = (u32::from(body.width.saturating_sub(2)) * 11 + 10) / 20;
+    let usual = u16::try_from(usual).unwrap_or(body.width);
     let left = match app.look().columns {
-        None => Constraint::Fill(11),
-        Some(share) => Constraint::Length(part(share, body.width, LEAST_WIDTH)),
+        None => usual.max(columns::ROOMY),
+        Some(share) => part(share, body.width, LEAST_WIDTH),
     };
-    let columns = [left, Constraint::Fill(9)];
+    let columns = [Constraint::Length(left), Constraint::Fill(1)];
     Layout::horizontal(columns).spacing(2).areas(body)
 }
 

@@ -238,3 +238,14 @@ fn branches_can_be_told_apart_without_colours_and_in_ascii() {
         );
     }
 }
+
+#[test]
+fn a_board_beside_the_evidence_has_all_its_columns() {
+    let mut p = Playground::loaded();
+    p.round();
+    for width in [160, 170, 176, 180, 200] {
+        let lines = lines(&p.app, width, 40);
+        assert!(has(&lines, "to cut   judge"), "{width}: {lines:#?}");
+        assert!(has(&lines, "log-ratio +") && has(&lines, "Σ"), "{width}");
+    }
+}
