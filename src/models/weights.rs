@@ -6,8 +6,8 @@
 //! | ignored | metadata, other tensors |
 //! | refused | a header that is damaged or points outside the file, other shapes and types, values that are not finite |
 
-use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
 
 use super::error::{LoadError, short};
 use super::gguf::{GgufFile, QuantRows};
@@ -27,6 +27,14 @@ pub enum Weights {
     Gguf(GgufFile),
     /// Deterministic noise of any shape asked for; for benches and tests.
     Random { seed: u64 },
+}
+
+impl Weights {
+    /// Bytes that all tensors take as they are multiplied on the CPU, where the headers tell.
+    #[must_use]
+    pub fn n_bytes(&self) -> Option<u64> {
+        Source::open(self).ok()?.n_bytes()
+    }
 }
 
 /// Weights with their headers read.
@@ -103,6 +111,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Bytes that all tensors take as they are multiplied on the CPU: bfloat16 and blocks as they
+    /// are stored, all else in f32; `None` where that is not known from the headers.
+    pub fn n_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stored(shards) => Some(shards.iter().map(Shard::n_bytes).sum()),
+            Self::Gguf(file) => Some(file.n_bytes_multiplied()),
+            Self::Torch(_) | Self::Random(_) => None,
+        }
+    }
+
     /// Whether a tensor is there.
     pub fn has(&self, name: &str) -> bool {
         match self {
@@ -162,6 +180,17 @@ impl<'a> Shard<'a> {
             .get(header + 8..)
             .ok_or_else(|| broken("the data is missing".into()))?;
         Ok(Self { metadata, data })
+    }
+
+    /// As [`Source::n_bytes`].
+    fn n_bytes(&self) -> u64 {
+        let bytes = |info: &&TensorInfo| {
+            let n: usize = info.shape.iter().product();
+            let each = if info.dtype == Dtype::BF16 { 2 } else { 4 };
+            (n * each) as u64
+        };
+        let tensors = self.metadata.tensors();
+        tensors.values().map(|info| bytes(&info)).sum()
     }
 
     pub fn names(&self) -> Vec<String> {

@@ -96,6 +96,25 @@ impl GgufFile {
         self.parts.iter().map(|part| part.map.len() as u64).sum()
     }
 
+    /// Bytes of all tensors as they are multiplied on the CPU: f32 and f16 in f32, all else as it is
+    /// stored.
+    pub(crate) fn n_bytes_multiplied(&self) -> u64 {
+        let infos = self
+            .parts
+            .iter()
+            .flat_map(|part| part.content.tensor_infos.values());
+        let bytes = |info: &TensorInfo| {
+            let dims = info.shape.dims().iter();
+            let n = dims.fold(1u64, |n, dim| n.saturating_mul(*dim as u64));
+            let dtype = info.ggml_dtype;
+            match dtype {
+                GgmlDType::F32 | GgmlDType::F16 => n.saturating_mul(4),
+                _ => (n / dtype.block_size() as u64).saturating_mul(dtype.type_size() as u64),
+            }
+        };
+        infos.map(bytes).fold(0, u64::saturating_add)
+    }
+
     /// What the header says.
     fn content(&self) -> &Content {
         &self.parts[0].content
@@ -228,6 +247,10 @@ impl Part {
     }
 }
 
+fn is_dense(dtype: GgmlDType) -> bool {
+    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
 /// Rows of weights where a GGUF file stores them, in blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct QuantRows {
@@ -243,6 +266,11 @@ pub(crate) struct QuantRows {
 }
 
 impl QuantRows {
+    /// Whether they are floats, not blocks.
+    pub fn is_dense(&self) -> bool {
+        is_dense(self.dtype)
+    }
+
     pub fn n_bytes(&self) -> usize {
         self.n * self.row_bytes
     }
