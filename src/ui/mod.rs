@@ -47,6 +47,7 @@ mod token_table;
 mod tour;
 mod tree;
 mod window;
+mod wrap;
 mod xray;
 mod xray_facts;
 
