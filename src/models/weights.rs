@@ -184,13 +184,13 @@ impl<'a> Shard<'a> {
 
     /// As [`Source::n_bytes`].
     fn n_bytes(&self) -> u64 {
-        let bytes = |info: &&TensorInfo| {
+        let bytes = |info: &TensorInfo| {
             let n: usize = info.shape.iter().product();
             let each = if info.dtype == Dtype::BF16 { 2 } else { 4 };
             (n * each) as u64
         };
         let tensors = self.metadata.tensors();
-        tensors.values().map(|info| bytes(&info)).sum()
+        tensors.values().map(|info| bytes(info)).sum()
     }
 
     pub fn names(&self) -> Vec<String> {

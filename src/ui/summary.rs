@@ -8,6 +8,7 @@ use ratatui::text::Span;
 use super::draw::Parts;
 use super::terms::end_sign;
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::{App, Unguided};
 use crate::search::{Finish, Hypothesis, LogRatio, Text};
@@ -123,7 +124,7 @@ impl<'a> Summary<'a> {
 
 /// Lines with one column of margin either side.
 pub fn wrapped(pieces: &[(String, Style)], width: u16) -> Vec<Vec<Span<'static>>> {
-    text::wrap(pieces, usize::from(width.saturating_sub(2)))
+    wrap(pieces, usize::from(width.saturating_sub(2)))
 }
 
 /// A text in its place: marks in the margins say that it began before, or goes on.

@@ -6,7 +6,6 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub use super::wrap::{flow, wrap};
 use crate::search::Text;
 
 /// More characters than this in one cell are a prank, not writing.
@@ -233,6 +232,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use ratatui::style::Style;
+
+    use crate::ui::wrap::{flow, wrap};
 
     #[test]
     fn controls_become_visible() {
