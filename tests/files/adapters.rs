@@ -16,8 +16,13 @@ use super::{copy, repository};
 const MODEL: &str = "tests/models/other";
 const IDS: [u32; 4] = [5, 6, 7, 8];
 
-/// An adapter of the first queries, of rank 1, all ones.
+/// An adapter of the first values, of rank 1.
 fn adapter(config: &Value) -> TempDir {
+    adapter_of(config, 0.01)
+}
+
+/// The same with `step` between one entry of its second factor and the next.
+fn adapter_of(config: &Value, step: f32) -> TempDir {
     let folder = copy(MODEL);
     let model: Value =
         serde_json::from_str(&fs::read_to_string(repository(MODEL).join("config.json")).unwrap())
@@ -26,14 +31,22 @@ fn adapter(config: &Value) -> TempDir {
     for entry in fs::read_dir(folder.path()).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    let ones: Vec<u8> = (0..hidden)
-        .flat_map(|i| (0.01 * (i % 7) as f32).to_le_bytes())
-        .collect();
+    let bytes = |step: f32| -> Vec<u8> {
+        let steps = (0..hidden).map(|i| step * (i % 7) as f32);
+        steps.flat_map(f32::to_le_bytes).collect()
+    };
     let root = "base_model.model.model.layers.0.self_attn.v_proj";
-    let view = |shape| TensorView::new(Dtype::F32, shape, &ones).unwrap();
+    let (first, second) = (bytes(0.01), bytes(step));
+    let view = |shape, bytes| TensorView::new(Dtype::F32, shape, bytes).unwrap();
     let tensors = [
-        (format!("{root}.lora_A.weight"), view(vec![1, hidden])),
-        (format!("{root}.lora_B.weight"), view(vec![hidden, 1])),
+        (
+            format!("{root}.lora_A.weight"),
+            view(vec![1, hidden], &first),
+        ),
+        (
+            format!("{root}.lora_B.weight"),
+            view(vec![hidden, 1], &second),
+        ),
     ];
     fs::write(
         folder.path().join("adapter_model.safetensors"),
@@ -81,7 +94,10 @@ fn alpha_is_what_the_file_says() {
     // 8 is PEFT's default; 0 adds nothing; a negative one takes away.
     assert_eq!(with(json!({"lora_alpha": null})).unwrap(), plain);
     assert!(far(&with(json!({"lora_alpha": 0})).unwrap(), &base) < 1e-6);
-    assert!(far(&with(json!({"lora_alpha": -8})).unwrap(), &plain) > 1e-4);
+    let opposite = with(json!({"lora_alpha": -8})).unwrap();
+    assert!(far(&opposite, &plain) > 1e-4);
+    let turned = logits(Some(adapter_of(&json!({}), -0.01).path())).unwrap();
+    assert!(far(&opposite, &turned) < 1e-6);
     for wrong in [
         json!({"lora_alpha": "8"}),
         json!({"r": 0}),

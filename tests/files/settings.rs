@@ -138,12 +138,29 @@ fn sizes_are_bounded_before_they_size_anything() {
             );
         }
     }
-    let rope = json!({"rope_theta": 10_000.0, "rope_type": "default", "partial_rotary_factor": 4_294_967_296_u64});
-    let text = fs::read_to_string(repository("tests/families/gpt_neox/config.json")).unwrap();
-    let mut config: Value = serde_json::from_str(&text).unwrap();
-    config["rope_parameters"] = rope;
-    let told = DecoderConfig::parse(&config.to_string())
-        .unwrap_err()
-        .to_string();
-    assert!(told.contains("partial_rotary_factor"), "{told}");
+}
+
+/// Found by damaging configurations at random; each took all memory, or aborted.
+#[test]
+fn numbers_that_once_sized_an_allocation() {
+    for (family, key, value) in [
+        ("gemma2", "num_hidden_layers", json!(4_294_967_295_u64)),
+        (
+            "gpt_neox",
+            "partial_rotary_factor",
+            json!(4_294_967_296_u64),
+        ),
+        ("olmo2", "hidden_size", json!(9_223_372_036_854_775_808_u64)),
+        ("qwen2", "hidden_size", json!(9_007_199_254_740_992_u64)),
+    ] {
+        let folder = copy(&format!("tests/families/{family}"));
+        edit(&folder, "config.json", |j| match key {
+            "partial_rotary_factor" => j["rope_parameters"][key] = value.clone(),
+            _ => j[key] = value.clone(),
+        });
+        let config = folder.path().join("config.json");
+        let config = fs::read_to_string(config).unwrap();
+        let told = DecoderConfig::parse(&config).unwrap_err().to_string();
+        assert!(told.contains(key), "{family}: {told}");
+    }
 }
