@@ -81,6 +81,11 @@ impl<'a> Args<'a> {
         self.any(i).is_some_and(Value::is_true)
     }
 
+    /// True where nothing was given.
+    pub fn is_unless(&self, i: usize) -> bool {
+        self.given[i].as_ref().is_none_or(Value::is_true)
+    }
+
     fn wrong(&self, i: usize, wanted: &str) -> Error {
         invalid(format!("{} is to be {wanted}", self.names[i]))
     }
