@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::names::Plain;
+use crate::models::gguf::parts;
 use crate::models::load::{WEIGHTS, shards};
 use crate::models::spec::{HubSpec, ModelSpec};
 use crate::models::words::TOKENIZERS;
@@ -46,7 +47,7 @@ pub(super) fn folder_name(repo: &str) -> String {
 /// The name of the first file that is missing.
 pub(super) fn complete(snapshot: &Path, file: Option<&str>) -> Result<ModelSpec, String> {
     let needed = match file {
-        Some(file) => vec![file.to_owned()],
+        Some(file) => parts::all(file),
         None => needed(snapshot),
     };
     match needed.into_iter().find(|n| !snapshot.join(n).exists()) {
@@ -71,7 +72,7 @@ fn needed(snapshot: &Path) -> Vec<String> {
     whole.chain(parts.into_iter().flatten()).collect()
 }
 
-/// The models in the cache at `root`, as SPECs: one for each folder or GGUF file.
+/// The models in the cache at `root`, as SPECs: one for each folder or GGUF file, by its first part.
 #[must_use]
 pub(super) fn list(root: &Path) -> Vec<String> {
     let mut specs = BTreeSet::new();
@@ -84,7 +85,7 @@ pub(super) fn list(root: &Path) -> Vec<String> {
             .iter()
             .flat_map(|s| names(&snapshots.join(s)))
         {
-            if file.ends_with(".gguf") {
+            if file.ends_with(".gguf") && !parts::is_later(&file) {
                 specs.insert(format!("hf:{repo}:{file}"));
             } else if file == CONFIG || file == ADAPTER[0] {
                 specs.insert(format!("hf:{repo}"));

@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::names::{Plain, leads_down};
 use super::store::{Blob, Store};
 use crate::models::error::LoadError;
+use crate::models::gguf::parts;
 use crate::models::load::shards;
 use crate::models::spec::HubSpec;
 use crate::models::watch::{Doing, Meter, Watch};
@@ -67,9 +68,10 @@ pub(super) fn fetch(hub: &Hub, spec: &HubSpec, watch: &Watch) -> Result<(), Load
 fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<String>, LoadError> {
     let has = |name: &str| there.contains_key(name);
     if let Some(file) = &spec.file {
-        return match has(file) {
-            true => Ok(vec![file.clone()]),
-            false => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
+        let files = parts::all(file);
+        return match files.iter().find(|file| !has(file)) {
+            None => Ok(files),
+            Some(file) => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
         };
     }
     if has(ADAPTER[0]) && !has(CONFIG) {
@@ -88,7 +90,9 @@ fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<Stri
 
 /// A model that the hub has in a form that cannot be run.
 fn unusable(spec: &HubSpec, reason: &str, there: &BTreeMap<String, u64>) -> LoadError {
-    let ggufs = there.keys().filter(|name| name.ends_with(".gguf"));
+    let ggufs = there
+        .keys()
+        .filter(|name| name.ends_with(".gguf") && !parts::is_later(name));
     let ggufs: Vec<String> = ggufs
         .map(|name| format!("hf:{}:{name}", spec.repo))
         .collect();
