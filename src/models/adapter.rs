@@ -9,7 +9,10 @@
 //! | --- | --- |
 //! | read | `peft_type`, `r`, `lora_alpha` (0 and negative ones too), `use_rslora`, `base_model_name_or_path` |
 //! | ignored | `target_modules` (the tensors say it), dropout, `fan_in_fan_out`, `task_type`, starts that leave the base as it is |
-//! | refused | other kinds of adapters, DoRA, patterns of ranks and alphas, `modules_to_save`, biases, replicated layers, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ), `adapter_model.bin` |
+//! | refused | other kinds of adapters, DoRA, patterns of ranks and alphas, `modules_to_save`, biases, replicated layers, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ) |
+//!
+//! Tensors are read from `adapter_model.safetensors`, or from `adapter_model.bin`, which PEFT wrote
+//! until the end of 2023, as [`torch`](super::torch) reads such files: no call in them is made.
 
 use std::path::{Path, PathBuf};
 
@@ -17,18 +20,21 @@ use serde_json::Value;
 
 use super::error::{LoadError, short};
 use super::load::open;
-use super::raw::MappedFile;
+use super::weights::Weights;
+
+/// Names of files of tensors, best first.
+const TENSORS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// An adapter folder, its tensors mapped.
 #[derive(Debug)]
 pub struct Adapter {
     path: PathBuf,
-    pub(crate) file: MappedFile,
+    pub(crate) weights: Weights,
     pub(crate) scale: f32,
 }
 
 impl Adapter {
-    /// Reads `adapter_config.json` and maps `adapter_model.safetensors`.
+    /// Reads `adapter_config.json` and maps the tensors.
     ///
     /// # Errors
     /// A file is missing or damaged; a kind of adapter that is more than factors of matrices.
@@ -77,7 +83,7 @@ impl Adapter {
         let rooted = config["use_rslora"].as_bool().unwrap_or(false);
         Ok(Self {
             path: folder.to_owned(),
-            file: weights(folder)?,
+            weights: weights(folder)?,
             scale: (alpha / if rooted { rank.sqrt() } else { rank }) as f32,
         })
     }
@@ -130,16 +136,19 @@ fn changes_base(start: &str) -> bool {
 }
 
 /// The adapter's tensors.
-fn weights(folder: &Path) -> Result<MappedFile, LoadError> {
-    let file = folder.join("adapter_model.safetensors");
-    if !file.exists() && folder.join("adapter_model.bin").exists() {
-        return Err(LoadError::Adapter {
-            path: folder.to_owned(),
-            reason: "its adapter_model.bin is not read: save it as adapter_model.safetensors"
-                .to_owned(),
-        });
-    }
-    open(&file)
+fn weights(folder: &Path) -> Result<Weights, LoadError> {
+    let name = tensors(|name| folder.join(name).exists());
+    let file = vec![open(&folder.join(name))?];
+    Ok(match name == TENSORS[0] {
+        true => Weights::Mapped(file),
+        false => Weights::Torch(file),
+    })
+}
+
+/// The file of tensors that is there, or the best that could be.
+pub(super) fn tensors(is_there: impl Fn(&str) -> bool) -> &'static str {
+    let there = TENSORS.iter().find(|name| is_there(name));
+    there.copied().unwrap_or(TENSORS[0])
 }
 
 /// Absent, null, false or empty.

@@ -48,5 +48,5 @@ pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
 pub(crate) use watch::Meter;
-pub(crate) use weights::{Shard, Source, Stored};
+pub(crate) use weights::{Source, Stored};
 pub(crate) use words::WordFiles;

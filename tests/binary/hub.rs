@@ -304,6 +304,27 @@ fn a_split_file_comes_with_all_its_parts() {
     assert!(told.contains("no file 'm-00002-of-00002.gguf'"), "{told}");
 }
 
+#[test]
+fn adapters_come_in_either_form() {
+    let config = br#"{"base_model_name_or_path": "nowhere"}"#.to_vec();
+    let mut files = BTreeMap::from([
+        ("adapter_config.json".to_owned(), config),
+        ("adapter_model.bin".to_owned(), vec![1; 9]),
+        ("optimizer.pt".to_owned(), vec![1; 9]),
+    ]);
+    for newer in [false, true] {
+        if newer {
+            files.insert("adapter_model.safetensors".to_owned(), vec![2; 9]);
+        }
+        let hub = Hub::of(files.clone(), Fault::None);
+        // Its base is on no hub.
+        refusal(&hub.w2s(&["models", "pull", MODEL]));
+        let tensors = ["adapter_model.bin", "adapter_model.safetensors"][usize::from(newer)];
+        let there = hub.names("snapshots/abc");
+        assert_eq!(there, ["adapter_config.json", tensors]);
+    }
+}
+
 /// The tiny GPT-2 as older repositories have it.
 fn older() -> BTreeMap<String, Vec<u8>> {
     let read = |path: &str| fs::read(repository(path)).unwrap();

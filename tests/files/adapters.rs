@@ -63,15 +63,19 @@ fn adapter_of(config: &Value, step: f32) -> TempDir {
 }
 
 fn logits(adapter: Option<&Path>) -> Result<Vec<f32>, String> {
-    let base = repository(MODEL).display().to_string();
+    logits_on(MODEL, adapter)
+}
+
+fn logits_on(base: &str, adapter: Option<&Path>) -> Result<Vec<f32>, String> {
+    let base = repository(base).display().to_string();
     let spec = adapter.map_or(base.clone(), |adapter| {
         format!("{base}+{}", adapter.display())
     });
     let mut library = Library::open(DeviceChoice::Cpu).unwrap();
-    let model = library
-        .model(&ModelSpec::parse(&spec))
+    let decoder = library
+        .decoder(&ModelSpec::parse(&spec))
         .map_err(|e| e.to_string())?;
-    let last = positions(&model.decoder, &IDS, 16).unwrap().pop().unwrap();
+    let last = positions(&decoder, &IDS, 16).unwrap().pop().unwrap();
     Ok(last.logits)
 }
 
@@ -132,12 +136,32 @@ fn starts_that_change_the_base_are_refused() {
     }
 }
 
+/// `tests/older/write.py` has written it, with the same numbers as here.
 #[test]
-fn adapters_of_before_safetensors_are_told_as_such() {
-    let folder = adapter(&json!({}));
-    let [file, bin] =
-        ["adapter_model.safetensors", "adapter_model.bin"].map(|name| folder.path().join(name));
-    fs::rename(file, bin).unwrap();
-    let told = logits(Some(folder.path())).unwrap_err();
-    assert!(told.contains("adapter_model.bin is not read"), "{told}");
+fn adapters_of_before_safetensors_are_read() {
+    const LLAMA: &str = "tests/families/llama";
+    let older = adapter(&json!({"r": 2, "target_modules": ["q_proj"]}));
+    let newer = adapter(&json!({"r": 2, "target_modules": ["q_proj"]}));
+    let values = (0..64).map(|i| (i * 7 % 33 - 16) as f32 / 256.0);
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    let root = "base_model.model.model.layers.0.self_attn.q_proj";
+    let tensors = [("A", vec![2, 32]), ("B", vec![32, 2])].map(|(which, shape)| {
+        let tensor = TensorView::new(Dtype::F32, shape, &bytes).unwrap();
+        (format!("{root}.lora_{which}.weight"), tensor)
+    });
+    let file = safetensors::serialize(tensors, None).unwrap();
+    fs::write(newer.path().join("adapter_model.safetensors"), file).unwrap();
+    fs::remove_file(older.path().join("adapter_model.safetensors")).unwrap();
+    let bin = older.path().join("adapter_model.bin");
+    fs::copy(repository("tests/older/adapter_model.bin"), &bin).unwrap();
+    let wanted = logits_on(LLAMA, Some(newer.path())).unwrap();
+    assert_eq!(logits_on(LLAMA, Some(older.path())).unwrap(), wanted);
+    assert!(far(&wanted, &logits_on(LLAMA, None).unwrap()) > 1e-4);
+    // A newer file goes first.
+    fs::write(&bin, "").unwrap();
+    let told = logits_on(LLAMA, Some(older.path())).unwrap_err();
+    assert!(told.contains("adapter_model.bin"), "{told}");
+    assert!(!told.contains("config.json"), "{told}");
+    fs::write(newer.path().join("adapter_model.bin"), "").unwrap();
+    assert_eq!(logits_on(LLAMA, Some(newer.path())).unwrap(), wanted);
 }

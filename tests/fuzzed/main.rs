@@ -213,6 +213,27 @@ fn adapters() {
     fuzz(damaged, read);
 }
 
+#[test]
+fn pickles_of_adapters() {
+    let read = |folder: TempDir| {
+        let base = repository("tests/families/llama");
+        let spec = format!("{}+{}", base.display(), folder.path().display());
+        let mut library = Library::open(DeviceChoice::Cpu).map_err(|e| e.to_string())?;
+        let decoder = library.decoder(&ModelSpec::parse(&spec));
+        decoder.map(drop).map_err(|e| e.to_string())
+    };
+    let damaged = |random: Option<&mut Random>| {
+        let folder = TempDir::new().unwrap();
+        let config = r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 4}"#;
+        fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+        let whole = fs::read(repository("tests/older/adapter_model.bin")).unwrap();
+        let whole = random.map_or_else(|| whole.clone(), |random| damage::pickle(&whole, random));
+        fs::write(folder.path().join("adapter_model.bin"), whole).unwrap();
+        folder
+    };
+    fuzz(damaged, read);
+}
+
 /// Prompts, through raw text and a chat template.
 #[test]
 fn prompts() {

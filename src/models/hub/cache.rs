@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::names::Plain;
+use crate::models::adapter::tensors;
 use crate::models::gguf::parts;
 use crate::models::load::{WEIGHTS, shards};
 use crate::models::spec::{HubSpec, ModelSpec};
@@ -13,8 +14,14 @@ use crate::models::words::TOKENIZERS;
 /// What tells a model from an adapter.
 pub(super) const CONFIG: &str = "config.json";
 
-/// What a folder of an adapter holds.
-pub(super) const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+/// What tells an adapter.
+pub(super) const ADAPTER: &str = "adapter_config.json";
+
+/// What a folder of an adapter holds, its tensors last; `None` where it is a model's.
+pub(super) fn adapter(is_there: impl Fn(&str) -> bool) -> Option<[&'static str; 2]> {
+    let is_one = is_there(ADAPTER) && !is_there(CONFIG);
+    is_one.then(|| [ADAPTER, tensors(is_there)])
+}
 
 /// The files of a folder in Hugging Face layout, of those that are there the best, weights or
 /// their index last; where there is no file of a kind, the best that could be.
@@ -62,8 +69,8 @@ pub(super) fn complete(snapshot: &Path, file: Option<&str>) -> Result<ModelSpec,
 /// What a model without a file of its own consists of, as far as its index says.
 fn needed(snapshot: &Path) -> Vec<String> {
     let is_there = |name: &str| snapshot.join(name).exists();
-    if is_there(ADAPTER[0]) && !is_there(CONFIG) {
-        return ADAPTER.map(str::to_owned).to_vec();
+    if let Some(files) = adapter(is_there) {
+        return files.map(str::to_owned).to_vec();
     }
     let files = layout(is_there);
     let index = files.last().filter(|name| name.ends_with(".index.json"));
@@ -87,7 +94,7 @@ pub(super) fn list(root: &Path) -> Vec<String> {
         {
             if file.ends_with(".gguf") && !parts::is_later(&file) {
                 specs.insert(format!("hf:{repo}:{file}"));
-            } else if file == CONFIG || file == ADAPTER[0] {
+            } else if file == CONFIG || file == ADAPTER {
                 specs.insert(format!("hf:{repo}"));
             }
         }

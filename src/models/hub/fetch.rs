@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::Hub;
-use super::cache::{ADAPTER, CONFIG, layout};
+use super::cache::{adapter, layout};
 use super::client::Client;
 use super::failure::Failure;
 use super::names::{Plain, leads_down};
@@ -74,8 +74,8 @@ fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<Stri
             Some(file) => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
         };
     }
-    if has(ADAPTER[0]) && !has(CONFIG) {
-        return Ok(ADAPTER.map(str::to_owned).to_vec());
+    if let Some(files) = adapter(has) {
+        return Ok(files.map(str::to_owned).to_vec());
     }
     let mut files = layout(has);
     if let Some(missing) = files.iter().find(|name| !has(name)) {
