@@ -8,6 +8,8 @@
 use serde_json::{Value, json};
 use tokenizers::{DecoderWrapper, Tokenizer};
 
+use crate::caught::caught;
+
 /// Makes the decoder keep a space at the beginning; the one that did not, where there was one.
 ///
 /// # Errors
@@ -40,9 +42,13 @@ fn keep(decoder: &mut Value) {
 }
 
 /// Whether texts are taken to begin with a space.
-pub(super) fn adds_first(tokenizer: &Tokenizer) -> bool {
-    let encoded = crate::caught::caught(|| tokenizer.encode_fast("a", false));
+///
+/// # Errors
+/// A tokenizer that panics on the shortest of texts is none.
+pub(super) fn adds_first(tokenizer: &Tokenizer) -> Result<bool, String> {
+    // Some tokenizers have no word for it, which is no fault.
+    let encoded = caught(|| Ok::<_, String>(tokenizer.encode_fast("a", false)))?;
     let first = encoded.ok().and_then(|e| e.get_ids().first().copied());
     let first = first.and_then(|id| tokenizer.id_to_token(id));
-    first.is_some_and(|token| token.starts_with('▁'))
+    Ok(first.is_some_and(|token| token.starts_with('▁')))
 }

@@ -125,7 +125,7 @@ impl Tokenizer {
             eos: specials.eos,
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
-            adds_space: spaces::adds_first(&inner),
+            adds_space: spaces::adds_first(&inner)?,
             contents: Contents {
                 n_tokens: vocab.len(),
                 vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod bad_input;
+mod bad_tokenizers;
 mod commands;
 mod configuration;
 mod faults;
