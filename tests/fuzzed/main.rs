@@ -263,6 +263,36 @@ fn prompts() {
     fuzz(damaged, read);
 }
 
+/// Files of prompts, each of which is read by a model.
+#[test]
+fn lists_of_prompts() {
+    let read = |list: Vec<u8>| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("prompts.json");
+        fs::write(&path, list).unwrap();
+        let prompts = w2s::report::prompts(&path).map_err(|e| e.to_string())?;
+        let mut library = Library::open(DeviceChoice::Cpu).map_err(|e| e.to_string())?;
+        let model = library
+            .model(&ModelSpec::parse("bundled:untuned"))
+            .map_err(|e| e.to_string())?;
+        for prompt in prompts {
+            let ids = model.prompt_ids(&Prompt::from(&prompt[..]), 10);
+            ids.map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    };
+    let whole = fs::read(repository("assets/prompts.json")).unwrap();
+    let damaged = move |random: Option<&mut Random>| match random {
+        Some(random) => match random.below(3) {
+            0 => json(&whole, random),
+            1 => bytes(&whole, random),
+            _ => text(&whole, random),
+        },
+        None => whole.clone(),
+    };
+    fuzz(damaged, read);
+}
+
 /// Chat templates of models.
 #[test]
 fn templates() {
