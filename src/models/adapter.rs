@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::{LoadError, short};
-use super::load::open;
+use super::load::{first_of, is_there, open, text};
 use super::weights::Weights;
 
 /// Names of files of tensors, best first.
-const TENSORS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+pub(super) const TENSORS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// An adapter folder, its tensors mapped.
 #[derive(Debug)]
@@ -110,17 +110,16 @@ pub fn base_of(folder: &Path) -> Result<String, LoadError> {
 }
 
 /// Whether a folder holds an adapter and no model.
-#[must_use]
-pub fn is_adapter(folder: &Path) -> bool {
-    folder.join("adapter_config.json").exists() && !folder.join("config.json").exists()
+///
+/// # Errors
+/// The folder cannot be looked at.
+pub fn is_adapter(folder: &Path) -> Result<bool, LoadError> {
+    let has = |name| is_there(&folder.join(name));
+    Ok(has("adapter_config.json")? && !has("config.json")?)
 }
 
 fn config(folder: &Path) -> Result<Value, LoadError> {
-    let path = folder.join("adapter_config.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| LoadError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let text = text(&folder.join("adapter_config.json"))?;
     serde_json::from_str(&text).map_err(|e| LoadError::Adapter {
         path: folder.to_owned(),
         reason: format!("adapter_config.json is not JSON: {e}"),
@@ -137,18 +136,12 @@ fn changes_base(start: &str) -> bool {
 
 /// The adapter's tensors.
 fn weights(folder: &Path) -> Result<Weights, LoadError> {
-    let name = tensors(|name| folder.join(name).exists());
+    let name = first_of(folder, &TENSORS)?;
     let file = vec![open(&folder.join(name))?];
     Ok(match name == TENSORS[0] {
         true => Weights::Mapped(file),
         false => Weights::Torch(file),
     })
-}
-
-/// The file of tensors that is there, or the best that could be.
-pub(super) fn tensors(is_there: impl Fn(&str) -> bool) -> &'static str {
-    let there = TENSORS.iter().find(|name| is_there(name));
-    there.copied().unwrap_or(TENSORS[0])
 }
 
 /// Absent, null, false or empty.

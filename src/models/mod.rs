@@ -8,6 +8,9 @@ pub(crate) mod bundled;
 mod chat;
 mod config;
 mod error;
+#[cfg(test)]
+mod faulty;
+mod files;
 mod gguf;
 mod hub;
 mod load;

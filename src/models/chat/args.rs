@@ -1,7 +1,10 @@
 //! Arguments of Python's functions: by place or by name.
 
-use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
+
+/// All arguments of a filter.
+pub(super) type More = Rest<ValueOrKwargs>;
 
 /// What was given for each of a function's parameters.
 pub(super) struct Args<'a> {

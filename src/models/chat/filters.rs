@@ -1,12 +1,10 @@
 //! Jinja2's filters and tests where minijinja's take other arguments or answer otherwise.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
+use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Environment, Error, Output, State, Value};
 
-use super::args::{Args, invalid};
+use super::args::{Args, More, invalid};
 use super::{cut, json, markup, paid, prose, text, wrap};
-
-pub(super) type More = Rest<ValueOrKwargs>;
 
 /// Puts them in the places of minijinja's.
 pub(super) fn add(env: &mut Environment<'_>) {
@@ -62,7 +60,7 @@ pub(super) fn add(env: &mut Environment<'_>) {
 /// Numbers as Python writes them.
 fn write(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match value.kind() {
-        ValueKind::Number => Ok(out.write_str(&text::written(value))?),
+        ValueKind::Number => Ok(out.write_str(&json::written(value))?),
         _ => {
             paid::paid(state, value)?;
             minijinja::escape_formatter(out, state, value)

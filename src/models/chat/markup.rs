@@ -4,10 +4,10 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::args::{Args, invalid};
+use super::args::{Args, More, invalid};
 use super::cut::is_space;
-use super::filters::More;
-use super::text::{pay, written};
+use super::json::written;
+use super::text::pay;
 
 /// What stands in an address as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC

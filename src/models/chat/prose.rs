@@ -3,9 +3,9 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
-use super::args::{Args, invalid};
-use super::filters::More;
-use super::text::{is_word, written};
+use super::args::{Args, More, invalid};
+use super::json::written;
+use super::text::is_word;
 
 pub(super) fn word_count(value: &Value) -> usize {
     let text = written(value);

@@ -1,11 +1,10 @@
 //! Methods of Python's texts.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::args::{Args, invalid};
-use super::{cut, json};
+use super::cut;
 
 /// Calls `method` of `text`.
 pub(super) fn call(
@@ -89,15 +88,6 @@ pub(super) fn is_decimal(c: char) -> bool {
 /// `\w` of Python's expressions.
 pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
-}
-
-/// A value as `str` writes it.
-pub(super) fn written(value: &Value) -> String {
-    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
-    match f64::try_from(value.clone()) {
-        Ok(number) if is_float => json::float(number),
-        _ => value.to_string(),
-    }
 }
 
 fn cased(text: &str, method: &str) -> Option<String> {

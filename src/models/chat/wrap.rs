@@ -2,10 +2,10 @@
 
 use minijinja::{Error, State, Value};
 
-use super::args::{Args, invalid};
+use super::args::{Args, More, invalid};
 use super::cut;
-use super::filters::More;
-use super::text::{is_decimal, is_word, pay, written};
+use super::json::written;
+use super::text::{is_decimal, is_word, pay};
 
 /// # Errors
 /// A width of nothing.

@@ -2,8 +2,7 @@
 //! next time; it never counts as a file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::File;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +15,7 @@ use super::failure::Failure;
 use super::names::{Plain, leads_down};
 use super::store::{Blob, Store};
 use crate::models::error::LoadError;
+use crate::models::files;
 use crate::models::gguf::parts;
 use crate::models::load::shards;
 use crate::models::spec::HubSpec;
@@ -205,7 +205,7 @@ impl Remote {
         (file, size): (&str, u64),
         meter: &Meter<'_>,
     ) -> Result<(), Failure> {
-        if fs::metadata(&blob.whole).is_ok_and(|there| there.len() == size) {
+        if files::size(&blob.whole).is_ok_and(|there| there == size) {
             meter.add(size);
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl Remote {
         let outcome = outcome.and_then(|()| download.finish(blob, file));
         // A full disk is no place for half a file, and too much of one is none at all.
         if matches!(&outcome, Err(f) if f.is_full() || matches!(f, Failure::Cut { .. })) {
-            let _ = fs::remove_file(&blob.part);
+            let _ = files::remove(&blob.part);
         }
         outcome
     }
@@ -243,9 +243,7 @@ struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn open(blob: &Blob, size: u64, meter: &'a Meter<'a>) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        let part = options.create(true).append(true).open(&blob.part)?;
-        let got = part.metadata()?.len();
+        let (part, got) = files::append(&blob.part)?;
         let mut download = Self {
             part,
             got,
@@ -264,7 +262,7 @@ impl<'a> Download<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), Failure> {
-        self.part.set_len(0)?;
+        files::empty(&self.part)?;
         self.got = 0;
         Ok(())
     }
@@ -292,7 +290,7 @@ impl<'a> Download<'a> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.meter.check().map_err(|_| Failure::Stopped)?;
         let n = usize::try_from(self.size.saturating_sub(self.got)).unwrap_or(usize::MAX);
-        self.part.write_all(&bytes[..n.min(bytes.len())])?;
+        files::write(&self.part, &bytes[..n.min(bytes.len())])?;
         self.got += bytes.len() as u64;
         self.meter.add(bytes.len() as u64);
         Ok(())
@@ -303,8 +301,8 @@ impl<'a> Download<'a> {
             let (got, of, file) = (self.got, self.size, file.to_owned());
             return Err(Failure::Cut { file, got, of });
         }
-        self.part.sync_all()?;
-        Ok(fs::rename(&blob.part, &blob.whole)?)
+        files::sync(&self.part)?;
+        Ok(files::put(&blob.part, &blob.whole)?)
     }
 }
 
