@@ -1,10 +1,10 @@
 //! Model folders in Hugging Face layout.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use super::config::DecoderConfig;
-use super::error::LoadError;
+use super::error::{LoadError, short};
 use super::files;
 use super::map::map;
 use super::raw::MappedFile;
@@ -37,7 +37,7 @@ pub fn read_folder(path: impl AsRef<Path>) -> Result<(DecoderConfig, Weights), L
 fn weights(folder: &Path) -> Result<Weights, LoadError> {
     let name = first_of(folder, &WEIGHTS)?;
     let names = match name.ends_with(".index.json") {
-        true => shards(&folder.join(name))?,
+        true => own_shards(&folder.join(name))?,
         false => BTreeSet::from([name.to_owned()]),
     };
     let files = names.iter().map(|name| open(&folder.join(name)));
@@ -56,6 +56,24 @@ pub(super) fn first_of<'a>(folder: &Path, names: &[&'a str]) -> Result<&'a str, 
         }
     }
     Ok(names.first().copied().unwrap_or_default())
+}
+
+/// The files that a shard index names, all of them in its folder or below: an index may come from
+/// anyone, and is not to say which files of others are read.
+fn own_shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
+    let names = shards(index)?;
+    let leads_out = |name: &&String| {
+        let mut parts = Path::new(name).components();
+        let leads_down = parts.all(|part| matches!(part, Component::Normal(_)));
+        name.is_empty() || name.contains('\\') || !leads_down
+    };
+    match names.iter().find(leads_out) {
+        None => Ok(names),
+        Some(name) => Err(LoadError::Index {
+            path: index.into(),
+            reason: short(&format!("it names {name:?}, which is not in its folder")),
+        }),
+    }
 }
 
 /// The files that a shard index names.

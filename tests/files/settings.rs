@@ -82,6 +82,52 @@ fn windows_change_what_families_see_that_have_them() {
     }
 }
 
+/// An index says where weights are, and not which files of others are read.
+#[test]
+fn an_index_names_files_of_its_own_folder() {
+    let outside = copy("tests/families/llama");
+    let weights = outside
+        .path()
+        .join("model.safetensors")
+        .display()
+        .to_string();
+    for older in [false, true] {
+        let names = [
+            "../model.safetensors",
+            "a/../../b",
+            "",
+            "..",
+            ".",
+            "a\\..\\b",
+            &weights,
+        ];
+        for name in names {
+            let folder = copy("tests/families/llama");
+            fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+            let index = match older {
+                true => "pytorch_model.bin.index.json",
+                false => "model.safetensors.index.json",
+            };
+            edit(&folder, index, |j| *j = json!({"weight_map": {"a": name}}));
+            let told = w2s::models::read_folder(folder.path())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                told.contains(&format!("{name:?}")) && told.contains(index),
+                "{told}"
+            );
+        }
+    }
+    let folder = copy("tests/families/llama");
+    let whole = folder.path().join("model.safetensors");
+    fs::create_dir(folder.path().join("parts")).unwrap();
+    fs::rename(whole, folder.path().join("parts/1.safetensors")).unwrap();
+    edit(&folder, "model.safetensors.index.json", |j| {
+        *j = json!({"weight_map": {"a": "parts/1.safetensors"}});
+    });
+    assert!(w2s::models::read_folder(folder.path()).is_ok());
+}
+
 fn llama() -> Value {
     let text = fs::read_to_string(repository("tests/families/llama/config.json")).unwrap();
     serde_json::from_str(&text).unwrap()
