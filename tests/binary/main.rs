@@ -16,6 +16,7 @@ mod leaving;
 mod manual;
 mod own_files;
 mod playground;
+mod readme;
 mod stopping;
 mod terminal;
 mod tiny_gguf;
