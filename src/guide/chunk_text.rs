@@ -49,7 +49,7 @@ impl ChunkText {
     /// character are held back.
     pub fn push(&mut self, token: TokenId, tokenizer: &Tokenizer) -> Text {
         self.tokens.push(token);
-        let new = self.new(tokenizer);
+        let new = self.untold(tokenizer);
         let whole = new.trim_end_matches(char::REPLACEMENT_CHARACTER);
         if whole.len() == new.len() {
             self.fresh.push_str(whole);
@@ -61,7 +61,7 @@ impl ChunkText {
     }
 
     /// The text that is not told yet.
-    fn new(&self, tokenizer: &Tokenizer) -> String {
+    fn untold(&self, tokenizer: &Tokenizer) -> String {
         if self.is_first {
             return tokenizer.decode_first(&self.tokens);
         }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | read | the header, and of the tensors those that the configuration calls for: f32, f16, bf16, f64 |
 //! | ignored | metadata, other tensors |
-//! | refused | a header that is damaged or points outside the file, other shapes and types, values that are not finite |
+//! | refused | a header that is damaged or points outside the file, an index that names files outside its folder, other shapes and types, values that are not finite |
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
