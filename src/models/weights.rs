@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | read | the header, and of the tensors those that the configuration calls for: f32, f16, bf16, f64 |
 //! | ignored | metadata, other tensors |
-//! | refused | a header that is damaged or points outside the file, other shapes and types, values that are not finite |
+//! | refused | a header that is damaged or points outside the file, an index that names files outside its folder, other shapes and types, values that are not finite |
 
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
@@ -131,6 +131,27 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The names of all tensors in files that hold some; nowhere else are they asked for.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Stored(shards) => shards
+                .iter()
+                .flat_map(|s| s.metadata.offset_keys())
+                .collect(),
+            Self::Torch(files) => files.iter().flat_map(TorchFile::names).collect(),
+            Self::Gguf(_) | Self::Random(_) => Vec::new(),
+        }
+    }
+
+    /// The shape of a tensor, as [`Self::names`].
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        match self {
+            Self::Stored(shards) => shards.iter().find_map(|s| s.shape(name)),
+            Self::Torch(files) => files.iter().find_map(|f| f.shape(name)),
+            Self::Gguf(_) | Self::Random(_) => None,
+        }
+    }
+
     /// A matrix of `n` rows of `k` weights, in the form in which it is stored.
     ///
     /// # Errors
@@ -168,7 +189,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Shard<'a> {
     /// Reads the header.
-    pub fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+    fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
         let broken = |reason: String| LoadError::Broken {
             path: path.into(),
             reason,
@@ -184,26 +205,17 @@ impl<'a> Shard<'a> {
 
     /// As [`Source::n_bytes`].
     fn n_bytes(&self) -> u64 {
-        let bytes = |info: &TensorInfo| {
+        let bytes = |info: &&TensorInfo| {
             let n: usize = info.shape.iter().product();
             let each = if info.dtype == Dtype::BF16 { 2 } else { 4 };
             (n * each) as u64
         };
         let tensors = self.metadata.tensors();
-        tensors.values().map(|info| bytes(info)).sum()
+        tensors.values().map(bytes).sum()
     }
 
-    pub fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
-    }
-
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())
-    }
-
-    /// A tensor of the given shape, row-major.
-    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
-        stored(std::slice::from_ref(self), name, shape)
     }
 
     fn find(&self, name: &str) -> Option<(&TensorInfo, &'a [u8])> {

@@ -12,6 +12,7 @@ mod blocks;
 mod config;
 mod metadata;
 mod names;
+pub(super) mod parts;
 mod vocab;
 
 #[cfg(test)]
@@ -72,15 +73,12 @@ impl GgufFile {
 
     /// Where part `no` lies, counted from 0.
     fn beside(&self, no: u32, count: u32) -> std::result::Result<PathBuf, LoadError> {
-        let end = format!("-of-{count:05}.gguf");
         let name = self.path.file_name().and_then(|name| name.to_str());
-        let stem = name.and_then(|name| name.strip_suffix(&format!("-00001{end}")));
-        match stem.filter(|_| count < 1000) {
-            Some(stem) => Ok(self
-                .path
-                .with_file_name(format!("{stem}-{:05}{end}", no + 1))),
+        let name = name.filter(|name| !parts::is_later(name));
+        match name.and_then(|name| parts::part(name, no + 1, count)) {
+            Some(part) => Ok(self.path.with_file_name(part)),
             None => Err(self.broken(&format!(
-                "it is part 1 of {count}, and its name does not end in -00001{end}"
+                "it is part 1 of {count}, and its name does not end in -00001-of-{count:05}.gguf"
             ))),
         }
     }
