@@ -8,8 +8,9 @@ use super::summary::{RunSummary, summaries};
 use super::{Action, App, Context};
 use crate::search::{NodeId, SearchParams};
 
-/// So many runs of before are kept.
+/// So many runs of before are kept, of so many candidates together: about 1 KB each.
 const KEPT: usize = 50;
+const CANDIDATES: usize = 50_000;
 
 /// A run of before, and what it came to.
 #[derive(Debug, Clone)]
@@ -39,10 +40,15 @@ impl Runs {
         run.phase = Phase::Over;
         let summaries = summaries.into_iter().map(Arc::new).collect();
         self.past.push(Past { run, summaries });
-        if self.past.len() > KEPT {
+        while self.past.len() > 1 && self.is_too_much() {
             self.past.remove(0);
             self.n_forgotten += 1;
         }
+    }
+
+    fn is_too_much(&self) -> bool {
+        let sizes = self.past.iter().map(|past| past.run.trace.n_candidates());
+        self.past.len() > KEPT || sizes.sum::<usize>() > CANDIDATES
     }
 
     /// The number of the run that is under way.

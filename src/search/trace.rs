@@ -192,6 +192,12 @@ impl SearchTrace {
         rounds.filter(move |round| Some(&round.pair) == pair)
     }
 
+    /// How many candidates are known, of all branches.
+    #[must_use]
+    pub fn n_candidates(&self) -> usize {
+        self.candidates.len()
+    }
+
     /// The most tokens that a chunk of the round under way has so far.
     #[must_use]
     pub fn grown(&self) -> usize {
