@@ -159,8 +159,9 @@ fn title(
         parts.push(vec![Span::styled(sign, theme.finished)]);
     }
     if side > 0 && sides.len() > 2 {
-        let parting = format!("  {}", sides.parting_in_short(side));
-        parts.push(vec![Span::styled(parting, theme.muted)]);
+        let parting = sides.parting_in_short(side);
+        let parting = parting.map(|parting| Span::styled(format!("  {parting}"), theme.muted));
+        parts.push(parting.into_iter().collect());
     }
     draw::fitting(parts, usize::from(width))
 }
@@ -177,7 +178,14 @@ fn pieces(
         Some(summary) if summary.text.is_none() => {
             vec![(text::clean(&summary.silence), theme.muted)]
         }
-        _ => sides.pieces(app, side, view, theme),
+        _ => {
+            let mut pieces = sides.pieces(app, side, view, theme);
+            let first = pieces.iter_mut().find(|(text, _)| !text.is_empty());
+            if let Some((text, _)) = first.filter(|_| view.from == Some(0)) {
+                *text = text.trim_start().to_owned();
+            }
+            pieces
+        }
     }
 }
 
@@ -191,6 +199,6 @@ mod tests {
         assert_eq!(shares(&[9, 3], 10), [7, 3]);
         assert_eq!(shares(&[9, 9], 10), [5, 5]);
         assert_eq!(shares(&[2, 9, 9], 10), [2, 4, 4]);
-        assert_eq!(shares(&[4, 4, 4], 2), [0, 0, 2]);
+        assert_eq!(shares(&[4, 4, 4], 2), [0, 1, 1]);
     }
 }

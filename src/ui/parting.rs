@@ -104,16 +104,14 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// The same beside a way's name.
-    pub fn parting_in_short(&self, side: usize) -> String {
-        let Some((guided, own)) = self.all.first().zip(self.all.get(side)) else {
-            return String::new();
-        };
-        match guided.summary.text.zip(own.summary.text) {
-            None => String::new(),
-            Some((guided, text)) if guided == text => "the same text".to_owned(),
-            Some(_) => format!("parts at word {}", own.n_words + 1),
-        }
+    /// The same beside a way's name; `None` while either has said nothing.
+    pub fn parting_in_short(&self, side: usize) -> Option<String> {
+        let (guided, own) = self.all.first().zip(self.all.get(side))?;
+        let (guided, text) = guided.summary.text.zip(own.summary.text)?;
+        Some(match guided == text {
+            true => "the same text".to_owned(),
+            false => format!("parts at word {}", own.n_words + 1),
+        })
     }
 
     /// Where each begins in view, so that the end of the guided one is seen in `rows` lines of

@@ -58,12 +58,13 @@ fn render_beside(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, the
     let rows = usize::from(area.height.saturating_sub(1));
     let from = sides.from(app, usize::from(places[0].width.saturating_sub(2)), rows);
     for ((side, place), summary) in places.into_iter().enumerate().zip(sides.summaries()) {
-        let mut title = summary.title(place.width, theme);
-        let room = usize::from(place.width).saturating_sub(draw::width(&title));
-        if side > 0 {
-            title.extend(draw::fitting(vec![others(app, theme)], room));
-        }
-        draw::rule(buf, place, 0, title, theme);
+        let others = match side {
+            0 => Vec::new(),
+            _ => others(app, theme),
+        };
+        let taken = u16::try_from(draw::width(&others)).unwrap_or(u16::MAX);
+        let title = summary.title(place.width.saturating_sub(taken), theme);
+        draw::rule(buf, place, 0, [title, others].concat(), theme);
         let from = from.get(side).copied().flatten();
         let text = sides.pieces(app, side, view(from), theme);
         body(buf, draw::below(place, 1), &text, from.is_some());

@@ -93,9 +93,7 @@ fn title(sides: &Sides<'_>, rows: &[Row], theme: &Theme) -> draw::Parts<'static>
         parts.push(note(&format!("{LEADS} leads")));
     }
     if !is_of_one_pair(rows) {
-        parts.push(note(
-            "by log-ratio among those of one pair: of others it does not compare",
-        ));
+        parts.push(note("log-ratios of two pairs do not compare"));
     }
     parts
 }
@@ -117,8 +115,9 @@ struct Row {
     pair: String,
     judge: Option<f64>,
     strong: Option<f64>,
-    n_tokens: isize,
-    sampled: isize,
+    /// `None` where nothing is sampled.
+    n_tokens: Option<isize>,
+    sampled: Option<isize>,
     /// By log-ratio, and by the judge.
     leads: [bool; 2],
     is_difference: bool,
@@ -144,7 +143,7 @@ impl Row {
     }
 
     fn of(summary: &Summary<'_>) -> Self {
-        let whole = |n: usize| isize::try_from(n).unwrap_or(isize::MAX);
+        let whole = |n: usize| isize::try_from(n).ok().filter(|_| summary.text.is_some());
         Self {
             name: text::clean(&summary.short),
             log_ratio: summary.log_ratio.map(text::hundredths),
@@ -160,14 +159,15 @@ impl Row {
     /// What is the same is left out; scores of two pairs have no difference.
     fn minus(&self, other: &Self) -> Self {
         let difference = |a: Option<f64>, b: Option<f64>| Some(a? - b?);
+        let whole = |a: Option<isize>, b: Option<isize>| Some(a?.saturating_sub(b?));
         let log_ratio = difference(self.log_ratio, other.log_ratio);
         Self {
             name: format!("{} − {}", self.name, other.name),
             log_ratio: log_ratio.filter(|_| self.pair == other.pair),
             judge: difference(self.judge, other.judge),
             strong: difference(self.strong, other.strong),
-            n_tokens: self.n_tokens.saturating_sub(other.n_tokens),
-            sampled: self.sampled.saturating_sub(other.sampled),
+            n_tokens: whole(self.n_tokens, other.n_tokens),
+            sampled: whole(self.sampled, other.sampled),
             is_difference: true,
             ..Self::default()
         }
@@ -229,9 +229,10 @@ impl Table {
 }
 
 fn cell(row: &Row, column: Column, width: usize, theme: &Theme) -> Vec<Span<'static>> {
-    let count = |n: isize| match row.is_difference && n != 0 {
-        true => format!("{n:>+width$}"),
-        false => format!("{n:>width$}"),
+    let count = |n: Option<isize>| match n {
+        Some(n) if row.is_difference && n != 0 => Span::raw(format!("{n:>+width$}")),
+        Some(n) => Span::raw(format!("{n:>width$}")),
+        None => Span::styled(format!("{:>width$}", "·"), theme.muted),
     };
     match column {
         LogRatio => number(row.log_ratio, row.leads[0], width, theme),
@@ -241,8 +242,8 @@ fn cell(row: &Row, column: Column, width: usize, theme: &Theme) -> Vec<Span<'sta
             vec![Span::styled(text::signed(row.strong, width), theme.text)]
         }
         Strong => number(row.strong, false, width, theme),
-        Tokens => vec![Span::raw(count(row.n_tokens))],
-        Sampled => vec![Span::raw(count(row.sampled))],
+        Tokens => vec![count(row.n_tokens)],
+        Sampled => vec![count(row.sampled)],
         Pair => {
             let name = text::pad(&format!("  {}", row.pair), width);
             vec![Span::styled(name, theme.muted)]
