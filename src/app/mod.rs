@@ -34,6 +34,7 @@ mod runs;
 mod summary;
 mod sureness;
 mod updates;
+mod ways;
 
 use std::time::Duration;
 
