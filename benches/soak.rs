@@ -1,5 +1,5 @@
-//! An hour at full speed, or `W2S_SOAK_MINUTES`: restarts, changes of everything, resizes, a
-//! terminal that does not read for a while. Memory, open files, threads and the time from a key
+//! An hour at full speed, or `W2S_SOAK_MINUTES`: restarts, changes of everything (settings, the
+//! hand's, pairs, the strong model, prompts), resizes, a terminal that does not read for a while. Memory, open files, threads and the time from a key
 //! to a frame are to stay as they are after the first minute.
 
 #[path = "../tests/binary/terminal.rs"]
@@ -55,6 +55,9 @@ fn roll(dice: &mut u64, n: usize) -> usize {
     (*dice >> 33) as usize % n
 }
 
+/// Strong models that are chosen in turn: one of another vocabulary, so that the pair reads text.
+const STRONG: [&str; 2] = ["tests/models/other", "bundled:strong"];
+
 /// What a restless hand does, and now and then its terminal.
 fn disturb(tty: &mut Tty, dice: &mut u64) {
     tty.press(KEYS[roll(dice, KEYS.len())]);
@@ -66,15 +69,34 @@ fn disturb(tty: &mut Tty, dice: &mut u64) {
             let _stalled = stall.lock().expect("nobody failed with it");
             std::thread::sleep(Duration::from_millis(500));
         }
+        2 => choose(tty, &format!("B{}\r", STRONG[roll(dice, 2)])),
+        3 => choose(tty, &format!("e and {}\r", roll(dice, 1000))),
+        // What was typed before would outgrow the context in the end.
+        4 => choose(tty, "e\x15This film\r"),
         _ => {}
     }
 }
 
+/// Opens something, types into it and closes it; whatever was open before is closed first.
+fn choose(tty: &mut Tty, keys: &str) {
+    tty.press("\x1b");
+    // A key that follows at once would be taken for one with Alt.
+    std::thread::sleep(Duration::from_millis(100));
+    tty.press(keys);
+}
+
 /// A line of the table.
 fn tell(tty: &mut Tty, time: Duration) {
-    // Out of whatever it is in, to where a key changes the screen.
-    tty.press("\x1b\x1b");
     tty.resize(120, 40);
+    // Out of whatever it is in, to the same search each time: a wider one needs more.
+    for keys in [
+        "Bbundled:strong\r",
+        "bpaper sentiment\r",
+        "e\x15This film\r",
+    ] {
+        choose(tty, keys);
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let worst = (0..20).map(|i| answer(tty, ["?", "\x1b"][i % 2])).max();
     let pid = tty.worker_pid();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

@@ -22,6 +22,8 @@ pub(super) struct Shown {
     width: usize,
     pair: String,
     is_turned: bool,
+    /// The user has had the search go on by a round since.
+    has_stepped: bool,
 }
 
 /// What a step says now.
@@ -55,6 +57,9 @@ impl App {
         let key = |action| self.keymap.label(Context::Main, action);
         match step {
             _ if self.models.is_none() => "The models are being loaded.".to_owned(),
+            0 | 3 if !self.is_searching() => {
+                format!("Press {}: the search begins anew.", key(Action::Restart))
+            }
             0 => format!(
                 "The strong model grows several candidates at once, the weak pair scores them. \
                  Press {}: one round, up to its cut.",
@@ -70,9 +75,6 @@ impl App {
                  next cut on.",
                 key(Action::NextPair)
             ),
-            3 if !self.is_searching() => {
-                format!("Press {}: the search begins anew.", key(Action::Restart))
-            }
             3 => self.told_of_killing(),
             _ => self.told_of_reading(),
         }
@@ -129,7 +131,8 @@ impl App {
                 let round = self.run.trace.last_round();
                 let is_cut = round.is_some_and(|round| round.cut.is_some());
                 let phase = &self.run.phase;
-                is_cut && matches!(phase, Phase::Paused | Phase::Stepping | Phase::Finished)
+                let by_key = matches!(phase, Phase::Paused | Phase::Stepping);
+                is_cut && (by_key || shown.has_stepped)
             }
             1 => params.beam_width().get() != shown.width,
             2 => {
@@ -150,12 +153,17 @@ impl App {
             width: self.wanted.params.beam_width().get(),
             pair: self.wanted.pair.clone(),
             is_turned: self.wanted.params.weight().get() < 0.0,
+            has_stepped: false,
         }
     }
 
     /// After every message: a step that is done gives way to the next; one that something else was
     /// opened over comes back.
     pub(super) fn follow_tour(&mut self) -> Vec<Effect> {
+        let steps = self.run.phase == Phase::Stepping;
+        if let Some(shown) = &mut self.tour {
+            shown.has_stepped |= steps;
+        }
         match (&self.overlay, &self.tour) {
             (Overlay::None, Some(shown)) => self.overlay = Overlay::Tour(shown.step),
             (Overlay::Tour(step), Some(shown)) if *step == shown.step => {

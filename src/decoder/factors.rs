@@ -6,13 +6,13 @@ use super::build::parts_first;
 use super::net::{Change, LowRank};
 use super::pass::Kinds;
 use super::probe::Probe;
-use crate::models::{Adapter, DecoderConfig, LoadError, Shard, Slot, Stored};
+use crate::models::{Adapter, DecoderConfig, LoadError, Slot, Source, Stored};
 
 /// The factors of an adapter by the matrices of a model.
 pub(crate) struct Factors<'a> {
     adapter: &'a Adapter,
     config: &'a DecoderConfig,
-    shard: Shard<'a>,
+    source: Source<'a>,
     /// By the matrix's name in the model: what the names of its factors begin with.
     roots: HashMap<String, String>,
 }
@@ -33,10 +33,9 @@ impl<'a> Factors<'a> {
     /// The file is cut short; a tensor that changes something else than a linear layer of this
     /// model: of those, the first in the order of names is told.
     pub fn open(adapter: &'a Adapter, config: &'a DecoderConfig) -> Result<Self, LoadError> {
-        let path = adapter.file.path.display().to_string();
-        let shard = Shard::open(&path, &adapter.file.map)?;
+        let source = Source::open(&adapter.weights)?;
         let known = config.linear_names();
-        let mut names = shard.names();
+        let mut names = source.names();
         names.sort();
         let mut roots = HashMap::new();
         for name in names {
@@ -46,7 +45,7 @@ impl<'a> Factors<'a> {
         Ok(Self {
             adapter,
             config,
-            shard,
+            source,
             roots,
         })
     }
@@ -82,8 +81,8 @@ impl<'a> Factors<'a> {
 
     /// How many parameters the file holds.
     pub fn n_params(&self) -> u64 {
-        let names = self.shard.names();
-        let sizes = names.iter().filter_map(|name| self.shard.shape(name));
+        let names = self.source.names();
+        let sizes = names.iter().filter_map(|name| self.source.shape(name));
         sizes.map(|s| s.iter().product::<usize>() as u64).sum()
     }
 
@@ -151,12 +150,12 @@ impl<'a> Factors<'a> {
     /// By how many inner dimensions a stored matrix is changed.
     fn rank(&self, matrix: &str) -> usize {
         let root = self.roots.get(matrix);
-        let shape = root.and_then(|root| self.shard.shape(&name_of_a(root)));
+        let shape = root.and_then(|root| self.source.shape(&name_of_a(root)));
         shape.and_then(|s| s.first()).copied().unwrap_or(0)
     }
 
     fn read(&self, name: &str, wanted: [usize; 2]) -> Result<Vec<f32>, LoadError> {
-        let Some(found) = self.shard.shape(name) else {
+        let Some(found) = self.source.shape(name) else {
             return Err(self
                 .adapter
                 .refused(&format!("its tensor '{name}' is missing")));
@@ -166,11 +165,7 @@ impl<'a> Factors<'a> {
                 "its tensor '{name}' has shape {found:?} where the base model needs {wanted:?}"
             )));
         }
-        let values = self.shard.read(name, &wanted)?;
-        match values.iter().all(|v| v.is_finite()) {
-            true => Ok(values),
-            false => Err(LoadError::NotFinite(name.to_owned())),
-        }
+        self.source.read(name, &wanted)
     }
 }
 

@@ -61,7 +61,7 @@ impl std::fmt::Debug for Decoder {
 }
 
 fn host(builder: &Parts<'_>, arch: Arch) -> Result<Body, LoadError> {
-    let net = builder.net(&Packed(arch))?;
+    let net = builder.net(&Packed::new(arch, builder.config.n_params()))?;
     Ok(Body::Host(Box::new(Host::new(net, builder.config, arch))))
 }
 

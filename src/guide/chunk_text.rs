@@ -21,21 +21,27 @@ pub(super) struct ChunkText {
     /// `tokens[context..read]` are decoded again as context; `fresh` covers `tokens[..read]`.
     context: usize,
     read: usize,
+    /// Whether nothing before is text, so that the first token is the first of all.
+    is_first: bool,
 }
 
 impl ChunkText {
     /// Goes on after `parent`, or after the prompt.
     pub fn after(prompt: &[TokenId], parent: Option<&Hypothesis>, tokenizer: &Tokenizer) -> Self {
         let before = parent.map(|p| p.text.clone()).unwrap_or_default();
-        let tokens = parent.map(|p| p.tokens.clone()).unwrap_or_default();
-        let tokens = tail(prompt, &tokens);
+        let response = parent.map(|p| p.tokens.clone()).unwrap_or_default();
+        let tokens = tail(prompt, &response);
         let (context, read) = settled(&tokens, tokenizer);
+        let is_first = before.is_empty()
+            && tokenizer.is_before_text(prompt)
+            && tokenizer.is_before_text(&response.to_vec());
         Self {
             before,
             fresh: String::new(),
             context,
             read,
             tokens,
+            is_first,
         }
     }
 
@@ -43,17 +49,27 @@ impl ChunkText {
     /// character are held back.
     pub fn push(&mut self, token: TokenId, tokenizer: &Tokenizer) -> Text {
         self.tokens.push(token);
-        let context = tokenizer.decode(&self.tokens[self.context..self.read]);
-        let grown = tokenizer.decode(&self.tokens[self.context..]);
-        let start = common_bytes(&context, &grown);
-        let new = &grown[start..];
+        let new = self.untold(tokenizer);
         let whole = new.trim_end_matches(char::REPLACEMENT_CHARACTER);
         if whole.len() == new.len() {
-            self.fresh.push_str(new);
+            self.fresh.push_str(whole);
             (self.context, self.read) = (self.read, self.tokens.len());
+            self.is_first &= tokenizer.is_before_text(&[token]);
             return self.text("");
         }
         self.text(whole)
+    }
+
+    /// The text that is not told yet.
+    fn untold(&self, tokenizer: &Tokenizer) -> String {
+        if self.is_first {
+            return tokenizer.decode_first(&self.tokens);
+        }
+        let context = tokenizer.decode(&self.tokens[self.context..self.read]);
+        let mut grown = tokenizer.decode(&self.tokens[self.context..]);
+        let start = common_bytes(&context, &grown);
+        grown.drain(..start);
+        grown
     }
 
     fn text(&self, held: &str) -> Text {
@@ -98,6 +114,7 @@ fn common_bytes(context: &str, grown: &str) -> usize {
 /// The text of a whole response as the reference has it: decoded at once, bytes of an incomplete
 /// character as U+FFFD.
 pub(super) fn decoded(
+    prompt: &[TokenId],
     parent: Option<&Hypothesis>,
     chunk: &[TokenId],
     tokenizer: &Tokenizer,
@@ -105,7 +122,10 @@ pub(super) fn decoded(
     let mut ids = parent.map(|p| p.tokens.to_vec()).unwrap_or_default();
     ids.extend_from_slice(chunk);
     let before = parent.map(|p| p.text.clone()).unwrap_or_default();
-    before.grown_to(&tokenizer.decode(&ids))
+    before.grown_to(&match tokenizer.is_before_text(prompt) {
+        true => tokenizer.decode_first(&ids),
+        false => tokenizer.decode(&ids),
+    })
 }
 
 #[cfg(test)]

@@ -118,7 +118,10 @@ pub fn text_seams(
     chunk: Option<&str>,
 ) -> Result<Seams, ModelError> {
     let encode = |text| setting.strong.try_encode_on(text);
-    let before = encode(response)?;
+    let before = match setting.strong_prompt.text.is_empty() {
+        true => setting.strong.try_encode(response)?,
+        false => encode(response)?,
+    };
     let Some(chunk) = chunk else {
         return seams(setting, rules, None, &given(&before, response));
     };

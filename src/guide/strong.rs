@@ -409,7 +409,7 @@ impl Strong {
             let rules = job.ask.rules;
             let chunks = job.chunks.into_iter();
             let grown = chunks
-                .map(|chunk| chunk.finish(&self.model, rules))
+                .map(|chunk| chunk.finish(&self.model, &job.prompt, rules))
                 .collect();
             Some((lane, Answer::Grown(grown)))
         };
@@ -444,10 +444,10 @@ impl Chunk {
     }
 
     /// The complete chunk; under the reference's rules its text is decoded as a whole.
-    fn finish(mut self, model: &Model, rules: Rules) -> (HypothesisId, Growth) {
+    fn finish(mut self, model: &Model, prompt: &[TokenId], rules: Rules) -> (HypothesisId, Growth) {
         if rules == Rules::Reference {
             let parent = self.slot.parent.as_deref();
-            self.grown.text = decoded(parent, &self.grown.tokens, &model.tokenizer);
+            self.grown.text = decoded(prompt, parent, &self.grown.tokens, &model.tokenizer);
         }
         (self.slot.id, self.grown)
     }

@@ -83,6 +83,9 @@ fn sampled(same: &Hypothesis) -> Growth {
 /// as the beginning of a word, so that a chunk tokenised alone would gain a space: the first way
 /// that reads back as it was typed is taken.
 fn tokens_of(chunk: &str, before: &[TokenId], model: &Model) -> Result<Vec<TokenId>, ModelError> {
+    if model.tokenizer.is_before_text(before) {
+        return Ok(model.try_encode(chunk)?);
+    }
     let read = model.tokenizer.decode(before);
     let wanted = format!("{read}{chunk}");
     let reads_back = |ids: &Vec<TokenId>| model.tokenizer.decode(&[before, ids].concat()) == wanted;

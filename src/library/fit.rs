@@ -11,12 +11,13 @@ pub fn free_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Bytes of weights on the CPU: f32, or as a GGUF file stores them.
+/// Bytes of weights on the CPU: bfloat16 and blocks as files store them, all else in f32.
 #[must_use]
 pub fn weight_bytes(config: &DecoderConfig, weights: &Weights) -> u64 {
+    let whole = config.n_params() * 4;
     match weights {
-        Weights::Gguf(file) => file.n_bytes(),
-        _ => config.n_params() * 4,
+        Weights::Gguf(_) | Weights::Mapped(_) => weights.n_bytes().unwrap_or(whole),
+        _ => whole,
     }
 }
 

@@ -308,7 +308,7 @@ impl Library {
     fn resolved(&self, spec: &ModelSpec) -> Result<ModelSpec, LoadError> {
         match spec {
             ModelSpec::Hub(hub) => self.resolved(&self.hub.resolve(hub, &self.watch)?),
-            ModelSpec::Folder(path) if is_adapter(path) => Ok(ModelSpec::Adapted {
+            ModelSpec::Folder(path) if is_adapter(path)? => Ok(ModelSpec::Adapted {
                 base: Box::new(adapter_base(path)?),
                 adapter: path.clone(),
             }),

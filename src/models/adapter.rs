@@ -9,26 +9,32 @@
 //! | --- | --- |
 //! | read | `peft_type`, `r`, `lora_alpha` (0 and negative ones too), `use_rslora`, `base_model_name_or_path` |
 //! | ignored | `target_modules` (the tensors say it), dropout, `fan_in_fan_out`, `task_type`, starts that leave the base as it is |
-//! | refused | other kinds of adapters, DoRA, patterns of ranks and alphas, `modules_to_save`, biases, replicated layers, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ), `adapter_model.bin` |
+//! | refused | other kinds of adapters, DoRA, patterns of ranks and alphas, `modules_to_save`, biases, replicated layers, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ) |
+//!
+//! Tensors are read from `adapter_model.safetensors`, or from `adapter_model.bin`, which PEFT wrote
+//! until the end of 2023, as [`torch`](super::torch) reads such files: no call in them is made.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::error::{LoadError, short};
-use super::load::open;
-use super::raw::MappedFile;
+use super::load::{first_of, is_there, open, text};
+use super::weights::Weights;
+
+/// Names of files of tensors, best first.
+pub(super) const TENSORS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// An adapter folder, its tensors mapped.
 #[derive(Debug)]
 pub struct Adapter {
     path: PathBuf,
-    pub(crate) file: MappedFile,
+    pub(crate) weights: Weights,
     pub(crate) scale: f32,
 }
 
 impl Adapter {
-    /// Reads `adapter_config.json` and maps `adapter_model.safetensors`.
+    /// Reads `adapter_config.json` and maps the tensors.
     ///
     /// # Errors
     /// A file is missing or damaged; a kind of adapter that is more than factors of matrices.
@@ -77,7 +83,7 @@ impl Adapter {
         let rooted = config["use_rslora"].as_bool().unwrap_or(false);
         Ok(Self {
             path: folder.to_owned(),
-            file: weights(folder)?,
+            weights: weights(folder)?,
             scale: (alpha / if rooted { rank.sqrt() } else { rank }) as f32,
         })
     }
@@ -104,17 +110,16 @@ pub fn base_of(folder: &Path) -> Result<String, LoadError> {
 }
 
 /// Whether a folder holds an adapter and no model.
-#[must_use]
-pub fn is_adapter(folder: &Path) -> bool {
-    folder.join("adapter_config.json").exists() && !folder.join("config.json").exists()
+///
+/// # Errors
+/// The folder cannot be looked at.
+pub fn is_adapter(folder: &Path) -> Result<bool, LoadError> {
+    let has = |name| is_there(&folder.join(name));
+    Ok(has("adapter_config.json")? && !has("config.json")?)
 }
 
 fn config(folder: &Path) -> Result<Value, LoadError> {
-    let path = folder.join("adapter_config.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| LoadError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let text = text(&folder.join("adapter_config.json"))?;
     serde_json::from_str(&text).map_err(|e| LoadError::Adapter {
         path: folder.to_owned(),
         reason: format!("adapter_config.json is not JSON: {e}"),
@@ -130,16 +135,13 @@ fn changes_base(start: &str) -> bool {
 }
 
 /// The adapter's tensors.
-fn weights(folder: &Path) -> Result<MappedFile, LoadError> {
-    let file = folder.join("adapter_model.safetensors");
-    if !file.exists() && folder.join("adapter_model.bin").exists() {
-        return Err(LoadError::Adapter {
-            path: folder.to_owned(),
-            reason: "its adapter_model.bin is not read: save it as adapter_model.safetensors"
-                .to_owned(),
-        });
-    }
-    open(&file)
+fn weights(folder: &Path) -> Result<Weights, LoadError> {
+    let name = first_of(folder, &TENSORS)?;
+    let file = vec![open(&folder.join(name))?];
+    Ok(match name == TENSORS[0] {
+        true => Weights::Mapped(file),
+        false => Weights::Torch(file),
+    })
 }
 
 /// Absent, null, false or empty.

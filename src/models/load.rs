@@ -1,11 +1,11 @@
 //! Model folders in Hugging Face layout.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use super::config::DecoderConfig;
-use super::error::LoadError;
+use super::error::{LoadError, short};
+use super::files;
 use super::map::map;
 use super::raw::MappedFile;
 use super::weights::Weights;
@@ -28,17 +28,16 @@ pub fn read_folder(path: impl AsRef<Path>) -> Result<(DecoderConfig, Weights), L
     let folder = path.as_ref();
     let mut config = DecoderConfig::parse(&text(&folder.join("config.json"))?)?;
     let generation = folder.join("generation_config.json");
-    if generation.exists() {
+    if is_there(&generation)? {
         config.add_generation(&text(&generation)?)?;
     }
     Ok((config, weights(folder)?))
 }
 
 fn weights(folder: &Path) -> Result<Weights, LoadError> {
-    let is_there = |name: &&&str| folder.join(name).exists();
-    let name = *WEIGHTS.iter().find(is_there).unwrap_or(&WEIGHTS[0]);
+    let name = first_of(folder, &WEIGHTS)?;
     let names = match name.ends_with(".index.json") {
-        true => shards(&folder.join(name))?,
+        true => own_shards(&folder.join(name))?,
         false => BTreeSet::from([name.to_owned()]),
     };
     let files = names.iter().map(|name| open(&folder.join(name)));
@@ -47,6 +46,34 @@ fn weights(folder: &Path) -> Result<Weights, LoadError> {
         true => Weights::Torch(files),
         false => Weights::Mapped(files),
     })
+}
+
+/// The first of `names` that is there, or the best that could be.
+pub(super) fn first_of<'a>(folder: &Path, names: &[&'a str]) -> Result<&'a str, LoadError> {
+    for name in names {
+        if is_there(&folder.join(name))? {
+            return Ok(name);
+        }
+    }
+    Ok(names.first().copied().unwrap_or_default())
+}
+
+/// The files that a shard index names, all of them in its folder or below: an index may come from
+/// anyone, and is not to say which files of others are read.
+fn own_shards(index: &Path) -> Result<BTreeSet<String>, LoadError> {
+    let names = shards(index)?;
+    let leads_out = |name: &&String| {
+        let mut parts = Path::new(name).components();
+        let leads_down = parts.all(|part| matches!(part, Component::Normal(_)));
+        name.is_empty() || name.contains('\\') || !leads_down
+    };
+    match names.iter().find(leads_out) {
+        None => Ok(names),
+        Some(name) => Err(LoadError::Index {
+            path: index.into(),
+            reason: short(&format!("it names {name:?}, which is not in its folder")),
+        }),
+    }
 }
 
 /// The files that a shard index names.
@@ -76,7 +103,7 @@ pub(super) fn open(path: &Path) -> Result<MappedFile, LoadError> {
 
 /// All of a file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, LoadError> {
-    fs::read(path).map_err(|source| file(path, source))
+    files::read(path).map_err(|source| file(path, source))
 }
 
 /// A file with an object of JSON in it; empty where there is no such file.
@@ -88,7 +115,7 @@ pub(super) fn object(
     name: &str,
 ) -> Result<serde_json::Map<String, serde_json::Value>, LoadError> {
     let path = folder.join(name);
-    if !path.exists() {
+    if !is_there(&path)? {
         return Ok(serde_json::Map::new());
     }
     serde_json::from_slice(&bytes(&path)?).map_err(|e| LoadError::Tokenizer {
@@ -97,8 +124,27 @@ pub(super) fn object(
     })
 }
 
-fn text(path: &Path) -> Result<String, LoadError> {
-    fs::read_to_string(path).map_err(|source| file(path, source))
+/// What `config.json` says of words; its faults are told by those who read it for the model.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn model_config(
+    folder: &Path,
+) -> Result<serde_json::Map<String, serde_json::Value>, LoadError> {
+    match object(folder, "config.json") {
+        Err(LoadError::Tokenizer { .. }) => Ok(serde_json::Map::new()),
+        read => read,
+    }
+}
+
+/// Whether something is at a place.
+pub(super) fn is_there(path: &Path) -> Result<bool, LoadError> {
+    files::is_there(path).map_err(|source| file(path, source))
+}
+
+/// All of a file of text.
+pub(super) fn text(path: &Path) -> Result<String, LoadError> {
+    files::text(path).map_err(|source| file(path, source))
 }
 
 fn file(path: &Path, source: std::io::Error) -> LoadError {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::LoadError;
-use super::load::{bytes, object};
+use super::load::{bytes, model_config, object};
 use super::special::content;
 
 /// Where no file names a special token, these are GPT-2's.
@@ -39,7 +39,8 @@ pub(super) fn tokenizer(folder: &Path, config: &mut Value) -> Result<Vec<u8>, Lo
         name: folder.display().to_string(),
         reason,
     };
-    check_kind(folder, config).map_err(unusable)?;
+    let model = Value::Object(model_config(folder)?);
+    check_kind(&model, config).map_err(unusable)?;
     let text = String::from_utf8(bytes(&folder.join("merges.txt"))?);
     let files = Files {
         vocab: serde_json::from_slice(&bytes(&folder.join("vocab.json"))?)
@@ -58,10 +59,8 @@ pub(super) fn tokenizer(folder: &Path, config: &mut Value) -> Result<Vec<u8>, Lo
 }
 
 /// Others split words by rules that only a `tokenizer.json` tells.
-fn check_kind(folder: &Path, config: &Value) -> Result<(), String> {
-    // Its faults are told by those who read it for the model.
-    let model = Value::Object(object(folder, "config.json").unwrap_or_default());
-    let class = [config, &model].map(|file| file["tokenizer_class"].as_str());
+fn check_kind(model: &Value, config: &Value) -> Result<(), String> {
+    let class = [config, model].map(|file| file["tokenizer_class"].as_str());
     let family = model["model_type"].as_str().unwrap_or_default();
     let kind = class.into_iter().flatten().next();
     match kind {

@@ -8,6 +8,9 @@ pub(crate) mod bundled;
 mod chat;
 mod config;
 mod error;
+#[cfg(test)]
+mod faulty;
+mod files;
 mod gguf;
 mod hub;
 mod load;
@@ -48,5 +51,5 @@ pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
 pub(crate) use watch::Meter;
-pub(crate) use weights::{Shard, Source, Stored};
+pub(crate) use weights::{Source, Stored};
 pub(crate) use words::WordFiles;

@@ -2,23 +2,31 @@
 //!
 //! Responses follow a prompt, so what is read goes on after something: transformers' streamers
 //! decode with what precedes, and keep the space of the first token. Here the decoder keeps it.
+//! Where the prompt is no text (it is empty, or a special token alone) nothing precedes, and the
+//! decoder as it was takes that space away.
 
 use serde_json::{Value, json};
 use tokenizers::{DecoderWrapper, Tokenizer};
 
-/// Makes the decoder keep a space at the beginning.
+use crate::caught::caught;
+
+/// Makes the decoder keep a space at the beginning; the one that did not, where there was one.
 ///
 /// # Errors
 /// None that is expected: what was written is read again.
-pub(super) fn keep_first(tokenizer: &mut Tokenizer) -> Result<(), String> {
-    let Some(decoder) = tokenizer.get_decoder() else {
-        return Ok(());
+pub(super) fn keep_first(tokenizer: &mut Tokenizer) -> Result<Option<DecoderWrapper>, String> {
+    let Some(first) = tokenizer.get_decoder().cloned() else {
+        return Ok(None);
     };
-    let mut value = serde_json::to_value(decoder).map_err(|e| e.to_string())?;
-    keep(&mut value);
-    let decoder: DecoderWrapper = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    let value = serde_json::to_value(&first).map_err(|e| e.to_string())?;
+    let mut kept = value.clone();
+    keep(&mut kept);
+    if kept == value {
+        return Ok(None);
+    }
+    let decoder: DecoderWrapper = serde_json::from_value(kept).map_err(|e| e.to_string())?;
     tokenizer.with_decoder(Some(decoder));
-    Ok(())
+    Ok(Some(first))
 }
 
 fn keep(decoder: &mut Value) {
@@ -34,9 +42,13 @@ fn keep(decoder: &mut Value) {
 }
 
 /// Whether texts are taken to begin with a space.
-pub(super) fn adds_first(tokenizer: &Tokenizer) -> bool {
-    let encoded = crate::caught::caught(|| tokenizer.encode_fast("a", false));
+///
+/// # Errors
+/// A tokenizer that panics on the shortest of texts is none.
+pub(super) fn adds_first(tokenizer: &Tokenizer) -> Result<bool, String> {
+    // Some tokenizers have no word for it, which is no fault.
+    let encoded = caught(|| Ok::<_, String>(tokenizer.encode_fast("a", false)))?;
     let first = encoded.ok().and_then(|e| e.get_ids().first().copied());
     let first = first.and_then(|id| tokenizer.id_to_token(id));
-    first.is_some_and(|token| token.starts_with('▁'))
+    Ok(first.is_some_and(|token| token.starts_with('▁')))
 }

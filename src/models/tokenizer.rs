@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::Value;
+use tokenizers::{Decoder, DecoderWrapper};
 
 use super::error::{EncodeError, LoadError, short};
 use super::gguf::GgufFile;
@@ -18,6 +20,8 @@ pub type TokenId = u32;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Decodes what nothing precedes, where that is another text.
+    first: Option<DecoderWrapper>,
     names: Vec<(String, String)>,
     bos: Option<TokenId>,
     eos: Option<TokenId>,
@@ -103,7 +107,7 @@ impl Tokenizer {
         // As transformers does: both are for training and for batches.
         inner.with_truncation(None).map_err(|e| e.to_string())?;
         inner.with_padding(None);
-        spaces::keep_first(&mut inner)?;
+        let first = spaces::keep_first(&mut inner)?;
         let vocab = inner.get_vocab(true);
         let n = vocab.values().max().map_or(0, |m| *m as usize + 1);
         // Ids leave gaps at times, yet not many.
@@ -115,12 +119,13 @@ impl Tokenizer {
             ));
         }
         Ok(Self {
+            first,
             names: specials.names,
             bos: specials.bos,
             eos: specials.eos,
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
-            adds_space: spaces::adds_first(&inner),
+            adds_space: spaces::adds_first(&inner)?,
             contents: Contents {
                 n_tokens: vocab.len(),
                 vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
@@ -218,6 +223,30 @@ impl Tokenizer {
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
         self.inner.decode(ids, true).unwrap_or_default()
+    }
+
+    /// Whether what follows `ids` is the beginning of a text, and its first space not of it: none
+    /// of them is text.
+    #[must_use]
+    pub fn is_before_text(&self, ids: &[TokenId]) -> bool {
+        let known = self.inner.get_added_vocabulary();
+        let is_text = |id: &TokenId| {
+            let token = self.inner.id_to_token(*id);
+            token.is_some_and(|token| !known.is_special_token(&token))
+        };
+        self.first.is_some() && !ids.iter().any(is_text)
+    }
+
+    /// The text of `ids` that no text precedes: a space that SentencePiece has put there goes.
+    #[must_use]
+    pub fn decode_first(&self, ids: &[TokenId]) -> String {
+        let Some(decoder) = &self.first else {
+            return self.decode(ids);
+        };
+        let known = self.inner.get_added_vocabulary();
+        let tokens = ids.iter().filter_map(|id| self.inner.id_to_token(*id));
+        let tokens = tokens.filter(|token| !known.is_special_token(token));
+        decoder.decode(tokens.collect()).unwrap_or_default()
     }
 
     /// The text of `ids` with the bytes of an incomplete last character held back.

@@ -1,6 +1,6 @@
 //! Files of `torch.save` since PyTorch 1.6: a zip archive of one pickle and the tensors' bytes.
 //!
-//! | `pytorch_model.bin` | |
+//! | `pytorch_model.bin`, `adapter_model.bin` | |
 //! | --- | --- |
 //! | read | tensors of a state dict, alone or as parameters: f32, f16, bf16, f64, by rows or turned |
 //! | ignored | whatever else stands in the dict |
@@ -72,6 +72,14 @@ impl<'a> TorchFile<'a> {
 
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.tensors.keys().cloned()
+    }
+
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|view| view.shape.as_slice())
     }
 
     /// A tensor of the given shape, row-major.

@@ -4,10 +4,10 @@
 //! | --- | --- |
 //! | read | the header, and of the tensors those that the configuration calls for: f32, f16, bf16, f64 |
 //! | ignored | metadata, other tensors |
-//! | refused | a header that is damaged or points outside the file, other shapes and types, values that are not finite |
+//! | refused | a header that is damaged or points outside the file, an index that names files outside its folder, other shapes and types, values that are not finite |
 
-use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
 
 use super::error::{LoadError, short};
 use super::gguf::{GgufFile, QuantRows};
@@ -27,6 +27,14 @@ pub enum Weights {
     Gguf(GgufFile),
     /// Deterministic noise of any shape asked for; for benches and tests.
     Random { seed: u64 },
+}
+
+impl Weights {
+    /// Bytes that all tensors take as they are multiplied on the CPU, where the headers tell.
+    #[must_use]
+    pub fn n_bytes(&self) -> Option<u64> {
+        Source::open(self).ok()?.n_bytes()
+    }
 }
 
 /// Weights with their headers read.
@@ -103,6 +111,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Bytes that all tensors take as they are multiplied on the CPU: bfloat16 and blocks as they
+    /// are stored, all else in f32; `None` where that is not known from the headers.
+    pub fn n_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stored(shards) => Some(shards.iter().map(Shard::n_bytes).sum()),
+            Self::Gguf(file) => Some(file.n_bytes_multiplied()),
+            Self::Torch(_) | Self::Random(_) => None,
+        }
+    }
+
     /// Whether a tensor is there.
     pub fn has(&self, name: &str) -> bool {
         match self {
@@ -110,6 +128,27 @@ impl<'a> Source<'a> {
             Self::Torch(files) => files.iter().any(|f| f.has(name)),
             Self::Gguf(file) => file.has(name),
             Self::Random(_) => true,
+        }
+    }
+
+    /// The names of all tensors in files that hold some; nowhere else are they asked for.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Stored(shards) => shards
+                .iter()
+                .flat_map(|s| s.metadata.offset_keys())
+                .collect(),
+            Self::Torch(files) => files.iter().flat_map(TorchFile::names).collect(),
+            Self::Gguf(_) | Self::Random(_) => Vec::new(),
+        }
+    }
+
+    /// The shape of a tensor, as [`Self::names`].
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        match self {
+            Self::Stored(shards) => shards.iter().find_map(|s| s.shape(name)),
+            Self::Torch(files) => files.iter().find_map(|f| f.shape(name)),
+            Self::Gguf(_) | Self::Random(_) => None,
         }
     }
 
@@ -150,7 +189,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Shard<'a> {
     /// Reads the header.
-    pub fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+    fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
         let broken = |reason: String| LoadError::Broken {
             path: path.into(),
             reason,
@@ -164,17 +203,19 @@ impl<'a> Shard<'a> {
         Ok(Self { metadata, data })
     }
 
-    pub fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
+    /// As [`Source::n_bytes`].
+    fn n_bytes(&self) -> u64 {
+        let bytes = |info: &&TensorInfo| {
+            let n: usize = info.shape.iter().product();
+            let each = if info.dtype == Dtype::BF16 { 2 } else { 4 };
+            (n * each) as u64
+        };
+        let tensors = self.metadata.tensors();
+        tensors.values().map(bytes).sum()
     }
 
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())
-    }
-
-    /// A tensor of the given shape, row-major.
-    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
-        stored(std::slice::from_ref(self), name, shape)
     }
 
     fn find(&self, name: &str) -> Option<(&TensorInfo, &'a [u8])> {

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::LoadError;
-use super::load::{bytes, object};
+use super::load::{bytes, is_there, model_config, object};
 use super::merges;
 
 /// The files that make a tokenizer, best first.
@@ -41,7 +41,7 @@ impl WordFiles {
         let file = folder.join(TOKENIZERS[0][0]);
         let mut config = config(folder)?;
         let chat_template = chat_template(folder, &config)?;
-        let older = !file.exists() && folder.join(TOKENIZERS[1][0]).exists();
+        let older = !is_there(&file)? && is_there(&folder.join(TOKENIZERS[1][0]))?;
         let tokenizer = match older {
             true => merges::tokenizer(folder, &mut config)?,
             false => bytes(&file)?,
@@ -64,8 +64,7 @@ fn config(folder: &Path) -> Result<Value, LoadError> {
     for key in ["bos_token_id", "eos_token_id"] {
         config.remove(key);
     }
-    // Its faults are told by those who read it for the model.
-    let model = object(folder, "config.json").unwrap_or_default();
+    let model = model_config(folder)?;
     let ids = model
         .into_iter()
         .filter(|(key, _)| key.ends_with("os_token_id"));
@@ -77,7 +76,7 @@ fn config(folder: &Path) -> Result<Value, LoadError> {
 /// `tokenizer_config.json`.
 fn chat_template(folder: &Path, config: &Value) -> Result<Option<String>, LoadError> {
     let path = folder.join("chat_template.jinja");
-    if path.exists() {
+    if is_there(&path)? {
         let text = String::from_utf8(bytes(&path)?);
         return text.map(Some).map_err(|e| LoadError::Tokenizer {
             name: folder.display().to_string(),

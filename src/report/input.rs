@@ -72,7 +72,11 @@ impl Work {
     }
 }
 
-fn prompts(path: &Path) -> Result<Vec<String>, ReportError> {
+/// The prompts in a file.
+///
+/// # Errors
+/// It cannot be read, is no list of texts, or an empty one.
+pub fn prompts(path: &Path) -> Result<Vec<String>, ReportError> {
     let prompts: Vec<String> = parse(path, &read(path)?, "a JSON list of strings")?;
     match prompts.is_empty() {
         true => Err(ReportError::NoPrompts(path.to_owned())),

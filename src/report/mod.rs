@@ -22,6 +22,7 @@ use std::io::{IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 
 pub use error::ReportError;
+pub use input::prompts;
 pub use models::bars;
 pub use ports::{Detokenizer, Models, PromptExecutor};
 pub use recording::{RecordedRound, RecordedSearch, Recording};

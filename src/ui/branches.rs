@@ -8,6 +8,7 @@ use ratatui::text::Span;
 
 use super::terms::shown;
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::App;
 use crate::app::board::label;
@@ -66,7 +67,7 @@ pub fn render(
     let each = usize::from(area.height / 5).max(2);
     let mut row = 3;
     for branch in &both {
-        let lines = text::wrap(&branch.text(&both, scale, theme), width.saturating_sub(1));
+        let lines = wrap(&branch.text(&both, scale, theme), width.saturating_sub(1));
         let goes_on = lines.len() > each;
         for line in lines.into_iter().take(each) {
             draw::line(buf, area, row, line);

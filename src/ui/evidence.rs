@@ -6,6 +6,7 @@ use ratatui::text::Span;
 
 use super::terms::{by_the_same, parts};
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{branches, draw, likeliest, strip, text, token_table};
 use crate::app::board::label;
 use crate::app::{Action, App, Context, Pane};
@@ -222,7 +223,7 @@ fn bare(buf: &mut Buffer, area: Rect, app: &App, subject: &CandidateTrace, theme
         (text::clean(app.prompt()), theme.muted),
         (text, theme.title),
     ];
-    let lines = text::wrap(&pieces, usize::from(area.width));
+    let lines = wrap(&pieces, usize::from(area.width));
     let n = u16::try_from(lines.len()).unwrap_or(area.height);
     for (row, line) in lines.into_iter().enumerate() {
         draw::line(buf, area, row, line);
@@ -244,7 +245,7 @@ fn growing(
         None => "it follows the bare prompt",
     };
     let note = format!("Its chunk grows: {whose}; {key} goes on to the cut, and to its own.");
-    let lines = text::wrap(&[(note, theme.muted)], usize::from(area.width));
+    let lines = wrap(&[(note, theme.muted)], usize::from(area.width));
     let n = lines.len();
     for (row, line) in lines.into_iter().enumerate() {
         draw::line(buf, area, row, line);

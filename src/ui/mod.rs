@@ -48,6 +48,7 @@ mod tour;
 mod tree;
 mod ways_table;
 mod window;
+mod wrap;
 mod xray;
 mod xray_facts;
 

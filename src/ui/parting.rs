@@ -9,6 +9,7 @@ use super::spelling::spelt;
 use super::summary::Summary;
 use super::text;
 use super::theme::Theme;
+use super::wrap::wrap;
 use crate::app::App;
 use crate::search::Text;
 
@@ -127,7 +128,7 @@ impl<'a> Sides<'a> {
         let whole = text::ending(text, width * rows);
         let fits = |before: &str, text: &str| {
             let pieces = [before, text].map(|text| (text::clean(text), Style::new()));
-            text::wrap(&pieces, width).len() <= rows
+            wrap(&pieces, width).len() <= rows
         };
         if whole.len() == text.len() && fits(app.prompt(), &whole) {
             return nowhere;

@@ -8,6 +8,7 @@ use super::parting::{From, Sides, View};
 use super::summary::{BOTH, Summary, beside, body};
 use super::terms::end_sign;
 use super::theme::{Depth, Theme};
+use super::wrap::wrap;
 use super::{comparison, draw, text};
 use crate::app::{Action, App, Context};
 
@@ -27,7 +28,7 @@ pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
     let theme = Theme::new(Depth::None, false);
     let lines = [0, 1].map(|side| {
         let pieces = sides.pieces(app, side, View::default(), &theme);
-        text::wrap(&pieces, usize::from(cells.saturating_sub(2))).len()
+        wrap(&pieces, usize::from(cells.saturating_sub(2))).len()
     });
     let longest = lines[0].max(lines[1]);
     match width >= BOTH {

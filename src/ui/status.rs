@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{board, draw, text};
 use crate::app::{Action, App, Context, Phase};
 use crate::search::{Cut, Ranking, Round};
@@ -41,7 +42,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 
 fn wrapped(sentence: &str, style: Style, width: u16) -> Vec<Vec<Span<'static>>> {
     let room = usize::from(width).saturating_sub(2);
-    text::wrap(&[(text::clean(sentence), style)], room)
+    wrap(&[(text::clean(sentence), style)], room)
 }
 
 fn sentence(app: &App) -> String {

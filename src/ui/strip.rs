@@ -6,6 +6,7 @@ use ratatui::style::Style;
 
 use super::spelling::{Spelt, spelt};
 use super::theme::{Depth, Theme};
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::{App, Pane};
 use crate::search::{Hypothesis, LogRatio};
@@ -22,7 +23,7 @@ pub fn render(
     let width = usize::from(area.width);
     let strip = Strip::of(app, known, cells(area), scale, theme);
     let at = strip.line_of_cursor(width);
-    let lines = text::wrap(&strip.pieces, width);
+    let lines = wrap(&strip.pieces, width);
     let room = usize::from(area.height);
     let height = match room > 8 {
         true => (room / 2).min(lines.len()),
@@ -41,9 +42,7 @@ pub fn height_wanted(app: &App, known: &Hypothesis, width: u16) -> usize {
     let plain = Theme::new(Depth::None, false);
     let cells = usize::from(width) * MOST;
     let strip = Strip::of(app, known, cells, 1.0, &plain);
-    text::wrap(&strip.pieces, usize::from(width))
-        .len()
-        .min(MOST)
+    wrap(&strip.pieces, usize::from(width)).len().min(MOST)
 }
 
 /// More lines than this no strip asks for.
@@ -98,7 +97,7 @@ impl Strip {
 
     fn line_of_cursor(&self, width: usize) -> usize {
         let before = &self.pieces[..self.cursor.min(self.pieces.len())];
-        text::wrap(before, width).len().saturating_sub(1)
+        wrap(before, width).len().saturating_sub(1)
     }
 }
 

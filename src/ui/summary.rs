@@ -8,6 +8,7 @@ use ratatui::text::Span;
 use super::draw::Parts;
 use super::terms::end_sign;
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::settings::sizes;
 use crate::app::{App, Beside};
@@ -166,7 +167,7 @@ fn silence(beside: &Beside) -> String {
 
 /// Lines with one column of margin either side.
 pub fn wrapped(pieces: &[(String, Style)], width: u16) -> Vec<Vec<Span<'static>>> {
-    text::wrap(pieces, usize::from(width.saturating_sub(2)))
+    wrap(pieces, usize::from(width.saturating_sub(2)))
 }
 
 /// A text in its place: marks in the margins say that it began before, or goes on.

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::theme::Theme;
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::App;
 
@@ -42,5 +43,5 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 
 fn wrapped(text: &str, width: u16, style: Style) -> Vec<Vec<Span<'static>>> {
     let room = usize::from(width).saturating_sub(2);
-    text::wrap(&[(text::clean(text), style)], room)
+    wrap(&[(text::clean(text), style)], room)
 }

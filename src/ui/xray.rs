@@ -9,6 +9,7 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
+use super::wrap::flow;
 use super::xray_facts::{Line, facts};
 use super::{draw, evidence, text};
 use crate::app::xray::sees_the_same;
@@ -217,8 +218,8 @@ fn body(view: &PromptView, width: usize, theme: &Theme) -> Vec<Line> {
     const INDENT: usize = 2;
     let cells: Vec<Unit> = view.tokens.iter().map(|token| cell(token, theme)).collect();
     let room = width.saturating_sub(INDENT);
-    let mut lines = text::flow(&words(&view.text, theme), room);
-    lines.extend(text::flow(&cells, room));
+    let mut lines = flow(&words(&view.text, theme), room);
+    lines.extend(flow(&cells, room));
     for line in &mut lines {
         line.insert(0, Span::raw(" ".repeat(INDENT)));
     }

@@ -2,8 +2,8 @@
 
 use ratatui::text::Span;
 
-use super::text;
 use super::theme::Theme;
+use super::wrap::wrap;
 use crate::app::{App, End};
 use crate::evidence::{Scoring, Seams, Vocabularies, Xray};
 use crate::search::Rules;
@@ -49,7 +49,7 @@ fn lines((verdict, sentence): &Fact, width: usize, theme: &Theme) -> Vec<Line> {
         Verdict::Open => ("· ", theme.muted),
     };
     let words = [(sentence.clone(), theme.text)];
-    let mut lines = text::wrap(&words, width.saturating_sub(2));
+    let mut lines = wrap(&words, width.saturating_sub(2));
     for (row, line) in lines.iter_mut().enumerate() {
         let lead = if row == 0 { sign } else { "  " };
         line.insert(0, Span::styled(lead, style));

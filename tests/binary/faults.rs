@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use tempfile::TempDir;
 
 use super::commands::command_of;
+use super::folders::Folders;
 use super::hub::model;
 use super::hub_server::{self, HubServer};
 use super::terminal::Tty;
@@ -181,6 +182,34 @@ fn a_fetch_that_lacks_something_leaves_nothing_half_written() {
         }
     }
     assert!(n_done > 0);
+}
+
+/// A pipe would be waited for, and a device might never end.
+#[test]
+fn what_is_no_file_is_told_where_a_model_has_one() {
+    let made = Folders::new();
+    for name in [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+    ] {
+        let folder = made.model(&format!("no-{name}"), |folder| {
+            let path = folder.join(name);
+            fs::remove_file(&path).unwrap();
+            let made = std::process::Command::new("mkfifo").arg(&path).status();
+            assert!(made.unwrap().success());
+        });
+        let fault = Fault::Files(100);
+        let args = ["run", "--prompt", "Hi", "-n", "1", "--strong", &folder];
+        let output = w2s_under(fault, &args);
+        assert!(!assert_in_order(fault, &output), "{name}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            told.contains(name) && told.contains("it is no file"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -142,6 +142,59 @@ fn names_are_shown_visibly_even_into_a_pipe() {
     }
 }
 
+/// What is between the letters of base64.
+fn decoded(text: &str) -> Vec<u8> {
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bytes, mut bits, mut n) = (Vec::new(), 0_u32, 0);
+    for c in text.chars() {
+        let Some(value) = letters.find(c) else {
+            continue;
+        };
+        (bits, n) = (bits << 6 | value as u32, n + 6);
+        if n >= 8 {
+            n -= 8;
+            bytes.push((bits >> n) as u8);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn the_clipboard_gets_text() {
+    let root = TempDir::new().unwrap();
+    let strong = noisy(root.path());
+    let prompt = format!("Hi {}", HOSTILE.concat());
+    let args = [
+        "--no-tour",
+        "-n",
+        "5",
+        "--strong",
+        &strong,
+        "--prompt",
+        &prompt,
+    ];
+    let home = TempDir::new().unwrap();
+    let mut tty = Tty::w2s(home.path(), (120, 40), &args);
+    tty.wait_for("■ finished");
+    for (key, told) in [
+        ("c", "copied: prompt and response"),
+        ("y", "copied: token table"),
+    ] {
+        tty.press(key);
+        tty.wait_for(told);
+    }
+    let sent = tty.see(|output| String::from_utf8_lossy(&output.bytes).into_owned());
+    let parts: Vec<&str> = sent.split("\x1b]52;c;").skip(1).collect();
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        let end = part.find(['\x1b', '\x07']).unwrap();
+        let text = String::from_utf8(decoded(&part[..end])).unwrap();
+        assert!(text.len() > 10, "{text:?}");
+        let bad = |c: &char| is_obeyed(*c) && *c != '\t';
+        assert_eq!(text.chars().find(bad), None, "{text:?}");
+    }
+}
+
 fn noisy(root: &Path) -> String {
     let path = root.join("noise.gguf");
     tiny_gguf::write(&path, &HOSTILE.repeat(40));

@@ -274,6 +274,57 @@ fn shards_come_with_their_index() {
     assert!(done(&hub.w2s(&["models", "check", MODEL])).contains("good"));
 }
 
+/// Naming any part of a file that was split brings all of them.
+#[test]
+fn a_split_file_comes_with_all_its_parts() {
+    let part = |no: u8| (format!("m-0000{no}-of-00003.gguf"), vec![no; 9]);
+    let files: BTreeMap<_, _> = [part(1), part(2), part(3)].into();
+    let mut more = files.clone();
+    more.insert("m-00001-of-00002.gguf".to_owned(), vec![0; 9]);
+    let hub = Hub::of(more, Fault::None);
+    let first = "hf:owner/name:m-00001-of-00003.gguf";
+    done(&hub.w2s(&["models", "pull", first]));
+    hub.assert_whole(&files);
+    let there = hub.names("snapshots/abc");
+    assert_eq!(there, files.into_keys().collect::<Vec<_>>());
+    let listed = done(&hub.w2s(&["models"]));
+    assert!(
+        listed.contains(first) && !listed.contains("m-00002"),
+        "{listed}"
+    );
+    // One that is gone comes again.
+    fs::remove_file(hub.repo().join("snapshots/abc/m-00002-of-00003.gguf")).unwrap();
+    let mut offline = hub.command(env!("CARGO_BIN_EXE_w2s"));
+    offline.env("HF_HUB_OFFLINE", "1");
+    let told = refusal(&offline.args(["models", "pull", first]).output().unwrap());
+    assert!(told.contains("m-00002-of-00003.gguf of"), "{told}");
+    done(&hub.w2s(&["models", "pull", first]));
+    let half = "hf:owner/name:m-00001-of-00002.gguf";
+    let told = refusal(&hub.w2s(&["models", "pull", half]));
+    assert!(told.contains("no file 'm-00002-of-00002.gguf'"), "{told}");
+}
+
+#[test]
+fn adapters_come_in_either_form() {
+    let config = br#"{"base_model_name_or_path": "nowhere"}"#.to_vec();
+    let mut files = BTreeMap::from([
+        ("adapter_config.json".to_owned(), config),
+        ("adapter_model.bin".to_owned(), vec![1; 9]),
+        ("optimizer.pt".to_owned(), vec![1; 9]),
+    ]);
+    for newer in [false, true] {
+        if newer {
+            files.insert("adapter_model.safetensors".to_owned(), vec![2; 9]);
+        }
+        let hub = Hub::of(files.clone(), Fault::None);
+        // Its base is on no hub.
+        refusal(&hub.w2s(&["models", "pull", MODEL]));
+        let tensors = ["adapter_model.bin", "adapter_model.safetensors"][usize::from(newer)];
+        let there = hub.names("snapshots/abc");
+        assert_eq!(there, ["adapter_config.json", tensors]);
+    }
+}
+
 /// The tiny GPT-2 as older repositories have it.
 fn older() -> BTreeMap<String, Vec<u8>> {
     let read = |path: &str| fs::read(repository(path)).unwrap();

@@ -128,6 +128,72 @@ fn by_a_file_of_weights_that_shrinks() {
     });
 }
 
+/// Hundreds of millions of weights, all of them 0 and none on the disk.
+fn large_and_hollow(folder: &Path) {
+    let (hidden, ffn, n_layers) = (1024, 4096, 8);
+    let config = serde_json::json!({
+        "model_type": "llama", "hidden_size": hidden, "num_hidden_layers": n_layers,
+        "num_attention_heads": 8, "intermediate_size": ffn, "vocab_size": 4096,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "tie_word_embeddings": true,
+    });
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let mut shapes = vec![
+        ("model.embed_tokens.weight".to_owned(), vec![4096, hidden]),
+        ("model.norm.weight".to_owned(), vec![hidden]),
+    ];
+    for layer in 0..n_layers {
+        let mut add = |name: &str, shape: Vec<usize>| {
+            shapes.push((format!("model.layers.{layer}.{name}.weight"), shape));
+        };
+        for part in ["q", "k", "v", "o"] {
+            add(&format!("self_attn.{part}_proj"), vec![hidden, hidden]);
+        }
+        for part in ["gate", "up"] {
+            add(&format!("mlp.{part}_proj"), vec![ffn, hidden]);
+        }
+        add("mlp.down_proj", vec![hidden, ffn]);
+        add("input_layernorm", vec![hidden]);
+        add("post_attention_layernorm", vec![hidden]);
+    }
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for (name, shape) in shapes {
+        let start = end;
+        end += 2 * shape.iter().product::<usize>();
+        let info =
+            serde_json::json!({"dtype": "F16", "shape": shape, "data_offsets": [start, end]});
+        header.insert(name, info);
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    let begin = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    let file = folder.join("model.safetensors");
+    std::fs::write(&file, &begin).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_len((begin.len() + end) as u64).unwrap();
+}
+
+#[test]
+fn by_weights_that_shrink_while_they_are_loaded() {
+    let made = super::folders::Folders::new();
+    let folder = made.model("hollow", large_and_hollow);
+    let (mut tty, _home) = searching();
+    tty.press(&format!("B{folder}\r"));
+    tty.wait("a load", |output| {
+        output.has("loading ") && output.has(" %")
+    });
+    // So that the load is not over first, however busy the machine is. The other process stops too.
+    send("STOP", tty.worker_pid());
+    stopped(tty.pid());
+    let file = Path::new(&folder).join("model.safetensors");
+    let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_len(8).unwrap();
+    tty.signal("CONT");
+    assert_eq!(tty.exit_code(), 2);
+    tty.assert_restored();
+    tty.wait("a sentence", |output| {
+        output.one_line().contains("a file of weights shrank")
+    });
+}
+
 #[test]
 fn while_the_terminal_does_not_read() {
     for end in ["q", "TERM", "HUP"] {

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod bad_input;
+mod bad_tokenizers;
 mod commands;
 mod configuration;
 mod faults;
@@ -15,6 +16,7 @@ mod leaving;
 mod manual;
 mod own_files;
 mod playground;
+mod readme;
 mod stopping;
 mod terminal;
 mod tiny_gguf;

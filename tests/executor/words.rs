@@ -1,7 +1,8 @@
 //! What models read: contexts of both halves, ids that end a response, spaces of SentencePiece.
 
 use serde_json::{Value, json};
-use w2s::search::{Entry, Finish, LaneId, Lanes};
+use w2s::guide::score_text;
+use w2s::search::{Entry, Finish, LaneId, Lanes, Rules, Sampling, SearchParams};
 
 use crate::folder::{PROMPT, copy, executor, id, model, open, pair, params, run_one};
 
@@ -84,6 +85,68 @@ fn a_response_keeps_the_space_that_it_begins_with() {
     );
     let text = best.text.to_string();
     assert!(text.starts_with(' ') && !text.starts_with("  "), "{text:?}");
+}
+
+/// transformers decodes the whole of such a text, and the decoder takes its first space away.
+#[test]
+fn a_response_to_nothing_does_not_begin_with_a_space() {
+    let folder = sentence_piece();
+    let strong = model(&folder.path().display().to_string());
+    let whole = |tokens: &[u32]| strong.tokenizer.decode_first(tokens);
+    // Nearly any token, so that words come that are no beginnings of texts.
+    let wild = Sampling::new(9.0, 0, 1.0).unwrap();
+    for l in [1, 4] {
+        let executor = executor(strong.clone(), pair("positive"));
+        let params = SearchParams::new(2, 8, l, 12, wild, Rules::Fixed, 3).unwrap();
+        let (_, entries) = run_one(executor, "", params);
+        let mut n_spaces = 0;
+        for entry in &entries {
+            let Entry::Scored { candidates, .. } = entry else {
+                continue;
+            };
+            for candidate in candidates {
+                let tokens = candidate.tokens.to_vec();
+                assert_eq!(candidate.text, whole(&tokens));
+                n_spaces += usize::from(strong.tokenizer.decode(&tokens).starts_with(' '));
+            }
+        }
+        assert!(n_spaces > 0, "a first token has a space before it");
+    }
+    // Typed text is that of a beginning, too.
+    let mut lanes = Lanes::new(executor(strong.clone(), pair("positive")));
+    open(&mut lanes, 1, "", params(2, 2, 3, 12)).unwrap();
+    while lanes.search(LaneId(1)).unwrap().round_idx() < 1 {
+        lanes.step();
+    }
+    let search = lanes.search(LaneId(1)).unwrap();
+    let beside = search.history().here().round().unwrap().candidates[0].clone();
+    let typed = lanes.executor().typed(LaneId(1), &beside, "This was", &[]);
+    let typed = typed.unwrap();
+    assert_eq!(typed.tokens, strong.tokenizer.encode("This was"));
+    assert_eq!(typed.text, "This was");
+}
+
+/// What the pair reads of it has the space too: a word, not the rest of one.
+#[test]
+fn the_pair_reads_the_space_that_a_response_begins_with() {
+    let folder = sentence_piece();
+    let strong = model(&folder.path().display().to_string());
+    let (best, _) = run_one(
+        executor(strong, pair("positive")),
+        "This film",
+        params(2, 2, 4, 12),
+    );
+    let first = best.score().terms().next().unwrap().piece.clone();
+    assert!(first.starts_with(' '), "{first:?}");
+    let text = best.text.to_string();
+    let scored = score_text(
+        &pair("positive"),
+        &"This film".into(),
+        &text,
+        best.finish == Some(Finish::Eos),
+    );
+    let far = (scored.unwrap().value() - best.score().value()).abs();
+    assert!(far < 1e-4, "{far}");
 }
 
 #[test]

@@ -16,8 +16,13 @@ use super::{copy, repository};
 const MODEL: &str = "tests/models/other";
 const IDS: [u32; 4] = [5, 6, 7, 8];
 
-/// An adapter of the first queries, of rank 1, all ones.
+/// An adapter of the first values, of rank 1.
 fn adapter(config: &Value) -> TempDir {
+    adapter_of(config, 0.01)
+}
+
+/// The same with `step` between one entry of its second factor and the next.
+fn adapter_of(config: &Value, step: f32) -> TempDir {
     let folder = copy(MODEL);
     let model: Value =
         serde_json::from_str(&fs::read_to_string(repository(MODEL).join("config.json")).unwrap())
@@ -26,14 +31,22 @@ fn adapter(config: &Value) -> TempDir {
     for entry in fs::read_dir(folder.path()).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    let ones: Vec<u8> = (0..hidden)
-        .flat_map(|i| (0.01 * (i % 7) as f32).to_le_bytes())
-        .collect();
+    let bytes = |step: f32| -> Vec<u8> {
+        let steps = (0..hidden).map(|i| step * (i % 7) as f32);
+        steps.flat_map(f32::to_le_bytes).collect()
+    };
     let root = "base_model.model.model.layers.0.self_attn.v_proj";
-    let view = |shape| TensorView::new(Dtype::F32, shape, &ones).unwrap();
+    let (first, second) = (bytes(0.01), bytes(step));
+    let view = |shape, bytes| TensorView::new(Dtype::F32, shape, bytes).unwrap();
     let tensors = [
-        (format!("{root}.lora_A.weight"), view(vec![1, hidden])),
-        (format!("{root}.lora_B.weight"), view(vec![hidden, 1])),
+        (
+            format!("{root}.lora_A.weight"),
+            view(vec![1, hidden], &first),
+        ),
+        (
+            format!("{root}.lora_B.weight"),
+            view(vec![hidden, 1], &second),
+        ),
     ];
     fs::write(
         folder.path().join("adapter_model.safetensors"),
@@ -50,15 +63,19 @@ fn adapter(config: &Value) -> TempDir {
 }
 
 fn logits(adapter: Option<&Path>) -> Result<Vec<f32>, String> {
-    let base = repository(MODEL).display().to_string();
+    logits_on(MODEL, adapter)
+}
+
+fn logits_on(base: &str, adapter: Option<&Path>) -> Result<Vec<f32>, String> {
+    let base = repository(base).display().to_string();
     let spec = adapter.map_or(base.clone(), |adapter| {
         format!("{base}+{}", adapter.display())
     });
     let mut library = Library::open(DeviceChoice::Cpu).unwrap();
-    let model = library
-        .model(&ModelSpec::parse(&spec))
+    let decoder = library
+        .decoder(&ModelSpec::parse(&spec))
         .map_err(|e| e.to_string())?;
-    let last = positions(&model.decoder, &IDS, 16).unwrap().pop().unwrap();
+    let last = positions(&decoder, &IDS, 16).unwrap().pop().unwrap();
     Ok(last.logits)
 }
 
@@ -81,7 +98,10 @@ fn alpha_is_what_the_file_says() {
     // 8 is PEFT's default; 0 adds nothing; a negative one takes away.
     assert_eq!(with(json!({"lora_alpha": null})).unwrap(), plain);
     assert!(far(&with(json!({"lora_alpha": 0})).unwrap(), &base) < 1e-6);
-    assert!(far(&with(json!({"lora_alpha": -8})).unwrap(), &plain) > 1e-4);
+    let opposite = with(json!({"lora_alpha": -8})).unwrap();
+    assert!(far(&opposite, &plain) > 1e-4);
+    let turned = logits(Some(adapter_of(&json!({}), -0.01).path())).unwrap();
+    assert!(far(&opposite, &turned) < 1e-6);
     for wrong in [
         json!({"lora_alpha": "8"}),
         json!({"r": 0}),
@@ -116,12 +136,32 @@ fn starts_that_change_the_base_are_refused() {
     }
 }
 
+/// `tests/older/write.py` has written it, with the same numbers as here.
 #[test]
-fn adapters_of_before_safetensors_are_told_as_such() {
-    let folder = adapter(&json!({}));
-    let [file, bin] =
-        ["adapter_model.safetensors", "adapter_model.bin"].map(|name| folder.path().join(name));
-    fs::rename(file, bin).unwrap();
-    let told = logits(Some(folder.path())).unwrap_err();
-    assert!(told.contains("adapter_model.bin is not read"), "{told}");
+fn adapters_of_before_safetensors_are_read() {
+    const LLAMA: &str = "tests/families/llama";
+    let older = adapter(&json!({"r": 2, "target_modules": ["q_proj"]}));
+    let newer = adapter(&json!({"r": 2, "target_modules": ["q_proj"]}));
+    let values = (0..64).map(|i| (i * 7 % 33 - 16) as f32 / 256.0);
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    let root = "base_model.model.model.layers.0.self_attn.q_proj";
+    let tensors = [("A", vec![2, 32]), ("B", vec![32, 2])].map(|(which, shape)| {
+        let tensor = TensorView::new(Dtype::F32, shape, &bytes).unwrap();
+        (format!("{root}.lora_{which}.weight"), tensor)
+    });
+    let file = safetensors::serialize(tensors, None).unwrap();
+    fs::write(newer.path().join("adapter_model.safetensors"), file).unwrap();
+    fs::remove_file(older.path().join("adapter_model.safetensors")).unwrap();
+    let bin = older.path().join("adapter_model.bin");
+    fs::copy(repository("tests/older/adapter_model.bin"), &bin).unwrap();
+    let wanted = logits_on(LLAMA, Some(newer.path())).unwrap();
+    assert_eq!(logits_on(LLAMA, Some(older.path())).unwrap(), wanted);
+    assert!(far(&wanted, &logits_on(LLAMA, None).unwrap()) > 1e-4);
+    // A newer file goes first.
+    fs::write(&bin, "").unwrap();
+    let told = logits_on(LLAMA, Some(older.path())).unwrap_err();
+    assert!(told.contains("adapter_model.bin"), "{told}");
+    assert!(!told.contains("config.json"), "{told}");
+    fs::write(newer.path().join("adapter_model.bin"), "").unwrap();
+    assert_eq!(logits_on(LLAMA, Some(newer.path())).unwrap(), wanted);
 }

@@ -266,17 +266,25 @@ fn rotary_scaling_by_both_keys() {
     assert_close(&logits_of(&path), &logits(folder(json!(null)).path(), &IDS));
 }
 
+/// llama.cpp's `llama_vocab::impl::load` names them.
 #[test]
 fn turns_end_by_their_names() {
-    let (_folder, path) = file(&[]);
-    let model = load(&path).unwrap();
-    let (end, last) = (VOCAB as u32 - 2, VOCAB as u32 - 1);
-    assert!(model.is_eos(end) && model.is_eos(last) && !model.is_eos(0));
-    assert_eq!(model.tokenizer.eos(), Some(last));
-    assert_eq!(
-        model.tokenizer.decode(&[3, end]),
-        model.tokenizer.decode(&[3])
-    );
+    for name in ["<|end|>", "<|im_end|>", "<|eot_id|>", "<end_of_turn>"] {
+        let words = tokens(&[name, "<|endoftext|>"]);
+        let (_folder, path) = file(&[("tokenizer.ggml.tokens", words)]);
+        let model = load(&path).unwrap();
+        let (end, last) = (VOCAB as u32 - 2, VOCAB as u32 - 1);
+        assert!(
+            model.is_eos(end) && model.is_eos(last) && !model.is_eos(0),
+            "{name}"
+        );
+        assert_eq!(model.tokenizer.eos(), Some(last), "{name}");
+        assert_eq!(
+            model.tokenizer.decode(&[3, end]),
+            model.tokenizer.decode(&[3]),
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod adapters;
 mod gguf;
 mod scores;
 mod settings;
+mod templates;
 mod words;
 
 use std::fs;

@@ -82,6 +82,52 @@ fn windows_change_what_families_see_that_have_them() {
     }
 }
 
+/// An index says where weights are, and not which files of others are read.
+#[test]
+fn an_index_names_files_of_its_own_folder() {
+    let outside = copy("tests/families/llama");
+    let weights = outside
+        .path()
+        .join("model.safetensors")
+        .display()
+        .to_string();
+    for older in [false, true] {
+        let names = [
+            "../model.safetensors",
+            "a/../../b",
+            "",
+            "..",
+            ".",
+            "a\\..\\b",
+            &weights,
+        ];
+        for name in names {
+            let folder = copy("tests/families/llama");
+            fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+            let index = match older {
+                true => "pytorch_model.bin.index.json",
+                false => "model.safetensors.index.json",
+            };
+            edit(&folder, index, |j| *j = json!({"weight_map": {"a": name}}));
+            let told = w2s::models::read_folder(folder.path())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                told.contains(&format!("{name:?}")) && told.contains(index),
+                "{told}"
+            );
+        }
+    }
+    let folder = copy("tests/families/llama");
+    let whole = folder.path().join("model.safetensors");
+    fs::create_dir(folder.path().join("parts")).unwrap();
+    fs::rename(whole, folder.path().join("parts/1.safetensors")).unwrap();
+    edit(&folder, "model.safetensors.index.json", |j| {
+        *j = json!({"weight_map": {"a": "parts/1.safetensors"}});
+    });
+    assert!(w2s::models::read_folder(folder.path()).is_ok());
+}
+
 fn llama() -> Value {
     let text = fs::read_to_string(repository("tests/families/llama/config.json")).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -138,12 +184,29 @@ fn sizes_are_bounded_before_they_size_anything() {
             );
         }
     }
-    let rope = json!({"rope_theta": 10_000.0, "rope_type": "default", "partial_rotary_factor": 4_294_967_296_u64});
-    let text = fs::read_to_string(repository("tests/families/gpt_neox/config.json")).unwrap();
-    let mut config: Value = serde_json::from_str(&text).unwrap();
-    config["rope_parameters"] = rope;
-    let told = DecoderConfig::parse(&config.to_string())
-        .unwrap_err()
-        .to_string();
-    assert!(told.contains("partial_rotary_factor"), "{told}");
+}
+
+/// Found by damaging configurations at random; each took all memory, or aborted.
+#[test]
+fn numbers_that_once_sized_an_allocation() {
+    for (family, key, value) in [
+        ("gemma2", "num_hidden_layers", json!(4_294_967_295_u64)),
+        (
+            "gpt_neox",
+            "partial_rotary_factor",
+            json!(4_294_967_296_u64),
+        ),
+        ("olmo2", "hidden_size", json!(9_223_372_036_854_775_808_u64)),
+        ("qwen2", "hidden_size", json!(9_007_199_254_740_992_u64)),
+    ] {
+        let folder = copy(&format!("tests/families/{family}"));
+        edit(&folder, "config.json", |j| match key {
+            "partial_rotary_factor" => j["rope_parameters"][key] = value.clone(),
+            _ => j[key] = value.clone(),
+        });
+        let config = folder.path().join("config.json");
+        let config = fs::read_to_string(config).unwrap();
+        let told = DecoderConfig::parse(&config).unwrap_err().to_string();
+        assert!(told.contains(key), "{family}: {told}");
+    }
 }

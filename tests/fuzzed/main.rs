@@ -213,6 +213,27 @@ fn adapters() {
     fuzz(damaged, read);
 }
 
+#[test]
+fn pickles_of_adapters() {
+    let read = |folder: TempDir| {
+        let base = repository("tests/families/llama");
+        let spec = format!("{}+{}", base.display(), folder.path().display());
+        let mut library = Library::open(DeviceChoice::Cpu).map_err(|e| e.to_string())?;
+        let decoder = library.decoder(&ModelSpec::parse(&spec));
+        decoder.map(drop).map_err(|e| e.to_string())
+    };
+    let damaged = |random: Option<&mut Random>| {
+        let folder = TempDir::new().unwrap();
+        let config = r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 4}"#;
+        fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+        let whole = fs::read(repository("tests/older/adapter_model.bin")).unwrap();
+        let whole = random.map_or_else(|| whole.clone(), |random| damage::pickle(&whole, random));
+        fs::write(folder.path().join("adapter_model.bin"), whole).unwrap();
+        folder
+    };
+    fuzz(damaged, read);
+}
+
 /// Prompts, through raw text and a chat template.
 #[test]
 fn prompts() {
@@ -238,6 +259,36 @@ fn prompts() {
     let damaged = |random: Option<&mut Random>| match random {
         Some(random) => String::from_utf8_lossy(&text(whole.as_bytes(), random)).into_owned(),
         None => whole.to_owned(),
+    };
+    fuzz(damaged, read);
+}
+
+/// Files of prompts, each of which is read by a model.
+#[test]
+fn lists_of_prompts() {
+    let read = |list: Vec<u8>| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("prompts.json");
+        fs::write(&path, list).unwrap();
+        let prompts = w2s::report::prompts(&path).map_err(|e| e.to_string())?;
+        let mut library = Library::open(DeviceChoice::Cpu).map_err(|e| e.to_string())?;
+        let model = library
+            .model(&ModelSpec::parse("bundled:untuned"))
+            .map_err(|e| e.to_string())?;
+        for prompt in prompts {
+            let ids = model.prompt_ids(&Prompt::from(&prompt[..]), 10);
+            ids.map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    };
+    let whole = fs::read(repository("assets/prompts.json")).unwrap();
+    let damaged = move |random: Option<&mut Random>| match random {
+        Some(random) => match random.below(3) {
+            0 => json(&whole, random),
+            1 => bytes(&whole, random),
+            _ => text(&whole, random),
+        },
+        None => whole.clone(),
     };
     fuzz(damaged, read);
 }

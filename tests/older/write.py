@@ -1,6 +1,6 @@
-"""Writes pytorch_model.bin and views.bin beside this script, without PyTorch.
+"""Writes pytorch_model.bin, adapter_model.bin and views.bin beside this script, without PyTorch.
 
-Neither file was written by torch.save: they were made to be what it writes. Pickles are made by
+None of them was written by torch.save: they were made to be what it writes. Pickles are made by
 Python's own pickler, as torch.save makes them (protocol 2, storages as persistent ids, calls of
 torch._utils._rebuild_tensor_v2), from classes here that only bear the names of PyTorch's. The
 archive is laid out as PyTorch's: nothing is compressed, data begins at multiples of 64 bytes,
@@ -10,6 +10,7 @@ sizes follow the data and a zip64 record ends the file.
 
 pytorch_model.bin holds the tensors of tests/families/gpt2/model.safetensors and what old
 checkpoints of GPT-2 hold besides: masks in two types that are no floats, and the tied head.
+adapter_model.bin holds factors of rank 2 for the first queries of tests/families/llama.
 views.bin holds small tensors, one for each way of storing them.
 """
 
@@ -148,6 +149,18 @@ def gpt2():
     return state
 
 
+def adapter():
+    """As PEFT saved them until the end of 2023."""
+    root = "base_model.model.model.layers.0.self_attn.q_proj"
+    values = [(i * 7 % 33 - 16) / 256 for i in range(64)]
+    return OrderedDict(
+        {
+            f"{root}.lora_A.weight": Tensor(Storage.of("Float", values), (2, 32)),
+            f"{root}.lora_B.weight": Tensor(Storage.of("Half", values), (32, 2)),
+        }
+    )
+
+
 def views():
     six = [1, 2, 3, 4, 5, 6]
     float_ = Storage.of("Float", six)
@@ -172,4 +185,5 @@ def views():
 
 
 save(gpt2(), HERE / "pytorch_model.bin")
+save(adapter(), HERE / "adapter_model.bin")
 save(views(), HERE / "views.bin")

@@ -112,3 +112,16 @@ fn its_cards_lie_over_nothing() {
         p.press(&["enter"]);
     }
 }
+
+#[test]
+fn a_run_that_ends_by_itself_is_no_step_of_the_tour() {
+    let mut p = touring();
+    p.round().round().finish();
+    assert_eq!(*p.app.overlay(), Overlay::Tour(0));
+    assert!(says(&p, "Press r"));
+    p.press(&["r"]).start_round();
+    assert!(says(&p, "Press s"));
+    // The last round of a run shows a cut as well.
+    p.grow(5).press(&["s"]).score().select().finish();
+    assert_eq!(*p.app.overlay(), Overlay::Tour(1));
+}

@@ -1,6 +1,7 @@
 //! The forward pass on the CPU: f32, own SIMD kernels, all cores.
 
 mod attend;
+mod halves;
 mod linear;
 mod mat;
 mod math;
@@ -24,7 +25,7 @@ use crate::decoder::feed::{Feed, Want};
 use crate::decoder::net::{Net, Tuned};
 use crate::decoder::pass::Kinds;
 use crate::decoder::rope::RopeTable;
-use crate::models::{DecoderConfig, LoadError, Stored};
+use crate::models::{DecoderConfig, LoadError, QuantRows, Stored};
 use linear::Linear;
 use math::Gain;
 use panels::{Panels, move_to_large_pages};
@@ -103,7 +104,7 @@ impl Host {
     /// As [`Factors::change`].
     pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
         Ok(Self {
-            net: self.net.with(factors.change(&Packed(self.arch))?),
+            net: self.net.with(factors.change(&Packed::whole(self.arch))?),
             ropes: self.ropes.clone(),
             ..*self
         })
@@ -193,7 +194,32 @@ fn shares<'a, 'b>(feeds: &'a [Feed<'b>], n: usize) -> Vec<&'a [Feed<'b>]> {
 }
 
 /// Weights as the CPU's kernels like them, packed for one kind of machine.
-pub(super) struct Packed(pub Arch);
+pub(super) struct Packed {
+    arch: Arch,
+    /// Whether weights that were stored in 16 bits are kept so.
+    in_halves: bool,
+}
+
+impl Packed {
+    /// For a model of so many weights: what fits into the caches is not waited for, and best kept
+    /// as it is multiplied.
+    pub fn new(arch: Arch, n_weights: u64) -> Self {
+        let in_halves = n_weights * 4 > IN_CACHE as u64;
+        Self { arch, in_halves }
+    }
+
+    /// All in f32.
+    fn whole(arch: Arch) -> Self {
+        let in_halves = false;
+        Self { arch, in_halves }
+    }
+
+    fn panels(&self, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Linear {
+        let halves = || Panels::pack_halves(self.arch, rows, n, k, bias.as_ref());
+        let halves = self.in_halves.then(halves).flatten();
+        Linear::Panels(halves.unwrap_or_else(|| Panels::pack(self.arch, rows, n, k, bias)))
+    }
+}
 
 /// Rows to look up.
 pub(super) enum Table {
@@ -211,8 +237,10 @@ impl Kinds for Packed {
 
     fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
         Ok(match rows {
-            Stored::Plain(rows) => Linear::Panels(Panels::pack(self.0, &rows, n, k, bias)),
-            Stored::Quant(parts) => Linear::Quant(Quant::new(parts, k, bias)),
+            Stored::Quant(parts) if !parts.iter().all(QuantRows::is_dense) => {
+                Linear::Quant(Quant::new(parts, k, bias))
+            }
+            rows => self.panels(&rows.into_plain()?, n, k, bias),
         })
     }
 
@@ -223,6 +251,9 @@ impl Kinds for Packed {
 
     fn table(&self, rows: Stored, width: usize) -> Result<Table> {
         Ok(match rows {
+            Stored::Plain(rows) if self.in_halves => {
+                Table::Packed(self.panels(&rows, rows.len() / width, width, None))
+            }
             Stored::Plain(rows) => Table::Rows(rows),
             Stored::Quant(parts) => Table::Packed(Linear::Quant(Quant::new(parts, width, None))),
         })

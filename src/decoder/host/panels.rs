@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::MmapMut;
-use pulp::{Arch, Simd, WithSimd, bytemuck};
+use pulp::bytemuck::{self, Pod};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::halves::{Halves, halved, widen};
 use super::mat::{Mat, strips};
 use super::memory::large_pages;
-use super::tile::{load, store, tile};
+use super::tile::{Form, Whole, load, store};
 
 /// Vectors of columns in a panel.
 const V: usize = 2;
@@ -30,45 +32,82 @@ pub(crate) struct Panels {
     pub k: usize,
 }
 
-/// Packed weights: on the heap until the whole model is read, then together in large pages.
+/// Packed weights: in f32, or in the 16 bits that they were stored in.
 #[derive(Debug)]
 enum Weights {
-    Heap(Vec<f32>),
-    Slab(Arc<MmapMut>, Range<usize>),
+    Whole(Store<f32>),
+    Halves(Store<u16>),
 }
 
 impl Weights {
-    fn all(&self) -> &[f32] {
+    fn bytes(&self) -> &[u8] {
         match self {
-            Self::Heap(data) => data,
-            // A map begins on a page and is cut at whole floats.
-            Self::Slab(slab, range) => &bytemuck::cast_slice(slab)[range.clone()],
+            Self::Whole(store) => bytemuck::cast_slice(store.all()),
+            Self::Halves(store) => bytemuck::cast_slice(store.all()),
+        }
+    }
+
+    /// Lets the heap go.
+    fn clear(&mut self) {
+        match self {
+            Self::Whole(store) => *store = Store::Heap(Vec::new()),
+            Self::Halves(store) => *store = Store::Heap(Vec::new()),
+        }
+    }
+
+    /// From here on it lies in a part of the slab.
+    fn lie_in(&mut self, slab: Arc<MmapMut>, part: Range<usize>) {
+        match self {
+            Self::Whole(store) => *store = Store::Slab(slab, part),
+            Self::Halves(store) => *store = Store::Slab(slab, part),
         }
     }
 }
 
+/// On the heap until the whole model is read, then together in large pages.
+#[derive(Debug)]
+enum Store<T> {
+    Heap(Vec<T>),
+    /// A range of bytes.
+    Slab(Arc<MmapMut>, Range<usize>),
+}
+
+impl<T: Pod> Store<T> {
+    fn all(&self) -> &[T] {
+        match self {
+            Self::Heap(data) => data,
+            // A map begins on a page and is cut at whole lines.
+            Self::Slab(slab, range) => bytemuck::cast_slice(&slab[range.clone()]),
+        }
+    }
+}
+
+/// Bytes of a line of the cache, in which matrices begin.
+const LINE: usize = 64;
+
 /// Moves all weights into one stretch of large pages, matrix by matrix, so that only one of
 /// them is ever there twice. Where the system has no such memory, they stay where they are.
 pub(super) fn move_to_large_pages<'a>(matrices: impl Iterator<Item = &'a mut Panels>) {
-    let matrices: Vec<_> = matrices.collect();
-    let total: usize = matrices.iter().map(|m| m.bytes()).sum();
+    let mut matrices: Vec<_> = matrices.collect();
+    let total: usize = matrices
+        .iter()
+        .map(|m| m.bytes().next_multiple_of(LINE))
+        .sum();
     let Ok(mut slab) = large_pages(total) else {
         return;
     };
-    let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut slab);
     let mut ranges = Vec::with_capacity(matrices.len());
-    let mut start = 0;
-    let mut matrices = matrices;
+    let mut start: usize = 0;
     for matrix in &mut matrices {
-        let range = start..start + matrix.data.all().len();
-        start = range.end;
-        floats[range.clone()].copy_from_slice(matrix.data.all());
-        matrix.data = Weights::Heap(Vec::new());
+        let range = start..start + matrix.bytes();
+        start = range.end.next_multiple_of(LINE);
+        slab[range.clone()].copy_from_slice(matrix.data.bytes());
+        matrix.data.clear();
         ranges.push(range);
     }
     let slab = Arc::new(slab);
     for (matrix, range) in matrices.into_iter().zip(ranges) {
-        matrix.data = Weights::Slab(Arc::clone(&slab), range);
+        matrix.data.lie_in(Arc::clone(&slab), range);
     }
 }
 
@@ -76,17 +115,32 @@ impl Panels {
     /// Packs `n` rows of `k` weights for the vectors of `arch`.
     pub fn pack(arch: Arch, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Self {
         let width = V * arch.dispatch(Lanes);
+        let data = Weights::Whole(Store::Heap(interleaved(rows, n, width, k)));
+        Self::of(data, bias, width, (n, k))
+    }
+
+    /// The same in 16 bits, where these hold every weight as it is.
+    pub fn pack_halves(
+        arch: Arch,
+        rows: &[f32],
+        n: usize,
+        k: usize,
+        bias: Option<&Vec<f32>>,
+    ) -> Option<Self> {
+        let width = V * arch.dispatch(Lanes);
+        let rows = halved(rows)?;
+        let data = Weights::Halves(Store::Heap(interleaved(&rows, n, width, k)));
+        Some(Self::of(data, bias.cloned(), width, (n, k)))
+    }
+
+    fn of(data: Weights, bias: Option<Vec<f32>>, width: usize, (n, k): (usize, usize)) -> Self {
         let n_panels = n.div_ceil(width);
-        let mut data = vec![0.0; n_panels * width * k];
-        data.par_chunks_mut(width * k)
-            .zip(rows.par_chunks(width * k))
-            .for_each(|(panel, rows)| interleave(panel, rows, width, k));
         let mut bias = bias.unwrap_or_default();
         if !bias.is_empty() {
             bias.resize(n_panels * width, 0.0);
         }
         Self {
-            data: Weights::Heap(data),
+            data,
             bias,
             width,
             n,
@@ -96,15 +150,23 @@ impl Panels {
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.data.all())
+        self.data.bytes().len()
     }
 
     /// Row `j` of the unpacked weights, times `scale`.
     pub fn unpack(&self, j: usize, scale: f32, out: &mut [f32]) {
         let start = j / self.width * self.width * self.k + j % self.width;
-        let weights = self.data.all()[start..].iter().step_by(self.width);
-        for (out, w) in out.iter_mut().zip(weights) {
-            *out = w * scale;
+        let mut put = |i: usize, w: f32| out[i] = w * scale;
+        match &self.data {
+            Weights::Whole(all) => {
+                let row = all.all()[start..].iter().step_by(self.width);
+                row.take(self.k).enumerate().for_each(|(i, w)| put(i, *w));
+            }
+            Weights::Halves(all) => {
+                let row = all.all()[start..].iter().step_by(self.width);
+                let row = row.take(self.k).map(|bits| widen(*bits));
+                row.enumerate().for_each(|(i, w)| put(i, w));
+            }
         }
     }
 
@@ -141,7 +203,8 @@ impl Panels {
     /// The product of `x` with all panels from `first` on that `outs` has columns for.
     fn strip<'a>(&'a self, first: usize, x: &'a Mat, outs: Vec<&'a mut [f32]>) -> Strip<'a> {
         Strip {
-            weights: &self.data.all()[first * self.width * self.k..],
+            weights: &self.data,
+            from: first * self.width * self.k,
             bias: self.bias.get(first * self.width..).unwrap_or_default(),
             k: self.k,
             x,
@@ -150,12 +213,23 @@ impl Panels {
     }
 }
 
-fn interleave(panel: &mut [f32], rows: &[f32], width: usize, k: usize) {
-    for (j, row) in rows.chunks_exact(k).enumerate() {
-        for (slot, &w) in panel[j..].iter_mut().step_by(width).zip(row) {
-            *slot = w;
-        }
-    }
+/// Rows in panels of `width`, the last one filled up with zeros.
+fn interleaved<T>(rows: &[T], n: usize, width: usize, k: usize) -> Vec<T>
+where
+    T: Pod + Send + Sync,
+{
+    let mut data = vec![T::zeroed(); n.div_ceil(width) * width * k];
+    let panels = data.par_chunks_mut(width * k);
+    panels
+        .zip(rows.par_chunks(width * k))
+        .for_each(|(panel, rows)| {
+            for (j, row) in rows.chunks_exact(k).enumerate() {
+                for (slot, &w) in panel[j..].iter_mut().step_by(width).zip(row) {
+                    *slot = w;
+                }
+            }
+        });
+    data
 }
 
 /// Asks the machine for its vector length in f32.
@@ -171,7 +245,9 @@ impl WithSimd for Lanes {
 }
 
 struct Strip<'a> {
-    weights: &'a [f32],
+    weights: &'a Weights,
+    /// Where its first panel begins.
+    from: usize,
     bias: &'a [f32],
     k: usize,
     x: &'a Mat,
@@ -184,17 +260,9 @@ impl WithSimd for Strip<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let width = V * S::F32_LANES;
-        let n = self.outs.first().map_or(0, |row| row.len());
-        let panels = self.weights.chunks_exact(width * self.k);
-        // As even as can be: a block of fewer than four rows takes as long as one of four.
-        let n_rows = self.outs.len();
-        let n_blocks = n_rows.div_ceil(most_rows::<S>());
-        for (first, panel) in (0..n).step_by(width).zip(panels) {
-            for block in 0..n_blocks {
-                let cut = |block| block * n_rows / n_blocks;
-                self.block(simd, panel, first, cut(block)..cut(block + 1));
-            }
+        match self.weights {
+            Weights::Whole(all) => self.panels::<S, Whole>(simd, &all.all()[self.from..]),
+            Weights::Halves(all) => self.panels::<S, Halves>(simd, &all.all()[self.from..]),
         }
     }
 }
@@ -210,28 +278,66 @@ const fn most_rows<S: Simd>() -> usize {
 
 impl Strip<'_> {
     #[inline(always)]
-    fn block<S: Simd>(&mut self, simd: S, panel: &[f32], first: usize, rows: Range<usize>) {
+    fn panels<S: Simd, F: Form>(&mut self, simd: S, weights: &[F::Weight]) {
+        let width = V * S::F32_LANES;
+        let n = self.outs.first().map_or(0, |row| row.len());
+        let panels = weights.chunks_exact(width * self.k);
+        // As even as can be: a block of fewer than four rows takes as long as one of four.
+        let n_rows = self.outs.len();
+        let n_blocks = n_rows.div_ceil(most_rows::<S>());
+        let blocks = |block: usize| {
+            let cut = |block| block * n_rows / n_blocks;
+            cut(block)..cut(block + 1)
+        };
+        let mut scratch = Vec::new();
+        for (first, panel) in (0..n).step_by(width).zip(panels) {
+            // What several blocks are multiplied with is widened once.
+            if n_blocks > 1 && F::widen(panel, &mut scratch) {
+                for block in 0..n_blocks {
+                    self.block::<S, Whole>(simd, &scratch, first, blocks(block));
+                }
+                continue;
+            }
+            for block in 0..n_blocks {
+                self.block::<S, F>(simd, panel, first, blocks(block));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn block<S: Simd, F: Form>(
+        &mut self,
+        simd: S,
+        panel: &[F::Weight],
+        first: usize,
+        rows: Range<usize>,
+    ) {
         let start = rows.start;
         match rows.len() {
-            1 => self.rows::<S, 1>(simd, panel, first, start),
-            2 => self.rows::<S, 2>(simd, panel, first, start),
-            3 => self.rows::<S, 3>(simd, panel, first, start),
-            4 => self.rows::<S, 4>(simd, panel, first, start),
-            5 => self.rows::<S, 5>(simd, panel, first, start),
-            6 => self.rows::<S, 6>(simd, panel, first, start),
-            7 => self.rows::<S, 7>(simd, panel, first, start),
-            _ => self.rows::<S, 8>(simd, panel, first, start),
+            1 => self.rows::<S, F, 1>(simd, panel, first, start),
+            2 => self.rows::<S, F, 2>(simd, panel, first, start),
+            3 => self.rows::<S, F, 3>(simd, panel, first, start),
+            4 => self.rows::<S, F, 4>(simd, panel, first, start),
+            5 => self.rows::<S, F, 5>(simd, panel, first, start),
+            6 => self.rows::<S, F, 6>(simd, panel, first, start),
+            7 => self.rows::<S, F, 7>(simd, panel, first, start),
+            _ => self.rows::<S, F, 8>(simd, panel, first, start),
         }
     }
 
     /// Multiplies the `M` rows from `row` on with a panel, whose outputs begin with `first`.
     #[inline(always)]
-    fn rows<S: Simd, const M: usize>(&mut self, simd: S, panel: &[f32], first: usize, row: usize) {
-        let (w, _) = S::as_simd_f32s(panel);
+    fn rows<S: Simd, F: Form, const M: usize>(
+        &mut self,
+        simd: S,
+        panel: &[F::Weight],
+        first: usize,
+        row: usize,
+    ) {
         let bias = load::<S, V>(simd, self.bias.get(first..).unwrap_or_default());
         let last = first + V * S::F32_LANES;
         let x: [&[f32]; M] = std::array::from_fn(|i| self.x.row(row + i));
-        let acc = tile::<S, M, V>(simd, x, w, [bias; M]);
+        let acc = F::tile::<S, M, V>(simd, x, panel, [bias; M]);
         for (out, acc) in self.outs[row..row + M].iter_mut().zip(&acc) {
             let last = last.min(out.len());
             store::<S, V>(&mut out[first..last], acc);
@@ -270,6 +376,29 @@ mod tests {
                 for arch in archs() {
                     check(arch, m, k, n);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_in_16_bits_give_the_same_to_the_bit() {
+        let stored = |w| half::bf16::from_f32(w).to_f32();
+        for (n, k) in [(1, 1), (33, 17), (100, 63), (320, 257)] {
+            let w: Vec<f32> = noise(n * k, 3).into_iter().map(stored).collect();
+            for arch in archs() {
+                let halves = Panels::pack_halves(arch, &w, n, k, Some(&noise(n, 2))).unwrap();
+                let whole = Panels::pack(arch, &w, n, k, Some(noise(n, 2)));
+                assert_eq!(2 * halves.bytes(), whole.bytes());
+                for m in [1, 5, 16] {
+                    let (data, width) = (noise(m * k, m), k);
+                    let x = Mat { data, width };
+                    let product = |panels: &Panels| panels.apply(arch, 3, &x).data;
+                    assert_eq!(product(&halves), product(&whole));
+                }
+                let (mut a, mut b) = (vec![0.0; k], vec![0.0; k]);
+                halves.unpack(n - 1, 0.5, &mut a);
+                whole.unpack(n - 1, 0.5, &mut b);
+                assert_eq!(a, b);
             }
         }
     }

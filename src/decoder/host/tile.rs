@@ -7,17 +7,56 @@ use pulp::Simd;
 use super::pages::Line;
 
 /// Steps between bounds checks.
-const STRIDE: usize = 16;
+pub(super) const STRIDE: usize = 16;
 
-/// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
-///
-/// Rows are read where they lie, each element broadcast; all accumulators stay in registers,
-/// so `M * V + V + 1` should not exceed the number of vector registers.
-///
-/// # Panics
-/// When a row is shorter than `w.len() / V`.
+/// How the weights of a panel lie in memory.
+pub(super) trait Form {
+    type Weight;
+
+    /// Writes the weights in f32 in the place of what `out` holds, unless they are in f32 as they
+    /// are: the answer.
+    fn widen(w: &[Self::Weight], out: &mut Vec<f32>) -> bool;
+
+    /// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
+    ///
+    /// Rows are read where they lie, each element broadcast; all accumulators stay in registers,
+    /// so `M * V + V + 1` should not exceed the number of vector registers.
+    ///
+    /// # Panics
+    /// When a row is shorter than the panel.
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        simd: S,
+        x: [&[f32]; M],
+        w: &[Self::Weight],
+        acc: [[S::f32s; V]; M],
+    ) -> [[S::f32s; V]; M];
+}
+
+/// Weights in f32.
+pub(super) struct Whole;
+
+impl Form for Whole {
+    type Weight = f32;
+
+    #[inline(always)]
+    fn widen(_: &[f32], _: &mut Vec<f32>) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        simd: S,
+        x: [&[f32]; M],
+        w: &[f32],
+        acc: [[S::f32s; V]; M],
+    ) -> [[S::f32s; V]; M] {
+        let (w, _) = S::as_simd_f32s(w);
+        tile::<S, M, V>(simd, x, w, acc)
+    }
+}
+
 #[inline(always)]
-pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
+fn tile<S: Simd, const M: usize, const V: usize>(
     simd: S,
     x: [&[f32]; M],
     w: &[S::f32s],
@@ -39,7 +78,7 @@ pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
 }
 
 #[inline(always)]
-fn step<S: Simd, const M: usize, const V: usize>(
+pub(super) fn step<S: Simd, const M: usize, const V: usize>(
     simd: S,
     x: [f32; M],
     w: &[S::f32s; V],

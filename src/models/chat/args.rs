@@ -1,7 +1,10 @@
 //! Arguments of Python's functions: by place or by name.
 
-use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
+
+/// All arguments of a filter.
+pub(super) type More = Rest<ValueOrKwargs>;
 
 /// What was given for each of a function's parameters.
 pub(super) struct Args<'a> {
@@ -79,6 +82,11 @@ impl<'a> Args<'a> {
 
     pub fn is(&self, i: usize) -> bool {
         self.any(i).is_some_and(Value::is_true)
+    }
+
+    /// True where nothing was given.
+    pub fn is_unless(&self, i: usize) -> bool {
+        self.given[i].as_ref().is_none_or(Value::is_true)
     }
 
     fn wrong(&self, i: usize, wanted: &str) -> Error {

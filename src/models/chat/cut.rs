@@ -80,6 +80,11 @@ fn ends_line(c: char) -> bool {
 
 pub(super) fn lines(text: &str, args: &[Value]) -> Result<Value, Error> {
     let args = Args::bind(args, &["keepends"])?;
+    Ok(lines_of(text, args.is(0)).into_iter().collect())
+}
+
+/// The lines of a text, with their ends or without.
+pub(super) fn lines_of(text: &str, with_ends: bool) -> Vec<&str> {
     let (mut lines, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find(ends_line) {
         let first = rest[at..].chars().next().map_or(1, char::len_utf8);
@@ -88,13 +93,13 @@ pub(super) fn lines(text: &str, args: &[Value]) -> Result<Value, Error> {
         } else {
             first
         };
-        lines.push(&rest[..if args.is(0) { at + n } else { at }]);
+        lines.push(&rest[..if with_ends { at + n } else { at }]);
         rest = &rest[at + n..];
     }
     if !rest.is_empty() {
         lines.push(rest);
     }
-    Ok(lines.into_iter().collect())
+    lines
 }
 
 pub(super) fn partition(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {

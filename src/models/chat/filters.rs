@@ -1,12 +1,10 @@
 //! Jinja2's filters and tests where minijinja's take other arguments or answer otherwise.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
+use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Environment, Error, Output, State, Value};
 
-use super::args::{Args, invalid};
-use super::{cut, json, paid, text};
-
-type More = Rest<ValueOrKwargs>;
+use super::args::{Args, More, invalid};
+use super::{cut, json, markup, paid, prose, text, wrap};
 
 /// Puts them in the places of minijinja's.
 pub(super) fn add(env: &mut Environment<'_>) {
@@ -18,6 +16,16 @@ pub(super) fn add(env: &mut Environment<'_>) {
     env.add_filter("indent", indent);
     env.add_filter("int", int);
     env.add_filter("center", center);
+    env.add_filter("wordcount", prose::word_count);
+    env.add_filter("truncate", prose::truncate);
+    env.add_filter("filesizeformat", prose::file_size);
+    env.add_filter("wordwrap", wrap::word_wrap);
+    env.add_filter("striptags", markup::strip_tags);
+    env.add_filter("xmlattr", markup::attributes);
+    env.add_filter("escape", markup::escape);
+    env.add_filter("e", markup::escape);
+    env.add_filter("forceescape", markup::force_escape);
+    env.add_filter("urlencode", markup::url_encode);
     // They write another text than Jinja2's.
     for name in ["pprint", "attr"] {
         env.remove_filter(name);
@@ -51,9 +59,8 @@ pub(super) fn add(env: &mut Environment<'_>) {
 
 /// Numbers as Python writes them.
 fn write(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
-    match f64::try_from(value.clone()) {
-        Ok(number) if is_float => Ok(out.write_str(&json::float(number))?),
+    match value.kind() {
+        ValueKind::Number => Ok(out.write_str(&json::written(value))?),
         _ => {
             paid::paid(state, value)?;
             minijinja::escape_formatter(out, state, value)

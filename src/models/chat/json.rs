@@ -215,3 +215,12 @@ pub(super) fn float(number: f64) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
+
+/// A value as `str` writes it.
+pub(super) fn written(value: &Value) -> String {
+    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
+    match f64::try_from(value.clone()) {
+        Ok(number) if is_float => float(number),
+        _ => value.to_string(),
+    }
+}

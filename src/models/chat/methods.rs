@@ -23,11 +23,37 @@ pub(super) fn call(
         paid(state, value)?;
     }
     match (value.kind(), value.as_str(), value.as_object()) {
+        (_, Some(text), _) if value.is_safe() => markup(state, text, method, args),
         (_, Some(text), _) => text::call(state, text, method, args),
         (ValueKind::Map, _, Some(map)) => dict(map, method, args),
         (ValueKind::Seq, _, Some(_)) => list(value, method, args),
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }
+}
+
+/// Methods of markup make markup, and take what they are given for text: those are refused.
+fn markup(state: &State, text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    const TAKING: [&str; 11] = [
+        "replace",
+        "ljust",
+        "rjust",
+        "center",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "removeprefix",
+        "removesuffix",
+        "join",
+        "format",
+    ];
+    if TAKING.contains(&method) && !args.is_empty() {
+        return Err(invalid(format!("{method} of markup is not supported")));
+    }
+    let made = text::call(state, text, method, args)?;
+    Ok(match made.as_str() {
+        Some(made) => Value::from_safe_string(made.to_owned()),
+        None => made,
+    })
 }
 
 fn dict(map: &DynObject, method: &str, args: &[Value]) -> Result<Value, Error> {

@@ -3,30 +3,34 @@
 //! They are Jinja as transformers runs it (`utils/chat_template_utils.py`, Jinja2 3.1.6), which is
 //! Python. minijinja renders them; what Python has and it does not is here: [`source`] rewrites a
 //! template where the two read it differently, [`operators`], [`methods`] and [`filters`] do what
-//! Python's do, [`json`] and [`date`] write as its libraries do.
+//! Python's do, [`json`], [`date`], [`markup`] and [`wrap`] write as its libraries do.
 //!
 //! | a template | |
 //! | --- | --- |
 //! | sees | `messages`, `add_generation_prompt` (true), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
-//! | ignores | `{% generation %}`, which marks text for training |
-//! | is refused for | filters and methods that are not here, `\N{...}` in texts, `{% include %}`, `{% block %}` and their like; methods that change a value, as transformers refuses them |
+//! | ignores | `{% generation %}`, which marks text for training; `{% block %}` where it stands alone ([`blocks`]) |
+//! | is refused for | filters (`attr`, `pprint`, `random`, `urlize`) and methods that are not here, `\N{...}` in texts, `{% include %}` and its like; methods that change a value, as transformers refuses them |
 //!
 //! A template comes from whoever made the model, so it is given fuel, which pays for every step
 //! and for all that is made ([`paid`]), a stack of its own, and a time limit.
 
 mod args;
+mod blocks;
 mod cut;
 mod date;
 mod filters;
 mod json;
 mod lexer;
+mod markup;
 mod methods;
 mod operators;
 mod paid;
+mod prose;
 mod source;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wrap;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;

@@ -5,6 +5,7 @@ use minijinja::value::{Rest, Tuple, ValueKind};
 use minijinja::{Environment, Error, State, Value};
 
 use super::args::invalid;
+use super::markup;
 use super::paid::paid;
 use super::source::{PAID, PERCENT, PLUS, TIMES};
 use super::text::{MAX_WIDTH, check_widths, pay};
@@ -24,8 +25,33 @@ pub(super) fn add(env: &mut Environment<'_>) {
 /// Values that Python does not take either.
 fn percent(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     match left.as_str() {
+        // Markup takes what is put into it as text.
+        Some(text) if left.is_safe() => {
+            let written = formatted(state, text, &as_markup(state, right)?)?;
+            Ok(Value::from_safe_string(written))
+        }
         Some(text) => formatted(state, text, right).map(Value::from),
         None => remainder(left, right),
+    }
+}
+
+/// What is put into markup: numbers are numbers, and all else text.
+fn as_markup(state: &State, value: &Value) -> Result<Value, Error> {
+    let escaped = |value: &Value| match value.kind() {
+        ValueKind::Number | ValueKind::Bool => Ok(value.clone()),
+        _ => markup::escape(state, value),
+    };
+    if let Some(tuple) = value.downcast_object_ref::<Tuple>() {
+        let parts = tuple.iter().map(escaped).collect::<Result<Vec<_>, _>>()?;
+        return Ok(Value::from(Tuple::new(parts)));
+    }
+    let map = value.as_object().filter(|_| value.kind() == ValueKind::Map);
+    match map.and_then(|map| map.try_iter_pairs()) {
+        Some(pairs) => {
+            let pairs = pairs.map(|(key, value)| Ok((key, escaped(&value)?)));
+            Ok(Value::from_pairs(pairs.collect::<Result<Vec<_>, Error>>()?))
+        }
+        None => escaped(value),
     }
 }
 
@@ -120,7 +146,13 @@ fn plus(state: &State, values: &[Value]) -> Result<Value, Error> {
 fn sum_of_two(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     if let (Some(a), Some(b)) = (left.as_str(), right.as_str()) {
         pay(state, a.len() + b.len())?;
-        return Ok(Value::from(format!("{a}{b}")));
+        return Ok(match left.is_safe() || right.is_safe() {
+            true => {
+                let [a, b] = [markup::escape(state, left)?, markup::escape(state, right)?];
+                Value::from_safe_string(format!("{a}{b}"))
+            }
+            false => Value::from(format!("{a}{b}")),
+        });
     }
     let is_tuple = |value: &Value| value.downcast_object_ref::<Tuple>().is_some();
     let are_lists = [left, right]

@@ -1,6 +1,7 @@
 //! Templates written for Jinja2 as transformers sets it up, rewritten for minijinja, which differs
-//! in a few places: line ends, `{% generation %}`, what strings mean, `%`.
+//! in a few places: line ends, `{% generation %}`, `{% block %}`, what strings mean, `%`.
 
+use super::blocks;
 use super::lexer::{Kind, Piece, Tag, Token, pieces};
 
 /// What `%` becomes: a function that knows texts as well as numbers.
@@ -31,6 +32,7 @@ pub(super) fn rewritten(source: &str) -> Result<String, String> {
     if pieces.len() > MAX_TAGS {
         return Err(format!("it has more than {MAX_TAGS} tags"));
     }
+    blocks::check(&pieces)?;
     let parts = pieces.iter().map(|piece| match piece {
         Piece::Text(text) => Ok((*text).to_owned()),
         Piece::Comment(text) => Ok(comment(text)),
@@ -78,6 +80,9 @@ fn raw([open, inner, close]: [&str; 3]) -> String {
 fn tag(tag: &Tag<'_>) -> Result<String, String> {
     if tag.tokens.len() > MAX_TOKENS {
         return Err(format!("a tag of it has more than {MAX_TOKENS} words"));
+    }
+    if let Some(block) = blocks::rewritten(tag) {
+        return Ok(block);
     }
     let is_block = tag.open.starts_with("{%");
     let word = tag.tokens.first().map_or("", |token| token.text);

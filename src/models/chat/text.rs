@@ -73,7 +73,7 @@ fn asked(text: &str, method: &str) -> Option<bool> {
 }
 
 /// Digits of the decimal systems, as far as their first codes are told apart from other numbers.
-fn is_decimal(c: char) -> bool {
+pub(super) fn is_decimal(c: char) -> bool {
     const ZEROS: [u32; 37] = [
         0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
         0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
@@ -83,6 +83,11 @@ fn is_decimal(c: char) -> bool {
     ZEROS
         .iter()
         .any(|zero| (*zero..zero + 10).contains(&(c as u32)))
+}
+
+/// `\w` of Python's expressions.
+pub(super) fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn cased(text: &str, method: &str) -> Option<String> {

@@ -12,6 +12,7 @@ mod blocks;
 mod config;
 mod metadata;
 mod names;
+pub(super) mod parts;
 mod vocab;
 
 #[cfg(test)]
@@ -72,15 +73,12 @@ impl GgufFile {
 
     /// Where part `no` lies, counted from 0.
     fn beside(&self, no: u32, count: u32) -> std::result::Result<PathBuf, LoadError> {
-        let end = format!("-of-{count:05}.gguf");
         let name = self.path.file_name().and_then(|name| name.to_str());
-        let stem = name.and_then(|name| name.strip_suffix(&format!("-00001{end}")));
-        match stem.filter(|_| count < 1000) {
-            Some(stem) => Ok(self
-                .path
-                .with_file_name(format!("{stem}-{:05}{end}", no + 1))),
+        let name = name.filter(|name| !parts::is_later(name));
+        match name.and_then(|name| parts::part(name, no + 1, count)) {
+            Some(part) => Ok(self.path.with_file_name(part)),
             None => Err(self.broken(&format!(
-                "it is part 1 of {count}, and its name does not end in -00001{end}"
+                "it is part 1 of {count}, and its name does not end in -00001-of-{count:05}.gguf"
             ))),
         }
     }
@@ -94,6 +92,25 @@ impl GgufFile {
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.map.len() as u64).sum()
+    }
+
+    /// Bytes of all tensors as they are multiplied on the CPU: f32 and f16 in f32, all else as it is
+    /// stored.
+    pub(crate) fn n_bytes_multiplied(&self) -> u64 {
+        let infos = self
+            .parts
+            .iter()
+            .flat_map(|part| part.content.tensor_infos.values());
+        let bytes = |info: &TensorInfo| {
+            let dims = info.shape.dims().iter();
+            let n = dims.fold(1u64, |n, dim| n.saturating_mul(*dim as u64));
+            let dtype = info.ggml_dtype;
+            match dtype {
+                GgmlDType::F32 | GgmlDType::F16 => n.saturating_mul(4),
+                _ => (n / dtype.block_size() as u64).saturating_mul(dtype.type_size() as u64),
+            }
+        };
+        infos.map(bytes).fold(0, u64::saturating_add)
     }
 
     /// What the header says.
@@ -228,6 +245,10 @@ impl Part {
     }
 }
 
+fn is_dense(dtype: GgmlDType) -> bool {
+    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
 /// Rows of weights where a GGUF file stores them, in blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct QuantRows {
@@ -243,6 +264,11 @@ pub(crate) struct QuantRows {
 }
 
 impl QuantRows {
+    /// Whether they are floats, not blocks.
+    pub fn is_dense(&self) -> bool {
+        is_dense(self.dtype)
+    }
+
     pub fn n_bytes(&self) -> usize {
         self.n * self.row_bytes
     }

@@ -1,10 +1,16 @@
 //! The Hugging Face cache on this machine: `models--owner--name/{refs,snapshots,blobs}`.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::names::Plain;
+use crate::models::adapter::TENSORS;
+use crate::models::error::LoadError;
+use crate::models::files;
+use crate::models::gguf::parts;
 use crate::models::load::{WEIGHTS, shards};
 use crate::models::spec::{HubSpec, ModelSpec};
 use crate::models::words::TOKENIZERS;
@@ -12,8 +18,15 @@ use crate::models::words::TOKENIZERS;
 /// What tells a model from an adapter.
 pub(super) const CONFIG: &str = "config.json";
 
-/// What a folder of an adapter holds.
-pub(super) const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+/// What tells an adapter.
+pub(super) const ADAPTER: &str = "adapter_config.json";
+
+/// What a folder of an adapter holds, its tensors last; `None` where it is a model's.
+pub(super) fn adapter(is_there: impl Fn(&str) -> bool) -> Option<[&'static str; 2]> {
+    let is_one = is_there(ADAPTER) && !is_there(CONFIG);
+    let tensors = TENSORS.iter().find(|name| is_there(name));
+    is_one.then(|| [ADAPTER, tensors.unwrap_or(&TENSORS[0])])
+}
 
 /// The files of a folder in Hugging Face layout, of those that are there the best, weights or
 /// their index last; where there is no file of a kind, the best that could be.
@@ -26,13 +39,34 @@ pub(super) fn layout(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
     all.copied().collect()
 }
 
+/// Why a model is not in the cache.
+#[derive(Debug)]
+pub(super) enum Lack {
+    /// The first file that is not there.
+    Of(String),
+    /// The cache cannot be read.
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for Lack {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 /// The snapshot of `spec` in the cache at `root`, whether or not it is there.
-pub(super) fn snapshot(root: &Path, spec: &HubSpec) -> PathBuf {
+///
+/// # Errors
+/// The cache cannot be read.
+pub(super) fn snapshot(root: &Path, spec: &HubSpec) -> io::Result<PathBuf> {
     let repo = root.join(folder_name(&spec.repo));
-    let commit = fs::read_to_string(repo.join("refs").join(&spec.revision)).ok();
-    let commit = commit.and_then(|text| Plain::new(text.trim()));
+    let noted = repo.join("refs").join(&spec.revision);
+    let commit = match files::is_there(&noted)? {
+        true => Plain::new(files::text(&noted)?.trim()),
+        false => None,
+    };
     let commit = commit.as_ref().map_or(&spec.revision[..], Plain::as_str);
-    repo.join("snapshots").join(commit)
+    Ok(repo.join("snapshots").join(commit))
 }
 
 /// The folder of a repository.
@@ -43,35 +77,52 @@ pub(super) fn folder_name(repo: &str) -> String {
 /// The model in a snapshot.
 ///
 /// # Errors
-/// The name of the first file that is missing.
-pub(super) fn complete(snapshot: &Path, file: Option<&str>) -> Result<ModelSpec, String> {
+/// A file that is missing, or cannot be looked at.
+pub(super) fn complete(snapshot: &Path, file: Option<&str>) -> Result<ModelSpec, Lack> {
     let needed = match file {
-        Some(file) => vec![file.to_owned()],
-        None => needed(snapshot),
+        Some(file) => parts::all(file),
+        None => needed(snapshot)?,
     };
-    match needed.into_iter().find(|n| !snapshot.join(n).exists()) {
-        Some(missing) => Err(missing),
-        None => Ok(match file {
-            Some(file) => ModelSpec::Gguf(snapshot.join(file)),
-            None => ModelSpec::Folder(snapshot.to_owned()),
-        }),
+    for name in needed {
+        if !files::is_there(&snapshot.join(&name))? {
+            return Err(Lack::Of(name));
+        }
     }
+    Ok(match file {
+        Some(file) => ModelSpec::Gguf(snapshot.join(file)),
+        None => ModelSpec::Folder(snapshot.to_owned()),
+    })
 }
 
 /// What a model without a file of its own consists of, as far as its index says.
-fn needed(snapshot: &Path) -> Vec<String> {
-    let is_there = |name: &str| snapshot.join(name).exists();
-    if is_there(ADAPTER[0]) && !is_there(CONFIG) {
-        return ADAPTER.map(str::to_owned).to_vec();
+fn needed(snapshot: &Path) -> io::Result<Vec<String>> {
+    let unread = Cell::new(None);
+    let is_there = |name: &str| {
+        let found = files::is_there(&snapshot.join(name));
+        found.unwrap_or_else(|error| {
+            unread.set(Some(error));
+            false
+        })
+    };
+    let files = match adapter(is_there) {
+        Some(files) => files.to_vec(),
+        None => layout(is_there),
+    };
+    if let Some(error) = unread.take() {
+        return Err(error);
     }
-    let files = layout(is_there);
     let index = files.last().filter(|name| name.ends_with(".index.json"));
-    let parts = index.and_then(|name| shards(&snapshot.join(name)).ok());
+    let parts = index.map(|name| shards(&snapshot.join(name)));
+    let parts = match parts {
+        Some(Err(LoadError::File { source, .. })) => return Err(source),
+        // What is wrong with it is told when it is loaded.
+        parts => parts.and_then(Result::ok).unwrap_or_default(),
+    };
     let whole = files.iter().map(|name| (*name).to_owned());
-    whole.chain(parts.into_iter().flatten()).collect()
+    Ok(whole.chain(parts).collect())
 }
 
-/// The models in the cache at `root`, as SPECs: one for each folder or GGUF file.
+/// The models in the cache at `root`, as SPECs: one for each folder or GGUF file, by its first part.
 #[must_use]
 pub(super) fn list(root: &Path) -> Vec<String> {
     let mut specs = BTreeSet::new();
@@ -84,9 +135,9 @@ pub(super) fn list(root: &Path) -> Vec<String> {
             .iter()
             .flat_map(|s| names(&snapshots.join(s)))
         {
-            if file.ends_with(".gguf") {
+            if file.ends_with(".gguf") && !parts::is_later(&file) {
                 specs.insert(format!("hf:{repo}:{file}"));
-            } else if file == CONFIG || file == ADAPTER[0] {
+            } else if file == CONFIG || file == ADAPTER {
                 specs.insert(format!("hf:{repo}"));
             }
         }

@@ -358,6 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_sent_from_a_safe_place_to_another() {
+        let sent = |from: &str, to: &str| {
+            let answer = Response::builder().status(302).header(LOCATION, to);
+            let answer = answer.body(Body::builder().data("")).unwrap();
+            next(&from.parse().unwrap(), &answer)
+        };
+        assert!(sent("https://a/x", "http://a/x").is_err());
+        assert!(sent("https://a/x", "//b/x").unwrap().is_some());
+        assert!(sent("http://a/x", "https://b/x").unwrap().is_some());
+        assert!(sent("https://a/x", "file:///etc/passwd").is_err());
+    }
+
+    #[test]
     fn a_host_is_told_from_another() {
         let same = |a: &str, b: &str| origin(&a.parse().unwrap()) == origin(&b.parse().unwrap());
         assert!(same("https://a/x", "https://A:443/y"));

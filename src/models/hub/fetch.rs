@@ -2,20 +2,21 @@
 //! next time; it never counts as a file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::File;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::Hub;
-use super::cache::{ADAPTER, CONFIG, layout};
+use super::cache::{adapter, layout};
 use super::client::Client;
 use super::failure::Failure;
 use super::names::{Plain, leads_down};
 use super::store::{Blob, Store};
 use crate::models::error::LoadError;
+use crate::models::files;
+use crate::models::gguf::parts;
 use crate::models::load::shards;
 use crate::models::spec::HubSpec;
 use crate::models::watch::{Doing, Meter, Watch};
@@ -67,13 +68,14 @@ pub(super) fn fetch(hub: &Hub, spec: &HubSpec, watch: &Watch) -> Result<(), Load
 fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<String>, LoadError> {
     let has = |name: &str| there.contains_key(name);
     if let Some(file) = &spec.file {
-        return match has(file) {
-            true => Ok(vec![file.clone()]),
-            false => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
+        let files = parts::all(file);
+        return match files.iter().find(|file| !has(file)) {
+            None => Ok(files),
+            Some(file) => Err(unusable(spec, &format!("it has no file '{file}'"), there)),
         };
     }
-    if has(ADAPTER[0]) && !has(CONFIG) {
-        return Ok(ADAPTER.map(str::to_owned).to_vec());
+    if let Some(files) = adapter(has) {
+        return Ok(files.map(str::to_owned).to_vec());
     }
     let mut files = layout(has);
     if let Some(missing) = files.iter().find(|name| !has(name)) {
@@ -88,7 +90,9 @@ fn first_files(spec: &HubSpec, there: &BTreeMap<String, u64>) -> Result<Vec<Stri
 
 /// A model that the hub has in a form that cannot be run.
 fn unusable(spec: &HubSpec, reason: &str, there: &BTreeMap<String, u64>) -> LoadError {
-    let ggufs = there.keys().filter(|name| name.ends_with(".gguf"));
+    let ggufs = there
+        .keys()
+        .filter(|name| name.ends_with(".gguf") && !parts::is_later(name));
     let ggufs: Vec<String> = ggufs
         .map(|name| format!("hf:{}:{name}", spec.repo))
         .collect();
@@ -201,7 +205,7 @@ impl Remote {
         (file, size): (&str, u64),
         meter: &Meter<'_>,
     ) -> Result<(), Failure> {
-        if fs::metadata(&blob.whole).is_ok_and(|there| there.len() == size) {
+        if files::size(&blob.whole).is_ok_and(|there| there == size) {
             meter.add(size);
             return Ok(());
         }
@@ -210,7 +214,7 @@ impl Remote {
         let outcome = outcome.and_then(|()| download.finish(blob, file));
         // A full disk is no place for half a file, and too much of one is none at all.
         if matches!(&outcome, Err(f) if f.is_full() || matches!(f, Failure::Cut { .. })) {
-            let _ = fs::remove_file(&blob.part);
+            let _ = files::remove(&blob.part);
         }
         outcome
     }
@@ -239,9 +243,7 @@ struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn open(blob: &Blob, size: u64, meter: &'a Meter<'a>) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        let part = options.create(true).append(true).open(&blob.part)?;
-        let got = part.metadata()?.len();
+        let (part, got) = files::append(&blob.part)?;
         let mut download = Self {
             part,
             got,
@@ -260,7 +262,7 @@ impl<'a> Download<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), Failure> {
-        self.part.set_len(0)?;
+        files::empty(&self.part)?;
         self.got = 0;
         Ok(())
     }
@@ -288,7 +290,7 @@ impl<'a> Download<'a> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.meter.check().map_err(|_| Failure::Stopped)?;
         let n = usize::try_from(self.size.saturating_sub(self.got)).unwrap_or(usize::MAX);
-        self.part.write_all(&bytes[..n.min(bytes.len())])?;
+        files::write(&self.part, &bytes[..n.min(bytes.len())])?;
         self.got += bytes.len() as u64;
         self.meter.add(bytes.len() as u64);
         Ok(())
@@ -299,8 +301,8 @@ impl<'a> Download<'a> {
             let (got, of, file) = (self.got, self.size, file.to_owned());
             return Err(Failure::Cut { file, got, of });
         }
-        self.part.sync_all()?;
-        Ok(fs::rename(&blob.part, &blob.whole)?)
+        files::sync(&self.part)?;
+        Ok(files::put(&blob.part, &blob.whole)?)
     }
 }
 

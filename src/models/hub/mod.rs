@@ -18,6 +18,7 @@ use directories::BaseDirs;
 use crate::models::error::LoadError;
 use crate::models::spec::{HubSpec, ModelSpec};
 use crate::models::watch::Watch;
+use cache::Lack;
 
 /// For how long a silent server is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ impl Hub {
     }
 
     /// From variables as `var` looks them up.
-    fn new(var: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(var: impl Fn(&str) -> Option<String>) -> Self {
         let home = || {
             let above = var("XDG_CACHE_HOME").map(PathBuf::from);
             let above = above.or_else(|| Some(BaseDirs::new()?.home_dir().join(".cache")));
@@ -95,24 +96,33 @@ impl Hub {
         names::check(spec)?;
         match self.find(spec) {
             Ok(found) => Ok(found),
-            Err(missing) if self.offline => Err(self.not_cached(spec, missing)),
-            Err(_) => {
+            Err(Lack::Of(missing)) if self.offline => Err(LoadError::NotCached {
+                spec: spec.to_string(),
+                missing,
+                cache: self.cache.clone(),
+            }),
+            Err(Lack::Of(_)) => {
                 fetch::fetch(self, spec, watch)?;
-                self.find(spec)
-                    .map_err(|missing| self.not_cached(spec, missing))
+                self.find(spec).map_err(|lack| self.told(&lack, spec))
             }
+            Err(lack) => Err(self.told(&lack, spec)),
         }
     }
 
-    fn find(&self, spec: &HubSpec) -> Result<ModelSpec, String> {
-        cache::complete(&cache::snapshot(&self.cache, spec), spec.file.as_deref())
+    fn find(&self, spec: &HubSpec) -> Result<ModelSpec, Lack> {
+        let snapshot = cache::snapshot(&self.cache, spec)?;
+        cache::complete(&snapshot, spec.file.as_deref())
     }
 
-    fn not_cached(&self, spec: &HubSpec, missing: String) -> LoadError {
-        LoadError::NotCached {
+    fn told(&self, lack: &Lack, spec: &HubSpec) -> LoadError {
+        let cache = self.cache.display();
+        LoadError::Fetch {
             spec: spec.to_string(),
-            missing,
-            cache: self.cache.clone(),
+            reason: match lack {
+                Lack::Of(missing) => format!("{missing} is gone from {cache}"),
+                Lack::Unreadable(error) => format!("{cache} cannot be read: {error}"),
+            },
+            advice: "try again, or set HF_HUB_CACHE to a folder of your own".to_owned(),
         }
     }
 }

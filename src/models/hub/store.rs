@@ -2,12 +2,13 @@
 //! them, `refs/` of revisions, and locks beside, all as other programs that share the cache have
 //! them. Every name was checked before it came here.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::names::Plain;
+use crate::models::files;
 use crate::models::spec::HubSpec;
 
 /// How long another program that fetches the same file is waited for.
@@ -47,8 +48,8 @@ impl Store {
 
     /// Whether `file` is there, `size` bytes long.
     pub(super) fn has(&self, commit: &Plain, file: &str, size: u64) -> bool {
-        let there = fs::metadata(self.snapshot(commit).join(file));
-        there.is_ok_and(|there| there.is_file() && there.len() == size)
+        let there = files::size(&self.snapshot(commit).join(file));
+        there.is_ok_and(|there| there == size)
     }
 
     /// The place for content that the hub calls `name`; `None` while another program fetches it.
@@ -57,9 +58,9 @@ impl Store {
     /// A cache that cannot be written.
     pub(super) fn blob(&self, name: &Plain) -> io::Result<Option<Blob>> {
         let blobs = self.folder.join("blobs");
-        fs::create_dir_all(&blobs)?;
-        fs::create_dir_all(&self.locks)?;
-        let lock = File::create(self.locks.join(format!("{}.lock", name.as_str())))?;
+        files::make_folder(&blobs)?;
+        files::make_folder(&self.locks)?;
+        let lock = files::create(&self.locks.join(format!("{}.lock", name.as_str())))?;
         Ok(is_mine(&lock)?.then(|| Blob {
             whole: blobs.join(name.as_str()),
             part: blobs.join(format!("{}.incomplete", name.as_str())),
@@ -67,25 +68,22 @@ impl Store {
         }))
     }
 
-    /// Puts `file` of `commit` in its place.
+    /// Puts `file` of `commit` in its place, where another may be until then.
     ///
     /// # Errors
     /// A cache that cannot be written.
     pub(super) fn link(&self, commit: &Plain, file: &str, blob: &Blob) -> io::Result<()> {
         let place = self.snapshot(commit).join(file);
-        if let Some(above) = place.parent() {
-            fs::create_dir_all(above)?;
-        }
-        match fs::remove_file(&place) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let fresh = beside(&place)?;
         // From the file's folder up to the repository's: out of the snapshot, and of "snapshots".
         let up = "../".repeat(file.split('/').count() + 1);
         let name = blob.whole.file_name().unwrap_or_default();
         let to = Path::new(&up).join("blobs").join(name);
         // Where there are no links the file itself goes there.
-        link(&to, &place).or_else(|_| fs::rename(&blob.whole, &place))
+        match files::link(&to, &fresh) {
+            Ok(()) => put_or_remove(&fresh, &place),
+            Err(_) => files::put(&blob.whole, &place),
+        }
     }
 
     /// Notes which commit `revision` is.
@@ -97,11 +95,31 @@ impl Store {
             return Ok(());
         }
         let place = self.folder.join("refs").join(revision);
-        if let Some(above) = place.parent() {
-            fs::create_dir_all(above)?;
-        }
-        fs::write(place, commit.as_str())
+        let fresh = beside(&place)?;
+        let file = files::create(&fresh)?;
+        let written = files::write(&file, commit.as_str().as_bytes());
+        written.inspect_err(|_| drop(files::remove(&fresh)))?;
+        put_or_remove(&fresh, &place)
     }
+}
+
+/// Where what goes to `place` is made, so that whatever is there is whole. No file of a hub is
+/// called so.
+fn beside(place: &Path) -> io::Result<PathBuf> {
+    if let Some(above) = place.parent() {
+        files::make_folder(above)?;
+    }
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".incomplete");
+    let fresh = place.with_file_name(name);
+    // One that was left behind.
+    files::remove(&fresh)?;
+    Ok(fresh)
+}
+
+fn put_or_remove(fresh: &Path, place: &Path) -> io::Result<()> {
+    let put = files::put(fresh, place);
+    put.inspect_err(|_| drop(files::remove(fresh)))
 }
 
 impl Blob {
@@ -117,25 +135,14 @@ impl Blob {
     }
 }
 
-#[cfg(unix)]
-fn link(to: &Path, place: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(to, place)
-}
-
-#[cfg(not(unix))]
-fn link(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Waits for a lock; whether it came.
 fn is_mine(lock: &File) -> io::Result<bool> {
     let since = Instant::now();
     loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if since.elapsed() >= PATIENCE => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+        match files::lock(lock)? {
+            true => return Ok(true),
+            false if since.elapsed() >= PATIENCE => return Ok(false),
+            false => std::thread::sleep(GLANCE),
         }
     }
 }

@@ -1,5 +1,6 @@
 #![no_main]
-//! `adapter_config.json` and `adapter_model.safetensors`, parted by a zero, on a bundled model.
+//! `adapter_config.json` and the tensors, parted by a zero, on a bundled model: a file of
+//! `torch.save` where they begin as an archive does.
 
 use libfuzzer_sys::fuzz_target;
 use w2s::decoder::DeviceChoice;
@@ -11,7 +12,11 @@ fuzz_target!(|files: &[u8]| {
     let [config, weights] = [parts.next(), parts.next()].map(Option::unwrap_or_default);
     let folder = tempfile::TempDir::new().unwrap();
     std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
-    std::fs::write(folder.path().join("adapter_model.safetensors"), weights).unwrap();
+    let name = match weights.starts_with(b"PK") {
+        true => "adapter_model.bin",
+        false => "adapter_model.safetensors",
+    };
+    std::fs::write(folder.path().join(name), weights).unwrap();
     let spec = format!("bundled:untuned+{}", folder.path().display());
     let mut library = Library::open(DeviceChoice::Cpu).unwrap();
     let _ = library.check(&ModelSpec::parse(&spec));
