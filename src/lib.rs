@@ -42,8 +42,9 @@
 //! says what it needs ([`search::Ask`]) and is told the result. So nothing in it can block, a test
 //! drives it with scripted answers, and many searches can be served at once: [`search::Lanes`]
 //! posts what each of them needs, and [`guide::ModelExecutor`] puts all their rows into one pass.
-//! The unguided search beside a guided one costs a row, a list of prompts fills batches, and a
-//! prompt is read once a model whoever asks, because all cached ids stand in one table a model.
+//! The unguided search beside a guided one costs a row, any other way to go on (settings and a
+//! pair of its own) its rows, a list of prompts fills batches, and a prompt is read once a model
+//! whoever asks, because all cached ids stand in one table a model.
 //!
 //! **One history.** Every step is a [`search::Entry`]; the engine's state and what the screen
 //! shows are the same fold over them, [`search::History`]: a tree of rounds with a head. Taking

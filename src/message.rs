@@ -28,6 +28,26 @@ pub enum Fetched {
     Pair(PairInfo),
 }
 
+/// How many ways go beside a run at most, besides the unguided one, which is always there.
+pub const MOST_BESIDE: usize = 2;
+
+/// Another way to go on from a run's prompt, under its seed: a method, and a weak pair of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Way {
+    pub params: SearchParams,
+    /// The weak pair's name or SPEC, as in [`PairInfo::name`].
+    pub pair: String,
+}
+
+impl Way {
+    /// Whether the two are the same under one seed.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let seed = other.params.seed();
+        self.pair == other.pair && self.params.with_seed(seed) == other.params
+    }
+}
+
 /// What to search: everything but the models, which the worker holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRequest {
@@ -42,6 +62,8 @@ pub struct RunRequest {
     /// two thirds of it, so that growth can be followed; the last third passes after the cut,
     /// so that it can be read.
     pub pace: Duration,
+    /// Other ways to go beside it, in the same passes; of more than [`MOST_BESIDE`], the first.
+    pub beside: Vec<Way>,
 }
 
 /// From the app to the worker. All that have come are read before every pass of a model, so that
@@ -241,13 +263,24 @@ pub enum Update {
         pair: String,
         why: String,
     },
-    /// The response that the strong model gives unguided, with the same seed and budget, as far
-    /// as it is sampled.
-    Unguided {
+    /// What a way beside the run has come to, scored by the way's own pair.
+    Beside {
         run: RunId,
+        /// 0 is the unguided one: the strong model left alone, with the run's seed, budget and
+        /// pair. Then those of [`RunRequest::beside`], in their order.
+        way: usize,
+        /// The best so far.
         response: Arc<Hypothesis>,
         judge: f64,
         done: bool,
+        /// Tokens that the strong model has sampled for it.
+        sampled: usize,
+    },
+    /// A way beside the run cannot be gone on; the run goes on without it.
+    WayDropped {
+        run: RunId,
+        way: usize,
+        why: String,
     },
     Evidence {
         run: RunId,

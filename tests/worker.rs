@@ -1,5 +1,6 @@
 //! The worker thread on the bundled models: commands in, updates out.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use w2s::decoder::DeviceChoice;
 use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
-use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update};
+use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update, Way};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
     Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
@@ -23,8 +24,20 @@ const PROMPT: &str = "This story has held";
 struct Desk {
     worker: WorkerHandle,
     trace: SearchTrace,
-    unguided: Option<(Arc<Hypothesis>, bool)>,
+    entries: Vec<Entry>,
+    /// What each way beside the run has come to.
+    told: BTreeMap<usize, Told>,
+    dropped: Vec<(usize, String)>,
+    beside: Vec<Way>,
     pace: Duration,
+}
+
+/// What a way has come to.
+#[derive(Debug, Clone, PartialEq)]
+struct Told {
+    response: Arc<Hypothesis>,
+    done: bool,
+    sampled: usize,
 }
 
 impl Desk {
@@ -44,7 +57,10 @@ impl Desk {
         let mut desk = Self {
             worker: worker.unwrap(),
             trace: SearchTrace::default(),
-            unguided: None,
+            entries: Vec::new(),
+            told: BTreeMap::new(),
+            dropped: Vec::new(),
+            beside: Vec::new(),
             pace: Duration::ZERO,
         };
         desk.until(|update| matches!(update, Update::Loaded(_)));
@@ -70,6 +86,7 @@ impl Desk {
             pair: "positive".to_owned(),
             paused,
             pace: self.pace,
+            beside: self.beside.clone(),
         }
     }
 
@@ -81,6 +98,39 @@ impl Desk {
         self.send(Command::Steer { run: RUN, act });
     }
 
+    /// Until so many ways beside the run have come to their end.
+    fn until_ways_end(&mut self, n: usize) {
+        while self.told.values().filter(|told| told.done).count() < n {
+            self.until(|u| matches!(u, Update::Beside { .. }));
+        }
+    }
+
+    fn fold(&mut self, update: &Update) {
+        match update {
+            Update::Search { run, entry } if *run == RUN => {
+                self.trace.apply(entry);
+                self.entries.push(entry.clone());
+            }
+            Update::Beside {
+                way,
+                response,
+                done,
+                sampled,
+                ..
+            } => {
+                let told = Told {
+                    response: Arc::clone(response),
+                    done: *done,
+                    sampled: *sampled,
+                };
+                self.told.insert(*way, told);
+            }
+            Update::WayDropped { way, why, .. } => self.dropped.push((*way, why.clone())),
+            Update::Failed { error, .. } => panic!("{error}"),
+            _ => {}
+        }
+    }
+
     /// Folds updates in until one is what is waited for.
     fn until(&mut self, mut wanted: impl FnMut(&Update) -> bool) -> Update {
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -89,14 +139,7 @@ impl Desk {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             };
-            match &update {
-                Update::Search { run, entry } if *run == RUN => self.trace.apply(entry),
-                Update::Unguided { response, done, .. } => {
-                    self.unguided = Some((Arc::clone(response), *done));
-                }
-                Update::Failed { error, .. } => panic!("{error}"),
-                _ => {}
-            }
+            self.fold(&update);
             if wanted(&update) {
                 return update;
             }
@@ -228,13 +271,139 @@ fn a_run_ends_and_its_unguided_twin_too() {
     let mut desk = Desk::new();
     desk.start(params(), false);
     desk.until_event(|e| matches!(e, Entry::Finished { .. }));
-    while desk.unguided.as_ref().is_none_or(|(_, done)| !done) {
-        desk.until(|u| matches!(u, Update::Unguided { .. }));
-    }
+    desk.until_ways_end(1);
     let best = &desk.trace.ending().unwrap().best;
-    let (unguided, _) = desk.unguided.as_ref().unwrap();
-    assert!(best.score().value() > unguided.score().value());
-    assert_eq!(unguided.log_probs.len(), unguided.tokens.len());
+    let Told {
+        response, sampled, ..
+    } = &desk.told[&0];
+    assert!(best.score().value() > response.score().value());
+    assert_eq!(response.log_probs.len(), response.tokens.len());
+    assert_eq!(*sampled, response.tokens.len());
+}
+
+fn way(w: usize, k: usize, l: usize, pair: &str) -> Way {
+    Way {
+        params: SearchParams::new(w, k, l, 24, Sampling::default(), Rules::Fixed, 0).unwrap(),
+        pair: pair.to_owned(),
+    }
+}
+
+/// Three ways that could hardly differ more: another pair, other chunks, whole responses.
+fn odd_ways() -> [Way; 3] {
+    [
+        way(3, 3, 4, "critical"),
+        way(2, 4, 7, "positive"),
+        way(1, 4, 0, "positive"),
+    ]
+}
+
+/// What a run with these ways beside it told: its own entries, and its ways.
+fn beside(ways: &[Way]) -> (Vec<Entry>, BTreeMap<usize, Told>) {
+    let mut desk = Desk::new();
+    desk.beside = ways.to_vec();
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.until_ways_end(1 + ways.len());
+    assert_eq!(desk.dropped, []);
+    (desk.entries, desk.told)
+}
+
+#[test]
+fn company_changes_nothing_in_a_run_or_beside_it() {
+    let (alone, unguided) = beside(&[]);
+    let [critical, chunks, whole] = odd_ways();
+    for ways in [[critical, whole.clone()], [chunks, whole]] {
+        let (entries, told) = beside(&ways);
+        // To the last bit: scores are compared as numbers.
+        assert_eq!(entries, alone);
+        assert_eq!(told[&0], unguided[&0]);
+    }
+}
+
+#[test]
+fn a_way_beside_a_run_is_as_it_is_alone() {
+    for way in odd_ways() {
+        let told = beside(std::slice::from_ref(&way)).1;
+        let mut desk = Desk::new();
+        let (params, pair) = (way.params.with_seed(params().seed()), way.pair.clone());
+        let request = desk.request(params, false);
+        desk.send(Command::Start(RunRequest { pair, ..request }));
+        desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+        let best = &desk.trace.ending().unwrap().best;
+        assert_eq!(told[&1].response, *best, "{way:?}");
+        assert_eq!(told[&1].sampled, desk.trace.tokens_sampled());
+        assert_eq!(best.scored_by(), Some(&PairId::from(way.pair.as_str())));
+    }
+}
+
+#[test]
+fn a_way_goes_as_far_as_the_run_has_gone_and_no_further() {
+    let mut desk = Desk::new();
+    desk.beside = vec![way(2, 2, 3, "critical"), way(1, 4, 0, "positive")];
+    desk.start(params(), true);
+    for round in 1..=3 {
+        desk.step();
+        std::thread::sleep(Duration::from_millis(300));
+        let length = |h: &Told| h.response.tokens.len();
+        while let Ok(update) = desk.worker.updates.try_recv() {
+            desk.fold(&update);
+        }
+        let (unguided, other) = (length(&desk.told[&0]), length(&desk.told[&1]));
+        assert_eq!(unguided, 4 * round);
+        // Its rounds have three tokens: one that the run has not come to the end of is not cut.
+        assert_eq!(other, 4 * round / 3 * 3, "round {round}");
+        assert!(
+            !desk.told.contains_key(&2),
+            "a whole response is no part of a round"
+        );
+    }
+    desk.send(Command::Resume(RUN));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.until_ways_end(3);
+}
+
+#[test]
+fn a_way_that_cannot_be_gone_is_told_of_and_the_run_goes_on() {
+    let mut desk = Desk::new();
+    let more = w2s::search::MaxNewTokens::new(1_000_000).unwrap();
+    let mut long = way(1, 1, 4, "positive");
+    long.params = long.params.with_max_new_tokens(more);
+    desk.beside = vec![way(2, 2, 4, "/no/such,pair"), long];
+    desk.start(params(), false);
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.until_ways_end(1);
+    let [(1, loaded), (2, context)] = &desk.dropped[..] else {
+        panic!("{:?}", desk.dropped);
+    };
+    assert!(loaded.contains("not loaded") && context.contains("context"));
+    assert_eq!(desk.entries, beside(&[]).0);
+    desk.dropped.clear();
+}
+
+#[test]
+fn settings_and_pair_of_a_run_are_not_those_of_the_ways_beside_it() {
+    let kept = way(3, 3, 4, "positive");
+    let alone = beside(std::slice::from_ref(&kept)).1;
+    let mut desk = Desk::new();
+    desk.beside = vec![kept];
+    desk.start(params(), true);
+    desk.step();
+    let pair = "critical".to_owned();
+    desk.send(Command::UsePair { run: RUN, pair });
+    desk.send(Command::Retune {
+        run: RUN,
+        params: SearchParams::new(2, 2, 6, 24, Sampling::default(), Rules::Fixed, 5).unwrap(),
+    });
+    desk.send(Command::Resume(RUN));
+    desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    desk.until_ways_end(2);
+    assert_eq!(desk.told[&1], alone[&1]);
+    let by = |way: usize| desk.told[&way].response.scored_by().cloned();
+    assert_eq!(
+        by(0),
+        Some(PairId::from("critical")),
+        "the unguided way follows the run"
+    );
 }
 
 #[test]
@@ -516,10 +685,10 @@ fn the_unguided_response_never_holds_up_what_comes_next() {
     // It grows in the guided search's own passes, so it is there when that ends.
     let mut late = 0;
     desk.until(|u| {
-        late += usize::from(matches!(u, Update::Unguided { done: true, .. }));
+        late += usize::from(matches!(u, Update::Beside { done: true, .. }));
         matches!(u, Update::Search { run: RunId(2), .. })
     });
-    assert!(late <= 1 && desk.unguided.is_some());
+    assert!(late <= 1 && !desk.told.is_empty());
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Desk {
             pair: "positive".to_owned(),
             paused: false,
             pace: Duration::ZERO,
+            beside: Vec::new(),
         }));
     }
 

@@ -89,6 +89,8 @@ actions! {
         ToCut = "to the next cut, then pause before it",
         Restart = "search anew with these settings",
         NewSeed = "other random numbers: a new run, or a fork where it went back",
+        KeepWay = "keep these settings and pair as a way beside the next runs",
+        DropWays = "no ways beside the next runs but the unguided one",
         EditPrompt = "edit the prompt",
         SamplePrompts = "choose a sample prompt",
         Presets = "choose a preset: a method with its settings",
@@ -119,7 +121,7 @@ actions! {
         NextDecisive = "the token that decides most, then the next one by difference",
         EarlierRound = "look at the round before",
         LaterRound = "look at the round after",
-        ToggleTwin = "what guidance changed: the response beside the unguided one",
+        ToggleTwin = "all ways side by side, unguided too: what guidance changed",
         ToggleSort = "sort by beam, or by score with the cut line",
         NextPane = "go to the next pane",
         PreviousPane = "go to the pane before",
@@ -186,6 +188,8 @@ impl Action {
                     | A::GoOn
                     | A::UndoTurn
                     | A::GiveUpLoad
+                    | A::KeepWay
+                    | A::DropWays
             ),
             Group::Look | Group::Program => false,
         }

@@ -32,10 +32,11 @@ const MAIN: &[(&[Action], &str)] = &[
     (&[Action::Quit], "quit"),
     (&[Action::SelectPrevious, Action::SelectNext], "select"),
     (&[Action::EarlierRound, Action::LaterRound], "rounds"),
-    (&[Action::ToggleTwin], "compare unguided"),
+    (&[Action::ToggleTwin], "compare the ways"),
     (&[Action::ToggleSort], "sort"),
     (&[Action::Read], "read it"),
     (&[Action::Compare], "compare"),
+    (&[Action::KeepWay], "keep as a way"),
     (&[Action::Find], "find"),
     (&[Action::Watch], "watch"),
     (&[Action::ShowWatched], "watched"),
@@ -92,6 +93,8 @@ impl App {
             A::TogglePause => self.is_searching(),
             A::Step | A::ToCut => self.is_searching() && self.run.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
+            A::KeepWay => loaded,
+            A::DropWays => !self.kept_ways.is_empty(),
             A::PickStrong | A::PickPair => loaded,
             A::GiveUpLoad => self.fetch.is_some(),
             A::NextPair | A::PreviousPair => {
@@ -100,7 +103,7 @@ impl App {
             A::Pin | A::Kill | A::Boost => self.markable().is_some(),
             A::Spend => self.spendable().is_some(),
             A::WriteChunk => self.writable().is_some(),
-            A::ToggleTwin => self.run.unguided.is_some(),
+            A::ToggleTwin => self.has_beside(),
             A::Take => self.takeable().is_some(),
             A::GoOn => self.reachable().is_some(),
             A::UndoTurn => self.run.trace.history().last_turn().is_some() && self.run.is_there(),
@@ -131,6 +134,9 @@ impl App {
         use Action as A;
         if self.models.is_none() {
             return Some("the models are still loading");
+        }
+        if action == A::DropWays {
+            return Some("no way is kept beside the unguided one");
         }
         if self.is_opened() && action.group() == super::Group::Run {
             return Some("this run is over: esc goes back to the one under way");

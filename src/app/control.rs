@@ -73,6 +73,7 @@ impl App {
             pair: self.wanted.pair.clone(),
             paused: false,
             pace: self.wanted.pace,
+            beside: self.ways_wanted(),
         }
     }
 

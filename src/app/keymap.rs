@@ -164,6 +164,7 @@ impl Default for Keymap {
             (Key::plain(Esc), Action::Back),
             (Key::plain(KeyCode::Backspace), Action::GoOn),
             (Key::ctrl('p'), Action::Palette),
+            (Key::ctrl('v'), Action::DropWays),
             (Key::ctrl('c'), Action::Quit),
             (Key::plain(KeyCode::F(1)), Action::Help),
         ]);
@@ -200,6 +201,7 @@ const CHARS: &[(char, Action)] = &[
     (',', Action::ToCut),
     ('r', Action::Restart),
     ('n', Action::NewSeed),
+    ('V', Action::KeepWay),
     ('e', Action::EditPrompt),
     ('i', Action::EditPrompt),
     ('x', Action::SamplePrompts),

@@ -124,6 +124,8 @@ impl App {
             Action::GiveUpLoad => return self.give_up_load(),
             Action::UndoTurn => return self.undo_turn(),
             Action::ToggleRules => return self.toggle_rules(),
+            Action::KeepWay => return self.keep_way(),
+            Action::DropWays => return self.drop_ways(),
             Action::EditPrompt => {
                 self.overlay = Overlay::Prompt(self.prompt_editor());
             }

@@ -17,6 +17,7 @@ pub mod tree;
 pub mod xray;
 
 mod available;
+mod beside;
 mod complete;
 mod control;
 mod copy;
@@ -33,11 +34,12 @@ mod runs;
 mod summary;
 mod sureness;
 mod updates;
+mod ways;
 
 use std::time::Duration;
 
 use crate::evidence::Evidence;
-use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds};
+use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds, Way};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
 use pick::Load;
@@ -46,6 +48,7 @@ use runs::Runs;
 
 pub use action::{Action, Group};
 pub use available::Hint;
+pub use beside::{Beside, Said};
 pub use board::Sort;
 pub use editor::Editor;
 pub use effect::Effect;
@@ -54,7 +57,7 @@ pub use keymap::{Context, Keymap};
 pub use menu::{Menu, MenuKind};
 pub use nav::{Edge, Look, Pane, Sight};
 pub use pick::Fetch;
-pub use run::{Phase, Unguided};
+pub use run::Phase;
 pub use settings::Wanted;
 pub use summary::RunSummary;
 pub use sureness::Sureness;
@@ -136,6 +139,8 @@ pub struct App {
     is_leaving: bool,
     last_load: LoadId,
     wanted: Wanted,
+    /// Ways that go beside the next runs, oldest first.
+    kept_ways: Vec<Way>,
     run: Run,
     /// Settings that a run is to begin with, once this ticket comes and no other has been given.
     brewing: Option<u64>,
@@ -175,6 +180,7 @@ impl App {
             last_load: LoadId::default(),
             run: Run::none(&wanted.prompt),
             wanted,
+            kept_ways: Vec::new(),
             brewing: None,
             last_ticket: 0,
             prompts: Vec::new(),
@@ -305,12 +311,6 @@ impl App {
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_ref().map(|notice| &notice.text[..])
-    }
-
-    /// What the strong model says unguided, once some of it is sampled.
-    #[must_use]
-    pub fn unguided(&self) -> Option<&Unguided> {
-        self.run.unguided.as_ref()
     }
 
     /// What the models say about the candidate in detail, once it was asked for; by the pair whose

@@ -169,7 +169,7 @@ impl App {
             self.look.toggle_reading();
         } else if self.look.zoom {
             self.look.zoom = false;
-        } else if self.look.twin && self.run.unguided.is_some() {
+        } else if self.look.twin && self.has_beside() {
             self.look.twin = false;
         } else if self.run.sight.selected.is_some() {
             self.run.sight.selected = None;

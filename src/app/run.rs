@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::beside::Beside;
 use super::board::Judged;
 use super::nav::Sight;
 use super::sureness::same_parents;
 use crate::evidence::Evidence;
 use crate::message::{RunId, RunRequest, Speeds};
 use crate::search::{
-    CandidateTrace, Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Round, SearchTrace,
+    CandidateTrace, Entry, HypothesisId, Mark, NodeId, PairId, Round, SearchTrace,
 };
 
 /// What the search does at the moment.
@@ -33,15 +34,6 @@ pub enum Phase {
     Failed {
         error: String,
     },
-}
-
-/// What the strong model says with the same seed and budget when nothing guides it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unguided {
-    /// As far as it is sampled.
-    pub response: Arc<Hypothesis>,
-    pub judge: f64,
-    pub done: bool,
 }
 
 /// What the user has asked for since a round began, told to the worker but perhaps not yet
@@ -70,7 +62,8 @@ pub(super) struct Run {
     /// For each cut how it would fall with other draws.
     pub same_parents: HashMap<NodeId, f64>,
     pub speeds: Speeds,
-    pub unguided: Option<Unguided>,
+    /// Other ways beside it, the unguided one first.
+    pub beside: Vec<Beside>,
     /// What the models say about a candidate: the answer that came last.
     pub evidence: Option<Evidence>,
     /// Which candidate was asked about last, and under which pair.
@@ -97,7 +90,10 @@ impl Run {
 
     /// The run that this asks for.
     pub fn of(request: &RunRequest) -> Self {
-        Self::new(request.run, Phase::Running, &request.prompt, &request.pair)
+        Self {
+            beside: Beside::of(request),
+            ..Self::new(request.run, Phase::Running, &request.prompt, &request.pair)
+        }
     }
 
     fn new(id: RunId, phase: Phase, prompt: &str, pair: &str) -> Self {
@@ -112,7 +108,7 @@ impl Run {
             judged: Judged::new(),
             same_parents: HashMap::new(),
             speeds: Speeds::default(),
-            unguided: None,
+            beside: vec![Beside::new(None)],
             evidence: None,
             asked: None,
             wishes: Wishes::default(),

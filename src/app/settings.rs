@@ -1,6 +1,5 @@
 //! The settings the user wants, and the steps in which keys change them.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use super::action::Action;
@@ -238,26 +237,50 @@ impl Preset {
     }
 }
 
+/// `W4 K4 L5`.
+#[must_use]
+pub fn sizes(params: &SearchParams) -> String {
+    let (w, k) = (params.beam_width(), params.successors());
+    format!("W{w} K{k} L{}", params.chunk_len())
+}
+
+/// What besides W, K and L is not as under `usual`, as `T 0.9`.
+#[must_use]
+pub fn others(params: &SearchParams, usual: &SearchParams) -> Vec<String> {
+    let both = values(params).into_iter().zip(values(usual));
+    let differing = both.skip(3).filter(|(own, usual)| own != usual);
+    let mut told: Vec<String> = differing
+        .map(|((name, value), _)| format!("{name} {value}"))
+        .collect();
+    if params.rules() != usual.rules() {
+        told.push(format!("rules {}", params.rules()));
+    }
+    told
+}
+
 /// What differs between the settings in use and those wanted, as `W 4 → 6`.
 #[must_use]
 pub fn changes(used: &SearchParams, wanted: &SearchParams) -> Vec<String> {
-    let (a, b) = (used, wanted);
-    let (from, to) = (a.sampling(), b.sampling());
-    let text = |from: &dyn Display, to: &dyn Display| (from.to_string(), to.to_string());
-    let all = [
-        ("W", text(&a.beam_width(), &b.beam_width())),
-        ("K", text(&a.successors(), &b.successors())),
-        ("L", text(&a.chunk_len(), &b.chunk_len())),
-        ("n", text(&a.max_new_tokens(), &b.max_new_tokens())),
-        ("T", text(&from.temperature(), &to.temperature())),
-        ("top-k", text(&from.top_k(), &to.top_k())),
-        ("top-p", text(&from.top_p(), &to.top_p())),
-        ("ranking", text(&a.ranking(), &b.ranking())),
-        ("weight", text(&a.weight().get(), &b.weight().get())),
-    ];
-    let differing = all.into_iter().filter(|(_, (from, to))| from != to);
-    let told = differing.map(|(name, (from, to))| format!("{name} {from} → {to}"));
+    let both = values(used).into_iter().zip(values(wanted));
+    let differing = both.filter(|(from, to)| from != to);
+    let told = differing.map(|((name, from), (_, to))| format!("{name} {from} → {to}"));
     told.collect()
+}
+
+/// Everything that may change between rounds, as text.
+fn values(params: &SearchParams) -> [(&'static str, String); 9] {
+    let sampling = params.sampling();
+    [
+        ("W", params.beam_width().to_string()),
+        ("K", params.successors().to_string()),
+        ("L", params.chunk_len().to_string()),
+        ("n", params.max_new_tokens().to_string()),
+        ("T", sampling.temperature().to_string()),
+        ("top-k", sampling.top_k().to_string()),
+        ("top-p", sampling.top_p().to_string()),
+        ("ranking", params.ranking().to_string()),
+        ("weight", params.weight().get().to_string()),
+    ]
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The worker's reports, folded into the state.
 
+use super::beside::Said;
 use super::board::Line;
-use super::run::Unguided;
 use super::{Action, App, Context, Effect, Pane, Phase};
 use crate::message::{Command, Live, ModelSet, RunId, Update};
 use crate::search::{Entry, Hypothesis, HypothesisId, NodeId, SearchParams};
@@ -42,18 +42,23 @@ impl App {
         match update {
             Update::Search { entry, .. } => self.on_entry(&entry),
             Update::Judged { scores, .. } => self.run.judged.extend(scores),
-            Update::Unguided {
+            Update::Beside {
+                way,
                 response,
                 judge,
                 done,
+                sampled,
                 ..
             } => {
-                self.run.unguided = Some(Unguided {
+                let said = Said {
                     response,
                     judge,
                     done,
-                });
+                    sampled,
+                };
+                self.on_beside(way, said);
             }
+            Update::WayDropped { way, why, .. } => self.on_way_dropped(way, &why),
             Update::Evidence { evidence, .. } => self.run.evidence = Some(evidence),
             Update::Paused { paused, .. } => self.run.on_paused(paused),
             Update::Refused { why, .. } => return self.on_refused(&why),
@@ -224,7 +229,8 @@ fn of_run(update: &Update) -> Option<RunId> {
     match update {
         Update::Search { run, .. } | Update::Judged { run, .. } => Some(*run),
         Update::Paused { run, .. } | Update::NotRetuned { run, .. } => Some(*run),
-        Update::PairRefused { run, .. } | Update::Unguided { run, .. } => Some(*run),
+        Update::PairRefused { run, .. } | Update::Beside { run, .. } => Some(*run),
+        Update::WayDropped { run, .. } => Some(*run),
         Update::Evidence { run, .. } | Update::Refused { run, .. } => Some(*run),
         Update::Failed { run, .. } => *run,
         Update::Loading { .. } | Update::Loaded(_) => None,

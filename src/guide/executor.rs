@@ -39,6 +39,8 @@ struct Lane {
     prompt: String,
     rules: Rules,
     n_new: usize,
+    /// What its keys and values take of memory at their longest.
+    bytes: u64,
     ids: Arc<[TokenId]>,
     /// By pair: how it reads the responses of this search.
     readers: HashMap<PairId, Reader>,
@@ -121,8 +123,23 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
+        self.open_beside(&[], lane, prompt, pair, params)
+    }
+
+    /// The same where memory is to hold other lanes too.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_beside(
+        &mut self,
+        others: &[LaneId],
+        lane: LaneId,
+        prompt: &str,
+        pair: &PairId,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
         let setting = self.setting_of(prompt, pair)?;
-        setting.check(params)?;
+        setting.check_beside(self.bytes_of(others), params)?;
         let n_new = params.max_new_tokens().get();
         let ids = setting.strong.prompt_ids(&setting.strong_prompt, n_new)?;
         let reader = setting.reader(params.rules(), n_new)?;
@@ -130,6 +147,7 @@ impl ModelExecutor {
             prompt: prompt.to_owned(),
             rules: params.rules(),
             n_new,
+            bytes: setting.bytes(params),
             ids: Arc::from(ids),
             readers: HashMap::from([(pair.clone(), reader)]),
             alive: HashSet::new(),
@@ -139,21 +157,37 @@ impl ModelExecutor {
         Ok(())
     }
 
-    /// Whether a lane could go on under `params`; from here on it has room for them.
+    /// Whether a lane could go on under `params` beside others; from here on it has room for them.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn retune(
         &mut self,
+        others: &[LaneId],
         lane: LaneId,
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
-        self.setting(lane, pair)?.check(params)?;
+        let setting = self.setting(lane, pair)?;
+        setting.check_beside(self.bytes_of(others), params)?;
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.n_new = params.max_new_tokens().get();
+            lane.bytes = setting.bytes(params);
         }
         Ok(())
+    }
+
+    fn bytes_of(&self, lanes: &[LaneId]) -> u64 {
+        let known = lanes.iter().filter_map(|lane| self.lanes.get(lane));
+        known.map(|lane| lane.bytes).sum()
+    }
+
+    /// How many tokens the longest response of a lane has whose chunk grows.
+    #[must_use]
+    pub fn n_grown(&self, lane: LaneId) -> usize {
+        let grown = self.strong.grown(lane);
+        let len = grown.map(|(slot, growth)| slot.start() + growth.tokens.len());
+        len.max().unwrap_or(0)
     }
 
     /// Makes a lane ready to be scored by another pair.
@@ -269,21 +303,27 @@ impl ModelExecutor {
         };
         let waiting = self.lanes.iter().filter(|(_, lane)| waits(lane));
         let lanes: Vec<LaneId> = waiting.map(|(id, _)| *id).collect();
-        let outcome = self.score_lanes(pair, &lanes);
-        let answers = match outcome {
-            Ok(None) => return Vec::new(),
-            Ok(Some(answers)) => answers,
-            Err(error) => lanes
+        let answers = match self.score_lanes(pair, &lanes) {
+            Ok(answers) => answers.unwrap_or_default(),
+            // Whose it is shows when each is scored by itself: nobody fails for another's text.
+            Err(_) => lanes
                 .iter()
-                .map(|lane| (*lane, Err(error.clone())))
+                .flat_map(|lane| self.score_alone(pair, *lane))
                 .collect(),
         };
-        for lane in &lanes {
+        for (lane, _) in &answers {
             if let Some(lane) = self.lanes.get_mut(lane) {
                 lane.scores = None;
             }
         }
         answers
+    }
+
+    fn score_alone(&mut self, pair: &PairId, lane: LaneId) -> Vec<Served> {
+        match self.score_lanes(pair, &[lane]) {
+            Ok(answers) => answers.unwrap_or_default(),
+            Err(error) => vec![(lane, Err(error))],
+        }
     }
 
     fn score_lanes(

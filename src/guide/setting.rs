@@ -1,10 +1,10 @@
 //! What a search works with: three models, and the prompt as each side sees it.
 
-use super::memory::check_caches;
+use super::memory::{check_caches, row_bytes};
 use super::reader::{Reader, scoring};
 use crate::evidence::Scoring;
 use crate::library::{Model, WeakPair, free_memory};
-use crate::models::Prompt;
+use crate::models::{DecoderConfig, Prompt};
 use crate::search::{ModelError, Rules, SearchParams};
 
 /// What to search with: the models, and the prompt as each side sees it.
@@ -58,12 +58,30 @@ impl Setting {
     /// # Errors
     /// [`ModelError`], with what would fit.
     pub fn check(&self, params: &SearchParams) -> Result<(), ModelError> {
+        self.check_beside(0, params)
+    }
+
+    /// The same beside other searches, which want `taken` bytes of memory.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(super) fn check_beside(&self, taken: u64, params: &SearchParams) -> Result<(), ModelError> {
         let n = params.max_new_tokens().get();
         self.strong.prompt_ids(&self.strong_prompt, n)?;
         self.reader(params.rules(), n)?;
+        let rows = (params.n_candidates(), n);
+        check_caches(&self.configs_here(), rows, free_memory(), taken)
+    }
+
+    /// Keys and values of all candidates at their longest, where they take this machine's memory.
+    pub(super) fn bytes(&self, params: &SearchParams) -> u64 {
+        let n = params.max_new_tokens().get();
+        row_bytes(&self.configs_here(), n) * params.n_candidates() as u64
+    }
+
+    fn configs_here(&self) -> Vec<&DecoderConfig> {
         let models = [&self.strong, &self.pair.tuned, &self.pair.untuned];
-        let here = models.iter().filter(|m| m.decoder.on_host());
-        let configs: Vec<_> = here.map(|m| m.decoder.config()).collect();
-        check_caches(&configs, params.n_candidates(), n, free_memory())
+        let here = models.into_iter().filter(|m| m.decoder.on_host());
+        here.map(|m| m.decoder.config()).collect()
     }
 }

@@ -80,6 +80,12 @@ impl Hypothesis {
         self.scores.last().map(|(pair, _)| pair)
     }
 
+    /// How many tokens its chunk has: those that were sampled for it alone.
+    #[must_use]
+    pub fn n_new(&self) -> usize {
+        self.tokens.len().saturating_sub(self.chunk_start)
+    }
+
     /// The text of the chunk alone.
     #[must_use]
     pub fn chunk_text(&self) -> String {

@@ -108,6 +108,10 @@ impl<E: Executor> Lanes<E> {
         &mut self.executor
     }
 
+    pub fn executor_ref(&self) -> &E {
+        &self.executor
+    }
+
     /// A search joins, and runs.
     pub fn open(&mut self, id: LaneId, search: ChunkBeamSearch) {
         let motion = Motion::Runs;

@@ -1,221 +1,191 @@
-//! What guidance changed: the guided and the unguided response in full, marked where they part,
-//! and below them their numbers.
+//! What guidance changed: the responses of all ways in full, marked where each parts from the
+//! guided one, and below them their numbers.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::summary::{BOTH, Summary, beside, body, wrapped};
+use super::parting::{Sides, View};
+use super::summary::{BOTH, Summary, body, wrapped};
 use super::terms::end_sign;
 use super::theme::{Depth, Theme};
-use super::{draw, text};
-use crate::app::{App, Unguided};
-use crate::search::Text;
+use super::{draw, text, ways_table};
+use crate::app::App;
 
-/// Lines of the table: where the texts part, headings, both, their difference.
-const TABLE: u16 = 5;
+/// Cells that a way has at least where several stand side by side, the gap among them.
+const COLUMN: u16 = 40;
 
-/// Cells of the table's first column.
-const NAME: usize = 20;
+/// Cells between two columns.
+const GAP: u16 = 2;
 
 /// Lines the comparison would fill at `width`; of more than `most`, at least so many.
-pub fn height_wanted(app: &App, unguided: &Unguided, width: u16, most: u16) -> usize {
-    let both = Both::of(app, unguided);
-    let theme = Theme::new(Depth::None, false);
-    let [guided, other] = match width >= BOTH {
-        true => both.heights(app, (width - 2) / 2, most, &theme),
-        false => both.heights(app, width, most, &theme),
-    };
-    let texts = match width >= BOTH {
-        true => guided.max(other),
-        false => guided + other,
-    };
-    texts + usize::from(TABLE)
+pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
+    let sides = Sides::all(app);
+    let grid = Grid::of(&sides, width);
+    let texts: usize = grid.heights(app, &sides, most).iter().sum();
+    texts + ways_table::height(&sides)
 }
 
-/// Both texts, side by side where there is room, and the table.
-pub fn render(buf: &mut Buffer, area: Rect, app: &App, unguided: &Unguided, theme: &Theme) {
-    let both = Both::of(app, unguided);
-    let rows = [Constraint::Fill(1), Constraint::Length(TABLE)];
+/// All texts, side by side as far as there is room, and the table.
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
+    let sides = Sides::all(app);
+    let grid = Grid::of(&sides, area.width);
+    let table = u16::try_from(ways_table::height(&sides)).unwrap_or(u16::MAX);
+    let rows = [Constraint::Fill(1), Constraint::Length(table)];
     let [texts, table] = Layout::vertical(rows).areas(area);
-    let places = match area.width >= BOTH {
-        true => beside(texts),
-        false => above(texts, both.heights(app, area.width, area.height, theme)),
-    };
-    for (place, summary) in places.into_iter().zip([&both.guided, &both.unguided]) {
-        draw::rule(buf, place, 0, title(summary, theme), theme);
-        let cells = usize::from(place.width) * usize::from(place.height);
-        let pieces = pieces(app, summary, both.shared, cells, theme);
+    let wanted = grid.heights(app, &sides, area.height);
+    for (side, (place, summary)) in grid
+        .places(texts, &wanted)
+        .into_iter()
+        .zip(sides.summaries())
+        .enumerate()
+    {
+        draw::rule(
+            buf,
+            place,
+            0,
+            title(&sides, side, summary, place.width, theme),
+            theme,
+        );
+        let view = grid.view(side, usize::from(place.width) * usize::from(place.height));
+        let pieces = pieces(app, &sides, side, view, theme);
         body(buf, draw::below(place, 1), &pieces, false);
     }
-    both.render_table(buf, table, theme);
+    ways_table::render(buf, table, &sides, theme);
 }
 
-/// One above the other: each as high as it wants to be, or half where that is too much.
-fn above(area: Rect, [guided, other]: [usize; 2]) -> [Rect; 2] {
-    let height = usize::from(area.height);
-    let room = height.saturating_sub(other).max(height / 2);
-    let first = u16::try_from(guided.min(room)).unwrap_or(u16::MAX);
-    Layout::vertical([Constraint::Length(first), Constraint::Fill(1)]).areas(area)
+/// How the texts stand: in columns, row after row.
+struct Grid {
+    n: usize,
+    columns: usize,
+    width: u16,
 }
 
-/// The two responses.
-struct Both<'a> {
-    guided: Summary<'a>,
-    unguided: Summary<'a>,
-    /// How much they have in common from the first word on, in bytes and in words.
-    shared: usize,
-    n_words: usize,
-}
+impl Grid {
+    fn of(sides: &Sides<'_>, width: u16) -> Self {
+        let n = sides.len().max(1);
+        let most = match width >= BOTH {
+            true => usize::from((width + GAP) / COLUMN).clamp(1, n),
+            false => 1,
+        };
+        // No more columns than it takes: rows are filled alike.
+        let columns = n.div_ceil(n.div_ceil(most));
+        Self { n, columns, width }
+    }
 
-impl<'a> Both<'a> {
-    fn of(app: &'a App, unguided: &'a Unguided) -> Self {
-        let (guided, unguided) = (Summary::guided(app), Summary::unguided(unguided));
-        let texts = guided.text.zip(unguided.text);
-        let shared = texts.map(|(a, b)| shared(a, b)).unwrap_or_default();
-        Self {
-            shared: shared.len(),
-            n_words: shared.split_whitespace().count(),
-            guided,
-            unguided,
+    /// Of a column.
+    fn column(&self) -> u16 {
+        let columns = u16::try_from(self.columns).unwrap_or(1).max(1);
+        (self.width.saturating_sub(GAP * (columns - 1))) / columns
+    }
+
+    /// What of a text is in view. Many texts that stand one below the other begin with the same
+    /// prompt: it is read in the first.
+    fn view(&self, side: usize, cells: usize) -> View {
+        let is_first = side == 0 || self.n == 2 || self.columns > 1;
+        View {
+            from: (!is_first).then_some(0),
+            until: Some(text::BYTES * cells),
         }
     }
 
-    /// Lines that either would fill, its title included; of more than `most`, at least so many.
-    fn heights(&self, app: &App, width: u16, most: u16, theme: &Theme) -> [usize; 2] {
+    /// Lines that each row would fill, its title included; of more than `most`, at least so many.
+    fn heights(&self, app: &App, sides: &Sides<'_>, most: u16) -> Vec<usize> {
+        let theme = Theme::new(Depth::None, false);
+        let width = self.column();
         let cells = usize::from(width) * usize::from(most);
-        [&self.guided, &self.unguided].map(|summary| {
-            let pieces = pieces(app, summary, self.shared, cells, theme);
+        let height = |side: usize| {
+            let pieces = pieces(app, sides, side, self.view(side, cells), &theme);
             wrapped(&pieces, width).len() + 1
-        })
+        };
+        let all: Vec<usize> = (0..self.n).map(height).collect();
+        let rows = all.chunks(self.columns);
+        rows.map(|row| row.iter().copied().max().unwrap_or(0))
+            .collect()
     }
 
-    fn render_table(&self, buf: &mut Buffer, area: Rect, theme: &Theme) {
-        let title = vec![
-            Span::styled("  what guidance changed  ", theme.title),
-            Span::styled(self.parting(), theme.muted),
-        ];
-        draw::rule(buf, area, 0, title, theme);
-        let headings = format!(
-            " {:NAME$}{:>10}{:>10}{:>14}{:>8}",
-            "", "log-ratio", "judge", "strong/token", "tokens"
-        );
-        draw::line(buf, area, 1, vec![Span::styled(headings, theme.faint)]);
-        let (guided, unguided) = (Numbers::of(&self.guided), Numbers::of(&self.unguided));
-        draw::line(buf, area, 2, guided.spans("guided", false, theme));
-        draw::line(buf, area, 3, unguided.spans("unguided", false, theme));
-        let difference = guided.minus(&unguided);
-        let spans = difference.spans("guided − unguided", true, theme);
-        draw::line(buf, area, 4, spans);
-    }
-
-    /// Where the texts part, in words: not all screens can underline.
-    fn parting(&self) -> String {
-        match (self.guided.text, self.n_words) {
-            (None, _) => "nothing is chosen yet".to_owned(),
-            (guided, _) if guided == self.unguided.text => {
-                "nothing: the texts are the same".to_owned()
-            }
-            (_, 0) => "the texts part at the first word".to_owned(),
-            (_, 1) => "the texts part after one word".to_owned(),
-            (_, n) => format!("the texts part after {n} words"),
-        }
+    /// The place of each text.
+    fn places(&self, area: Rect, wanted: &[usize]) -> Vec<Rect> {
+        let heights = shares(wanted, usize::from(area.height));
+        let lengths = heights
+            .into_iter()
+            .map(|n| Constraint::Length(u16::try_from(n).unwrap_or(u16::MAX)));
+        let rows = Layout::vertical(lengths).split(area);
+        let columns = vec![Constraint::Fill(1); self.columns];
+        let row = |row: &Rect| {
+            Layout::horizontal(columns.clone())
+                .spacing(GAP)
+                .split(*row)
+                .to_vec()
+        };
+        let places = rows.iter().flat_map(row);
+        places.take(self.n).collect()
     }
 }
 
-/// What both begin with, in whole words.
-fn shared(a: &Text, b: &Text) -> String {
-    let mut same = a.between(0, a.leaves(b));
-    if a != b {
-        same.truncate(same.rfind(char::is_whitespace).unwrap_or(0));
+/// Divides lines among rows: none gets more than it wants while another one wants more, and the
+/// last has what is left.
+fn shares(wanted: &[usize], room: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by_key(|row| wanted[*row]);
+    let mut shares = vec![0; wanted.len()];
+    let mut left = room;
+    for (done, row) in order.into_iter().enumerate() {
+        let share = wanted[row].min(left / (wanted.len() - done));
+        shares[row] = share;
+        left -= share;
     }
-    same
+    if let Some(last) = shares.last_mut() {
+        *last += left;
+    }
+    shares
 }
 
-fn title(summary: &Summary<'_>, theme: &Theme) -> Vec<Span<'static>> {
-    let mut title = vec![Span::styled(format!("  {}", summary.name), theme.title)];
+/// The name, and of more than two ways where each parts from the guided one.
+fn title(
+    sides: &Sides<'_>,
+    side: usize,
+    summary: &Summary<'_>,
+    width: u16,
+    theme: &Theme,
+) -> Vec<Span<'static>> {
+    let mut parts = vec![vec![Span::styled(
+        format!("  {}", text::clean(&summary.name)),
+        theme.title,
+    )]];
     if summary.finish.is_some() {
         let sign = format!(" {}", end_sign(summary.finish));
-        title.push(Span::styled(sign, theme.finished));
+        parts.push(vec![Span::styled(sign, theme.finished)]);
     }
-    title
+    if side > 0 && sides.len() > 2 {
+        let parting = sides.parting_in_short(side);
+        let parting = parting.map(|parting| Span::styled(format!("  {parting}"), theme.muted));
+        parts.push(parting.into_iter().collect());
+    }
+    draw::fitting(parts, usize::from(width))
 }
 
-/// The prompt, what both texts begin with, the word they part at, and the rest, as far as `cells`
-/// show it.
+/// A text with its marks, or why there is none.
 fn pieces(
     app: &App,
-    summary: &Summary<'_>,
-    shared: usize,
-    cells: usize,
+    sides: &Sides<'_>,
+    side: usize,
+    view: View,
     theme: &Theme,
 ) -> Vec<(String, Style)> {
-    let text = summary.text.map(|text| text::beginning(text, cells));
-    let text = text.unwrap_or_default();
-    let (same, own) = text.split_at_checked(shared).unwrap_or((&text, ""));
-    let start = own.len() - own.trim_start().len();
-    let end = own[start..].find(char::is_whitespace);
-    let (space, own) = own.split_at(start);
-    let (word, rest) = own.split_at(end.unwrap_or(own.len()));
-    let piece = |text: &str, style: Style| (text::clean(text), style);
-    vec![
-        piece(app.prompt(), theme.muted),
-        piece(same, theme.text),
-        piece(space, theme.text),
-        piece(word, theme.title.underlined()),
-        piece(rest, theme.title),
-    ]
-}
-
-/// A line of the table.
-struct Numbers {
-    log_ratio: Option<f64>,
-    judge: Option<f64>,
-    strong: Option<f64>,
-    n_tokens: isize,
-}
-
-impl Numbers {
-    fn of(summary: &Summary<'_>) -> Self {
-        Self {
-            log_ratio: summary.log_ratio.map(text::hundredths),
-            judge: summary.judge.map(text::hundredths),
-            strong: summary.strong.map(text::hundredths),
-            n_tokens: isize::try_from(summary.n_tokens).unwrap_or(isize::MAX),
+    match sides.summaries().nth(side) {
+        Some(summary) if summary.text.is_none() => {
+            vec![(text::clean(&summary.silence), theme.muted)]
         }
-    }
-
-    fn minus(&self, other: &Self) -> Self {
-        let difference = |a: Option<f64>, b: Option<f64>| Some(a? - b?);
-        Self {
-            log_ratio: difference(self.log_ratio, other.log_ratio),
-            judge: difference(self.judge, other.judge),
-            strong: difference(self.strong, other.strong),
-            n_tokens: self.n_tokens.saturating_sub(other.n_tokens),
+        _ => {
+            let mut pieces = sides.pieces(app, side, view, theme);
+            let first = pieces.iter_mut().find(|(text, _)| !text.is_empty());
+            if let Some((text, _)) = first.filter(|_| view.from == Some(0)) {
+                *text = text.trim_start().to_owned();
+            }
+            pieces
         }
-    }
-
-    fn spans(&self, name: &str, is_difference: bool, theme: &Theme) -> Vec<Span<'static>> {
-        let number = |value: Option<f64>, width: usize| {
-            let style = value.map_or(theme.muted, |value| theme.signed(value));
-            Span::styled(text::signed(value, width), style)
-        };
-        let tokens = match is_difference {
-            true if self.n_tokens != 0 => format!("{:>+8}", self.n_tokens),
-            _ => format!("{:>8}", self.n_tokens),
-        };
-        vec![
-            Span::raw(format!(" {}", text::pad(name, NAME))),
-            number(self.log_ratio, 10),
-            number(self.judge, 10),
-            // Always negative: by itself it is neither good nor bad.
-            match is_difference {
-                true => number(self.strong, 14),
-                false => Span::styled(text::signed(self.strong, 14), theme.text),
-            },
-            Span::raw(tokens),
-        ]
     }
 }
 
@@ -224,14 +194,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_share_whole_words() {
-        for (a, b, both) in [
-            (" a good film", " a good plot", " a good"),
-            (" a good film", " a good films", " a good"),
-            (" a film", " the film", ""),
-            (" a film", " a film", " a film"),
-        ] {
-            assert_eq!(shared(&Text::from(a), &Text::from(b)), both);
-        }
+    fn lines_are_divided_by_what_each_row_wants() {
+        assert_eq!(shares(&[3, 9], 20), [3, 17]);
+        assert_eq!(shares(&[9, 3], 10), [7, 3]);
+        assert_eq!(shares(&[9, 9], 10), [5, 5]);
+        assert_eq!(shares(&[2, 9, 9], 10), [2, 4, 4]);
+        assert_eq!(shares(&[4, 4, 4], 2), [0, 1, 1]);
     }
 }

@@ -46,6 +46,7 @@ mod theme;
 mod token_table;
 mod tour;
 mod tree;
+mod ways_table;
 mod window;
 mod wrap;
 mod xray;

@@ -1,5 +1,5 @@
-//! Two responses to one prompt: where they part, which words either has for itself from there on,
-//! and what of both is in view: the same tokens.
+//! Responses to one prompt: where others part from the guided one, which words each has for itself
+//! from there on, and what of them is in view: the same tokens.
 
 use std::collections::HashSet;
 
@@ -10,61 +10,120 @@ use super::summary::Summary;
 use super::text;
 use super::theme::Theme;
 use super::wrap::wrap;
-use crate::app::{App, Unguided};
+use crate::app::App;
 use crate::search::Text;
 
-/// The guided response, and the unguided one once some of it is sampled.
+/// The guided response first, then those of the ways beside it.
 pub struct Sides<'a> {
-    pub guided: Summary<'a>,
-    pub unguided: Option<Summary<'a>>,
+    all: Vec<Side<'a>>,
+}
+
+/// A response, and how it stands to the guided one; the guided one, to all others.
+struct Side<'a> {
+    summary: Summary<'a>,
     /// How much they have in common from the first word on, in bytes and in words.
     shared: usize,
     n_words: usize,
-    /// The words of either from where they part.
-    words: [HashSet<String>; 2],
+    /// What is said from there on by whom it is compared with.
+    others: HashSet<String>,
+    /// Whether there is anything to compare it with.
+    parts: bool,
 }
 
 /// Where a response begins in view, in bytes; `None` with the prompt before it.
 pub type From = Option<usize>;
 
+/// What of a response is in view.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct View {
+    pub from: From,
+    /// Where it may end, in bytes.
+    pub until: Option<usize>,
+}
+
 impl<'a> Sides<'a> {
+    /// The guided response and the unguided one.
     pub fn of(app: &'a App) -> Self {
-        let guided = Summary::guided(app);
-        let unguided = app.unguided().map(|u: &Unguided| Summary::unguided(u));
-        let texts = guided.text.zip(unguided.as_ref().and_then(|u| u.text));
-        let same = texts.map(|(a, b)| shared(a, b)).unwrap_or_default();
-        let own = |text: Option<&Text>| {
-            let text = text.map(|text| text.since(same.len())).unwrap_or_default();
-            text.split_whitespace().map(bare).collect()
-        };
-        Self {
-            words: [own(guided.text), own(texts.map(|(_, b)| b))],
-            shared: same.len(),
-            n_words: same.split_whitespace().count(),
-            guided,
-            unguided,
-        }
+        let unguided = app.beside().iter().take(1);
+        let unguided = unguided.map(|beside| Summary::beside(app, beside));
+        Self::compared(Summary::guided(app), unguided.collect())
     }
 
-    /// Where the texts part, in words: not all screens can underline.
-    pub fn parting(&self) -> String {
-        let Some(unguided) = &self.unguided else {
-            return "nothing is sampled unguided yet".to_owned();
+    /// The guided response and those of all ways beside it.
+    pub fn all(app: &'a App) -> Self {
+        let ways = app.beside();
+        let guided = match ways.len() {
+            0 | 1 => Summary::guided(app),
+            _ => Summary::guided_by_method(app),
         };
-        match (self.guided.text, self.n_words) {
+        let ways = ways.iter().map(|beside| Summary::beside(app, beside));
+        Self::compared(guided, ways.collect())
+    }
+
+    fn compared(guided: Summary<'a>, ways: Vec<Summary<'a>>) -> Self {
+        let ways: Vec<Side<'a>> = ways
+            .into_iter()
+            .map(|way| beside(way, guided.text))
+            .collect();
+        let compared = || ways.iter().filter(|way| way.parts);
+        let least = compared().min_by_key(|way| way.shared);
+        let (shared, n_words) = least.map_or((0, 0), |way| (way.shared, way.n_words));
+        let guided = Side {
+            others: compared()
+                .flat_map(|way| words(way.summary.text, shared))
+                .collect(),
+            parts: least.is_some(),
+            summary: guided,
+            shared,
+            n_words,
+        };
+        let all = [guided].into_iter().chain(ways).collect();
+        Self { all }
+    }
+
+    /// All responses with their numbers, the guided one first.
+    pub fn summaries(&self) -> impl Iterator<Item = &Summary<'a>> {
+        self.all.iter().map(|side| &side.summary)
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Where a response parts from the guided one, in words: not all screens can underline.
+    pub fn parting(&self, side: usize) -> String {
+        let Some((guided, own)) = self.all.first().zip(self.all.get(side)) else {
+            return String::new();
+        };
+        match (guided.summary.text, own.n_words) {
+            _ if own.summary.text.is_none() => "nothing is sampled unguided yet".to_owned(),
             (None, _) => "nothing is chosen yet".to_owned(),
-            (guided, _) if guided == unguided.text => "the texts are the same".to_owned(),
+            (guided, _) if guided == own.summary.text => "the texts are the same".to_owned(),
             (_, 0) => "the texts part at the first word".to_owned(),
             (_, 1) => "the texts part after one word".to_owned(),
             (_, n) => format!("the texts part after {n} words"),
         }
     }
 
-    /// Where either begins in view, so that the end of the guided one is seen in `rows` lines of
+    /// The same beside a way's name; `None` while either has said nothing.
+    pub fn parting_in_short(&self, side: usize) -> Option<String> {
+        let (guided, own) = self.all.first().zip(self.all.get(side))?;
+        let (guided, text) = guided.summary.text.zip(own.summary.text)?;
+        Some(match guided == text {
+            true => "the same text".to_owned(),
+            false => format!("parts at word {}", own.n_words + 1),
+        })
+    }
+
+    /// Where each begins in view, so that the end of the guided one is seen in `rows` lines of
     /// `width` cells: at the same token.
-    pub fn from(&self, app: &App, width: usize, rows: usize) -> [From; 2] {
-        let Some(text) = self.guided.text else {
-            return [None; 2];
+    pub fn from(&self, app: &App, width: usize, rows: usize) -> Vec<From> {
+        let nowhere = vec![None; self.len()];
+        let Some(guided) = self.summaries().next() else {
+            return nowhere;
+        };
+        let Some(text) = guided.text else {
+            return nowhere;
         };
         let whole = text::ending(text, width * rows);
         let fits = |before: &str, text: &str| {
@@ -72,45 +131,69 @@ impl<'a> Sides<'a> {
             wrap(&pieces, width).len() <= rows
         };
         if whole.len() == text.len() && fits(app.prompt(), &whole) {
-            return [None; 2];
+            return nowhere;
         }
-        let starts = self.guided.starts();
+        let starts = guided.starts();
         let is_seen = |at: &usize| fits("", &text.since(*at));
         // The first from which all that follows fits; beyond it, whatever does.
         let first = starts.partition_point(|at| text.len() - at > whole.len() || !is_seen(at));
         let at = |starts: &[usize]| starts.get(first).or(starts.last()).copied();
-        let other = self.unguided.as_ref().map(Summary::starts);
-        let guided = at(&starts).or(Some(0));
-        [guided, other.and_then(|starts| at(&starts).or(Some(0)))]
+        let from = |summary: &Summary<'_>| {
+            let starts = summary.text.map(|_| summary.starts());
+            starts.and_then(|starts| at(&starts).or(Some(0)))
+        };
+        self.summaries().map(from).collect()
     }
 
-    /// A response from `from` on: what both begin with plain, then the word they part at
-    /// underlined, and bold what the other one has not.
+    /// A response as far as it is in view: what it has in common with the guided one plain, then
+    /// the word they part at underlined, and bold what the other one has not; of the guided one,
+    /// what no other has.
     pub fn pieces(
         &self,
         app: &App,
         side: usize,
-        from: From,
+        view: View,
         theme: &Theme,
     ) -> Vec<(String, Style)> {
-        let summary = [Some(&self.guided), self.unguided.as_ref()];
-        let text = summary[side].and_then(|summary| summary.text);
-        let prompt = match from {
+        let prompt = match view.from {
             None => text::clean(app.prompt()),
             Some(_) => String::new(),
         };
         let mut pieces = vec![(prompt, theme.muted)];
-        let Some(text) = text else {
+        let Some((side, text)) = self.all.get(side).and_then(|s| Some((s, s.summary.text?))) else {
             return pieces;
         };
-        let start = from.unwrap_or(0);
-        let same = text.between(start, self.shared.max(start));
-        let own = text.since(self.shared.max(start));
-        pieces.push((text::clean(&same), theme.text));
-        let parts_here = start <= self.shared && self.unguided.is_some();
-        pieces.extend(marked(&own, &self.words[1 - side], parts_here, theme));
+        let start = view.from.unwrap_or(0);
+        let end = view.until.unwrap_or(text.len()).clamp(start, text.len());
+        let parting = side.shared.clamp(start, end);
+        let own = text.between(parting, end);
+        pieces.push((text::clean(&text.between(start, parting)), theme.text));
+        let parts_here = start <= side.shared && side.parts;
+        pieces.extend(marked(&own, &side.others, parts_here, theme));
         pieces
     }
+}
+
+/// A way's response beside the guided one.
+fn beside<'a>(summary: Summary<'a>, guided: Option<&Text>) -> Side<'a> {
+    let both = summary.text.zip(guided);
+    let same = both
+        .map(|(own, guided)| shared(guided, own))
+        .unwrap_or_default();
+    Side {
+        others: words(guided, same.len()).collect(),
+        shared: same.len(),
+        n_words: same.split_whitespace().count(),
+        parts: summary.text.is_some(),
+        summary,
+    }
+}
+
+/// The words of a text from a place on.
+fn words(text: Option<&Text>, from: usize) -> impl Iterator<Item = String> {
+    let text = text.map(|text| text.since(from)).unwrap_or_default();
+    let words: Vec<String> = text.split_whitespace().map(bare).collect();
+    words.into_iter()
 }
 
 /// Two texts as [`Sides::pieces`] marks them: what both begin with plain, the word they part at

@@ -4,21 +4,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::parting::{From, Sides};
+use super::parting::{From, Sides, View};
 use super::summary::{BOTH, Summary, beside, body};
 use super::terms::end_sign;
 use super::theme::{Depth, Theme};
 use super::wrap::wrap;
 use super::{comparison, draw, text};
-use crate::app::App;
+use crate::app::{Action, App, Context};
 
 /// Cells of a response's name and numbers before its text, where one stands above the other.
 const LEAD: u16 = 28;
 
 /// Lines the panel would fill at `width`; of more than `most`, at least so many.
 pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
-    if let Some(unguided) = app.unguided().filter(|_| is_comparison(app)) {
-        return comparison::height_wanted(app, unguided, width, most);
+    if is_comparison(app) {
+        return comparison::height_wanted(app, width, most);
     }
     let sides = Sides::of(app);
     let cells = match width >= BOTH {
@@ -27,7 +27,7 @@ pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
     };
     let theme = Theme::new(Depth::None, false);
     let lines = [0, 1].map(|side| {
-        let pieces = sides.pieces(app, side, None, &theme);
+        let pieces = sides.pieces(app, side, View::default(), &theme);
         wrap(&pieces, usize::from(cells.saturating_sub(2))).len()
     });
     let longest = lines[0].max(lines[1]);
@@ -37,15 +37,15 @@ pub fn height_wanted(app: &App, width: u16, most: u16) -> usize {
     }
 }
 
-/// Whether both responses are compared in full.
+/// Whether the responses of all ways are compared in full.
 pub fn is_comparison(app: &App) -> bool {
-    app.look().twin && app.unguided().is_some()
+    app.look().twin && app.has_beside()
 }
 
 /// Side by side where there is room, else one above the other; compared in full when asked for.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
-    if let Some(unguided) = app.unguided().filter(|_| is_comparison(app)) {
-        return comparison::render(buf, area, app, unguided, theme);
+    if is_comparison(app) {
+        return comparison::render(buf, area, app, theme);
     }
     let sides = Sides::of(app);
     match area.width >= BOTH {
@@ -58,17 +58,31 @@ fn render_beside(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, the
     let places = beside(area);
     let rows = usize::from(area.height.saturating_sub(1));
     let from = sides.from(app, usize::from(places[0].width.saturating_sub(2)), rows);
-    for (side, place) in places.into_iter().enumerate() {
-        let title = match summary(sides, side) {
-            Some(summary) => summary.title(place.width, theme),
-            None => vec![
-                Span::styled("  unguided", theme.title),
-                Span::styled("  nothing is sampled yet", theme.muted),
-            ],
+    for ((side, place), summary) in places.into_iter().enumerate().zip(sides.summaries()) {
+        let others = match side {
+            0 => Vec::new(),
+            _ => others(app, theme),
         };
-        draw::rule(buf, place, 0, title, theme);
-        let text = sides.pieces(app, side, from[side], theme);
-        body(buf, draw::below(place, 1), &text, from[side].is_some());
+        let taken = u16::try_from(draw::width(&others)).unwrap_or(u16::MAX);
+        let title = summary.title(place.width.saturating_sub(taken), theme);
+        draw::rule(buf, place, 0, [title, others].concat(), theme);
+        let from = from.get(side).copied().flatten();
+        let text = sides.pieces(app, side, view(from), theme);
+        body(buf, draw::below(place, 1), &text, from.is_some());
+    }
+}
+
+fn view(from: From) -> View {
+    View { from, until: None }
+}
+
+/// That there are more ways, and which key shows them.
+fn others(app: &App, theme: &Theme) -> Vec<Span<'static>> {
+    let key = app.keymap().label(Context::Main, Action::ToggleTwin);
+    match app.beside().len().saturating_sub(1) {
+        0 => Vec::new(),
+        1 => vec![Span::styled(format!("  +1 way: {key}"), theme.accent)],
+        n => vec![Span::styled(format!("  +{n} ways: {key}"), theme.accent)],
     }
 }
 
@@ -79,9 +93,11 @@ fn render_above(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, them
         let heading = format!("  {:<10}{:>9}{:>7} ", "response", "log-ratio", "judge");
         let spans = vec![
             Span::styled(heading, theme.faint),
-            Span::styled(sides.parting(), theme.muted),
+            Span::styled(sides.parting(1), theme.muted),
         ];
-        draw::rule(buf, area, 0, spans, theme);
+        let room = usize::from(area.width).saturating_sub(draw::width(&spans));
+        let others = draw::fitting(vec![others(app, theme)], room);
+        draw::rule(buf, area, 0, [spans, others].concat(), theme);
     }
     let rest = draw::below(area, u16::from(has_heading));
     let each = (rest.height / 2).max(1);
@@ -95,7 +111,8 @@ fn render_above(buf: &mut Buffer, area: Rect, app: &App, sides: &Sides<'_>, them
             height,
             ..draw::below(rest, each * u16::try_from(side).unwrap_or(0))
         };
-        render_row(buf, place, app, sides, (side, from[side]), theme);
+        let from = from.get(side).copied().flatten();
+        render_row(buf, place, app, sides, (side, from), theme);
     }
 }
 
@@ -107,25 +124,18 @@ fn render_row(
     (side, from): (usize, From),
     theme: &Theme,
 ) {
-    let spans = match summary(sides, side) {
-        Some(summary) => lead(summary, theme),
-        None => vec![Span::styled("  unguided          ·      ·", theme.muted)],
-    };
-    draw::line(buf, place, 0, spans);
+    let spans = sides
+        .summaries()
+        .nth(side)
+        .map(|summary| lead(summary, theme));
+    draw::line(buf, place, 0, spans.unwrap_or_default());
     let place = Rect {
         x: place.x + LEAD.min(place.width),
         width: place.width.saturating_sub(LEAD),
         ..place
     };
-    let text = sides.pieces(app, side, from, theme);
+    let text = sides.pieces(app, side, view(from), theme);
     body(buf, place, &text, from.is_some());
-}
-
-fn summary<'a>(sides: &'a Sides<'a>, side: usize) -> Option<&'a Summary<'a>> {
-    match side {
-        0 => Some(&sides.guided),
-        _ => sides.unguided.as_ref(),
-    }
 }
 
 /// The name, and the numbers below their headings.

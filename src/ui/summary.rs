@@ -1,4 +1,4 @@
-//! A response with its numbers: the best so far, or what the strong model says unguided.
+//! A response with its numbers: the best so far, or what another way beside it has come to.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,7 +10,8 @@ use super::terms::end_sign;
 use super::theme::Theme;
 use super::wrap::wrap;
 use super::{draw, text};
-use crate::app::{App, Unguided};
+use crate::app::settings::sizes;
+use crate::app::{App, Beside};
 use crate::search::{Finish, Hypothesis, LogRatio, Text};
 
 /// The width from which guided and unguided response stand side by side.
@@ -24,9 +25,9 @@ pub fn beside(area: Rect) -> [Rect; 2] {
 
 /// A response with its numbers.
 pub struct Summary<'a> {
-    pub name: &'static str,
+    pub name: String,
     /// The name where there is little room.
-    pub short: &'static str,
+    pub short: String,
     /// Its terms, token by token.
     pub score: Option<&'a LogRatio>,
     pub text: Option<&'a Text>,
@@ -36,6 +37,12 @@ pub struct Summary<'a> {
     pub strong: Option<f64>,
     pub n_tokens: usize,
     pub finish: Option<Finish>,
+    /// The pair whose log-ratio it is.
+    pub pair: String,
+    /// Tokens that the strong model has sampled for it, those of other candidates among them.
+    pub sampled: usize,
+    /// What is said where there is no text.
+    pub silence: String,
 }
 
 impl<'a> Summary<'a> {
@@ -43,12 +50,13 @@ impl<'a> Summary<'a> {
     pub fn guided(app: &'a App) -> Self {
         let best = app.trace().best();
         let hypothesis = best.and_then(|best| best.hypothesis.as_deref());
+        let name = match app.trace().ending() {
+            Some(_) => "guided: best response",
+            None => "guided: best so far",
+        };
         Self {
-            name: match app.trace().ending() {
-                Some(_) => "guided: best response",
-                None => "guided: best so far",
-            },
-            short: "guided",
+            name: name.to_owned(),
+            short: "guided".to_owned(),
             score: hypothesis.map(Hypothesis::score),
             text: best.map(|best| &best.text),
             log_ratio: best.and_then(|best| best.score),
@@ -56,21 +64,45 @@ impl<'a> Summary<'a> {
             strong: hypothesis.and_then(Hypothesis::log_prob_per_token),
             n_tokens: best.map_or(0, |best| best.n_tokens),
             finish: hypothesis.and_then(|h| h.finish),
+            pair: app.pair_in_use().to_owned(),
+            sampled: app.trace().tokens_sampled(),
+            silence: "the prompt, nothing chosen yet".to_owned(),
         }
     }
 
-    pub fn unguided(unguided: &'a Unguided) -> Self {
-        let response = &unguided.response;
+    /// The same by the name of its method, where that tells it from other ways.
+    pub fn guided_by_method(app: &'a App) -> Self {
+        let name = format!(
+            "guided {} {}",
+            sizes(app.params_in_use()),
+            app.pair_in_use()
+        );
         Self {
-            name: "unguided",
-            short: "unguided",
-            score: Some(response.score()),
-            text: Some(&response.text),
-            log_ratio: Some(response.score().value()),
-            judge: Some(unguided.judge),
-            strong: response.log_prob_per_token(),
-            n_tokens: response.tokens.len(),
-            finish: response.finish,
+            name: name.clone(),
+            short: name,
+            ..Self::guided(app)
+        }
+    }
+
+    /// What a way beside the guided one has come to.
+    pub fn beside(app: &'a App, beside: &'a Beside) -> Self {
+        let said = beside.said.as_ref();
+        let response = said.map(|said| &*said.response);
+        let pair = response.and_then(Hypothesis::scored_by);
+        let name = beside.name(app.params_in_use());
+        Self {
+            short: name.clone(),
+            name,
+            score: response.map(Hypothesis::score),
+            text: response.map(|response| &response.text),
+            log_ratio: response.map(|response| response.score().value()),
+            judge: said.map(|said| said.judge),
+            strong: response.and_then(Hypothesis::log_prob_per_token),
+            n_tokens: response.map_or(0, |response| response.tokens.len()),
+            finish: response.and_then(|response| response.finish),
+            pair: pair.map_or_else(String::new, ToString::to_string),
+            sampled: said.map_or(0, |said| said.sampled),
+            silence: silence(beside),
         }
     }
 
@@ -78,12 +110,12 @@ impl<'a> Summary<'a> {
     pub fn title(&self, width: u16, theme: &Theme) -> Vec<Span<'static>> {
         let room = usize::from(width);
         let wordings = [
-            self.parts(self.name, "independent judge", "  ", theme),
-            self.parts(self.name, "judge", "  ", theme),
-            self.parts(self.short, "judge", "  ", theme),
+            self.parts(&self.name, "independent judge", "  ", theme),
+            self.parts(&self.name, "judge", "  ", theme),
+            self.parts(&self.short, "judge", "  ", theme),
         ];
         let fits = |parts: &Parts<'_>| draw::width(&parts.concat()) < room;
-        let shortest = || self.parts(self.short, "judge", " ", theme);
+        let shortest = || self.parts(&self.short, "judge", " ", theme);
         let parts = wordings.into_iter().find(fits).unwrap_or_else(shortest);
         draw::fitting(parts, room)
     }
@@ -91,7 +123,7 @@ impl<'a> Summary<'a> {
     /// The name, whether it is finished, and every number with what it is; `gap` between them.
     fn parts(
         &self,
-        name: &'static str,
+        name: &str,
         judge: &'static str,
         gap: &'static str,
         theme: &Theme,
@@ -102,13 +134,16 @@ impl<'a> Summary<'a> {
             let number = Span::styled(text::signed(value, 0), style);
             vec![note(format!("{gap}{what} ")), number]
         };
-        let mut parts = vec![vec![Span::raw(gap), Span::styled(name, theme.title)]];
+        let mut parts = vec![vec![
+            Span::raw(gap),
+            Span::styled(text::clean(name), theme.title),
+        ]];
         if self.finish.is_some() {
             let sign = format!(" {}", end_sign(self.finish));
             parts.push(vec![Span::styled(sign, theme.finished)]);
         }
         if self.text.is_none() {
-            parts.push(vec![note("  the prompt, nothing chosen yet".to_owned())]);
+            parts.push(vec![note(format!("  {}", text::clean(&self.silence)))]);
             return parts;
         }
         parts.push(numbered("log-ratio", self.log_ratio));
@@ -119,6 +154,14 @@ impl<'a> Summary<'a> {
         parts.extend(strong.map(|text| vec![note(text)]));
         parts.push(vec![note(format!("{gap}{} tokens", self.n_tokens))]);
         parts
+    }
+}
+
+/// Why a way has nothing to show.
+fn silence(beside: &Beside) -> String {
+    match &beside.dropped {
+        Some(why) => format!("left out: {why}"),
+        None => "nothing is sampled yet".to_owned(),
     }
 }
 

@@ -137,7 +137,7 @@ pub fn tail(text: &str, max: usize) -> String {
 
 /// At least so many bytes of writing are looked at for each cell that it may fill: less than what
 /// a prank takes, more than any script.
-const BYTES: usize = 8;
+pub const BYTES: usize = 8;
 
 /// The end of these bytes of `text`, clean, cut to `max` cells. However long it is, no more of it
 /// is looked at than that takes.

@@ -1,6 +1,6 @@
 //! Commands, reduced in this one place into what is wanted of the run.
 
-use super::floor::{Floor, Pairing};
+use super::floor::{Floor, RunLanes};
 use super::outbox::Gone;
 use super::run::{Drive, Run};
 use super::{Worker, evidence::Inquiry};
@@ -63,9 +63,9 @@ impl Worker {
         let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
             return;
         };
-        let [guided, unguided] = run.motions(floor);
-        floor.lanes.set_motion(run.lanes.guided, guided);
-        floor.lanes.set_motion(run.lanes.unguided, unguided);
+        for (lane, motion) in run.motions(floor) {
+            floor.lanes.set_motion(lane, motion);
+        }
     }
 
     // ---- a run begins
@@ -77,6 +77,8 @@ impl Worker {
         match self.prepare(request) {
             Ok(run) => {
                 self.run = Some(run);
+                self.open_ways()?;
+                self.let_go();
                 self.move_lanes();
                 Ok(())
             }
@@ -96,10 +98,10 @@ impl Worker {
         let done = (floor.executor().n_sampled(), floor.executor().n_scored());
         let run = Run::new(request, done);
         let RunRequest { prompt, params, .. } = &run.request;
-        let opened = open_both(&mut floor, run.lanes, prompt, *params, &id);
+        let guided = ChunkBeamSearch::new(*params, id);
+        let opened = floor.open(run.lanes.guided, prompt, guided);
         self.floor = Some(floor);
         opened.map_err(|e| e.to_string())?;
-        self.let_go(&id);
         Ok(run)
     }
 
@@ -117,10 +119,16 @@ impl Worker {
         Ok(Floor::new(wanted, executor))
     }
 
-    /// What no run uses any more goes.
-    fn let_go(&mut self, pair: &PairId) {
-        if let Some(floor) = &mut self.floor {
-            floor.executor().keep_pairs(|id| id == pair);
+    /// What no run uses any more goes; a pair that a way wants stays, even where it is of no use
+    /// to this run.
+    fn let_go(&mut self) {
+        if let (Some(floor), Some(run)) = (&mut self.floor, &self.run) {
+            let RunRequest { pair, beside, .. } = &run.request;
+            let is_used = |id: &PairId| {
+                let ways = beside.iter().map(|way| &way.pair);
+                ways.chain([pair]).any(|name| id.as_str() == name)
+            };
+            floor.executor().keep_pairs(is_used);
         }
         let strong = self.startup.strong.clone();
         self.library.let_go(&strong);
@@ -139,14 +147,19 @@ impl Worker {
         };
         let (pair, used) = (search.pair().clone(), search.params());
         let params = params.within_run_of(&used);
-        if let Err(why) = floor.executor().retune(lanes.guided, &pair, &params) {
+        let others = floor.others(lanes.guided);
+        let executor = floor.executor();
+        if let Err(why) = executor.retune(&others, lanes.guided, &pair, &params) {
             return self.out.send(Update::NotRetuned {
                 run: run.id(),
                 params: used,
                 why: why.to_string(),
             });
         }
-        for (lane, params) in [(lanes.guided, params), (lanes.unguided, params.unguided())] {
+        for (lane, params) in [
+            (lanes.guided, params),
+            (lanes.unguided(), params.unguided()),
+        ] {
             if let Some(search) = floor.lanes.search_mut(lane) {
                 search.set_params(params);
             }
@@ -192,11 +205,7 @@ impl Worker {
             return Ok(());
         };
         let refused = floor.guided(run.lanes).map(|search| search.pair().clone());
-        for lane in [run.lanes.guided, run.lanes.unguided] {
-            if let Some(search) = floor.lanes.search_mut(lane) {
-                search.use_pair(before.clone());
-            }
-        }
+        floor.want_pair(run.lanes, &before);
         self.out.send(Update::PairRefused {
             run: run.id(),
             pair: refused.map_or_else(String::new, |pair| pair.to_string()),
@@ -256,23 +265,9 @@ impl Worker {
     }
 }
 
-/// The guided search and the same one left alone.
-fn open_both(
-    floor: &mut Floor,
-    lanes: Pairing,
-    prompt: &str,
-    params: SearchParams,
-    pair: &PairId,
-) -> Result<(), crate::search::ModelError> {
-    let guided = ChunkBeamSearch::new(params, pair.clone());
-    floor.open(lanes.guided, prompt, guided)?;
-    let unguided = ChunkBeamSearch::new(params.unguided(), pair.clone());
-    floor.open(lanes.unguided, prompt, unguided)
-}
-
 fn type_chunk(
     floor: &mut Floor,
-    lanes: Pairing,
+    lanes: RunLanes,
     sibling: HypothesisId,
     chunk: &str,
 ) -> Result<(), String> {

@@ -2,23 +2,42 @@
 
 use crate::guide::ModelExecutor;
 use crate::library::WeakPair;
-use crate::message::RunId;
+use crate::message::{MOST_BESIDE, RunId};
 use crate::models::ModelSpec;
 use crate::search::{ChunkBeamSearch, Executor, LaneId, Lanes, ModelError, Motion, PairId};
 
-/// The lanes of a run: the guided search, and the same strong model left alone.
+/// How many ways go beside a guided search at most: the unguided one, and those asked for.
+pub(super) const WAYS: usize = 1 + MOST_BESIDE;
+
+/// The lanes of a run: the guided search, and the ways beside it. Not all of them need be open.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pairing {
+pub(super) struct RunLanes {
     pub guided: LaneId,
-    pub unguided: LaneId,
 }
 
-impl Pairing {
+impl RunLanes {
     pub fn of(run: RunId) -> Self {
-        Self {
-            guided: LaneId(2 * run.0),
-            unguided: LaneId(2 * run.0 + 1),
-        }
+        let guided = LaneId((1 + WAYS as u64) * run.0);
+        Self { guided }
+    }
+
+    /// Way number 0: the same strong model left alone.
+    pub fn unguided(self) -> LaneId {
+        self.way(0)
+    }
+
+    pub fn way(self, number: usize) -> LaneId {
+        LaneId(self.guided.0 + 1 + number as u64)
+    }
+
+    /// All ways beside the guided search, by number.
+    pub fn ways(self) -> impl Iterator<Item = (usize, LaneId)> {
+        (0..WAYS).map(move |number| (number, self.way(number)))
+    }
+
+    /// The lanes whose settings and pair are the run's, changes included.
+    pub fn followers(self) -> [LaneId; 2] {
+        [self.guided, self.unguided()]
     }
 }
 
@@ -51,10 +70,10 @@ impl Floor {
         }
     }
 
-    /// A search joins for `prompt`, standing.
+    /// A search joins for `prompt`, standing, if there is room for it beside all others.
     ///
     /// # Errors
-    /// As [`ModelExecutor::open`].
+    /// As [`ModelExecutor::open_beside`].
     pub fn open(
         &mut self,
         lane: LaneId,
@@ -62,35 +81,69 @@ impl Floor {
         search: ChunkBeamSearch,
     ) -> Result<(), ModelError> {
         let (pair, params) = (search.pair().clone(), search.params());
-        self.executor().open(lane, prompt, &pair, &params)?;
+        let others = self.others(lane);
+        self.executor()
+            .open_beside(&others, lane, prompt, &pair, &params)?;
         self.lanes.open(lane, search);
         self.lanes.set_motion(lane, Motion::Stands);
         Ok(())
     }
 
-    /// Both searches of a run are scored by another pair from their next cut on.
+    /// What the strong model has read and drawn: more after each of its passes.
+    pub fn n_strong_work(&mut self) -> u64 {
+        self.executor().n_read() + self.executor().n_sampled()
+    }
+
+    /// All lanes but one.
+    pub fn others(&self, lane: LaneId) -> Vec<LaneId> {
+        self.lanes.ids().filter(|id| *id != lane).collect()
+    }
+
+    /// How many tokens the responses of a lane have, growing ones included.
+    pub fn reach(&self, lane: LaneId) -> usize {
+        let Some(search) = self.lanes.search(lane) else {
+            return 0;
+        };
+        let beam = search.beam();
+        let kept = beam.iter().map(|h| h.tokens.len()).max().unwrap_or(0);
+        match search.is_growing() {
+            true => kept.max(self.lanes.executor_ref().n_grown(lane)),
+            false => kept,
+        }
+    }
+
+    /// The guided and the unguided search of a run are scored by another pair from their next cut
+    /// on.
     ///
     /// # Errors
     /// A pair that does not go with the prompt or its budget: all is as it was.
     pub fn use_pair(
         &mut self,
-        pairing: Pairing,
+        run: RunLanes,
         id: &PairId,
         pair: WeakPair,
     ) -> Result<(), ModelError> {
         self.executor().add_pair(id.clone(), pair);
-        self.executor().admit_pair(pairing.guided, id)?;
-        self.executor().admit_pair(pairing.unguided, id)?;
-        for lane in [pairing.guided, pairing.unguided] {
+        for lane in run.followers() {
+            if self.lanes.search(lane).is_some() {
+                self.executor().admit_pair(lane, id)?;
+            }
+        }
+        self.want_pair(run, id);
+        Ok(())
+    }
+
+    /// The same with a pair that is admitted.
+    pub fn want_pair(&mut self, run: RunLanes, id: &PairId) {
+        for lane in run.followers() {
             if let Some(search) = self.lanes.search_mut(lane) {
                 search.use_pair(id.clone());
             }
         }
-        Ok(())
     }
 
-    pub fn guided(&mut self, pairing: Pairing) -> Option<&mut ChunkBeamSearch> {
-        self.lanes.search_mut(pairing.guided)
+    pub fn guided(&mut self, run: RunLanes) -> Option<&mut ChunkBeamSearch> {
+        self.lanes.search_mut(run.guided)
     }
 
     /// What has grown of a run's chunks, scored by the pair that is wanted where that is asked.
@@ -99,11 +152,11 @@ impl Floor {
     /// As a model has it.
     pub fn partials(
         &mut self,
-        pairing: Pairing,
+        run: RunLanes,
         scored: bool,
     ) -> Result<Vec<crate::search::Partial>, ModelError> {
-        let pair = self.lanes.search(pairing.guided).map(|s| s.pair().clone());
+        let pair = self.lanes.search(run.guided).map(|s| s.pair().clone());
         let by = pair.filter(|_| scored);
-        self.executor().partials(pairing.guided, by.as_ref())
+        self.executor().partials(run.guided, by.as_ref())
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! One loop: before every pass of a model all commands that have come are reduced, in one place
 //! (`commands`), into what is wanted; then one pass is made for everything that is alive, the
-//! guided search and the unguided one in the same pass. So whatever runs, a command is obeyed
-//! within one pass.
+//! guided search and all ways beside it (`ways`) in the same pass. So whatever runs, a command is
+//! obeyed within one pass.
 //!
 //! - Structural updates go through a bounded channel: none is lost, and a stalled reader slows
 //!   the worker down instead of filling memory.
@@ -17,6 +17,7 @@ mod loader;
 mod offers;
 mod outbox;
 mod run;
+mod ways;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;

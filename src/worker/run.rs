@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Worker;
-use super::floor::{Floor, Pairing};
+use super::floor::{RunLanes, WAYS};
 use super::outbox::Gone;
 use crate::evidence::Xray;
 use crate::message::{Live, RunId, RunRequest, Speeds, Update};
@@ -29,7 +29,7 @@ pub(super) enum Drive {
 #[derive(Debug)]
 pub(super) struct Run {
     pub request: RunRequest,
-    pub lanes: Pairing,
+    pub lanes: RunLanes,
     pub drive: Drive,
     /// Nothing is to be done before this.
     due: Instant,
@@ -43,6 +43,10 @@ pub(super) struct Run {
     /// What the models see of the prompt, under the pair last asked about.
     pub xray: Option<(PairId, Arc<Xray>)>,
     has_failed: bool,
+    /// In this step the pair that was wanted has been given up.
+    pub has_refused: bool,
+    /// Tokens sampled so far, by way.
+    pub sampled: [usize; WAYS],
 }
 
 /// Time spent computing, waits left out.
@@ -64,7 +68,7 @@ const UNSEEN: Duration = Duration::from_millis(33);
 impl Run {
     pub fn new(request: RunRequest, from: (u64, u64)) -> Self {
         Self {
-            lanes: Pairing::of(request.run),
+            lanes: RunLanes::of(request.run),
             drive: match request.paused {
                 true => Drive::Stand,
                 false => Drive::Free,
@@ -79,6 +83,8 @@ impl Run {
             pair_before: None,
             xray: None,
             has_failed: false,
+            has_refused: false,
+            sampled: [0; WAYS],
             request,
         }
     }
@@ -96,27 +102,18 @@ impl Run {
         self.due = Instant::now();
     }
 
-    /// How the two searches move: the unguided one goes as far as the guided one has gone, or is
-    /// going.
-    pub fn motions(&self, floor: &Floor) -> [Motion; 2] {
-        let guided = match self.drive {
+    /// How the guided search moves.
+    pub fn motion(&self) -> Motion {
+        match self.drive {
             _ if self.has_failed => Motion::Stands,
             Drive::Free | Drive::Round | Drive::ToCut { cuts_first: true } => Motion::Runs,
             Drive::ToCut { cuts_first: false } => Motion::Holds,
             Drive::Stand => Motion::Stands,
-        };
-        let search = |lane| floor.lanes.search(lane);
-        let (Some(own), Some(other)) = (search(self.lanes.guided), search(self.lanes.unguided))
-        else {
-            return [guided, Motion::Stands];
-        };
-        let ahead = usize::from(guided != Motion::Stands);
-        let may_go = own.is_finished() || other.round_idx() < own.round_idx() + ahead;
-        let unguided = match may_go && !self.has_failed {
-            true => Motion::Runs,
-            false => Motion::Stands,
-        };
-        [guided, unguided]
+        }
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// After how many tokens growing chunks are to be scored once more: after every token where
@@ -186,39 +183,39 @@ impl Worker {
         let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
             return Ok(());
         };
+        run.has_refused = false;
+        let before = floor.n_strong_work();
         let progress = floor.lanes.step();
+        let has_grown = floor.n_strong_work() != before;
         let spent = began.elapsed();
         run.clock.busy += spent;
         run.clock.now += spent;
         for progress in progress {
             self.tell_progress(progress)?;
         }
-        self.show_growth(began)?;
+        // A pass that scored another way is no step of the growth that is watched.
+        if has_grown {
+            self.show_growth(began)?;
+        }
         self.move_lanes();
         self.tell_standing()
     }
 
     fn tell_progress(&mut self, progress: Progress) -> Result<(), Gone> {
         let Some(run) = &self.run else { return Ok(()) };
-        let is_guided = progress.lane == run.lanes.guided;
-        match is_guided {
-            true => self.tell_entries(progress.entries)?,
-            false => self.tell_unguided(&progress.entries)?,
+        let Progress {
+            lane,
+            entries,
+            error,
+        } = progress;
+        let way = run.lanes.ways().find(|(_, own)| *own == lane);
+        if let Some((way, _)) = way {
+            return self.tell_way(way, &entries, error);
         }
-        match progress.error {
-            Some(error) if is_guided => self.fail(error),
-            // The guided run has told of the same trouble, or will.
-            Some(_) => {
-                self.drop_unguided();
-                Ok(())
-            }
+        self.tell_entries(entries)?;
+        match error {
+            Some(error) => self.fail(error),
             None => Ok(()),
-        }
-    }
-
-    fn drop_unguided(&mut self) {
-        if let (Some(floor), Some(run)) = (&mut self.floor, &self.run) {
-            floor.lanes.close(run.lanes.unguided);
         }
     }
 
@@ -243,37 +240,10 @@ impl Worker {
         Ok(())
     }
 
-    fn judged(&self, candidate: &Hypothesis) -> (HypothesisId, f64) {
+    pub(super) fn judged(&self, candidate: &Hypothesis) -> (HypothesisId, f64) {
         let prompt = self.run.as_ref().map_or("", |run| &run.request.prompt);
         let score = self.judge.score(prompt, &candidate.text.to_string());
         (candidate.id, score)
-    }
-
-    /// The unguided response, as far as it is complete and scored.
-    fn tell_unguided(&mut self, entries: &[Entry]) -> Result<(), Gone> {
-        let changes = |entry: &Entry| {
-            matches!(
-                entry,
-                Entry::Selected { .. } | Entry::Rescored { .. } | Entry::Finished { .. }
-            )
-        };
-        let (Some(floor), Some(run)) = (&self.floor, &self.run) else {
-            return Ok(());
-        };
-        let search = floor.lanes.search(run.lanes.unguided);
-        let Some(search) = search.filter(|_| entries.iter().any(changes)) else {
-            return Ok(());
-        };
-        let Some(response) = search.best() else {
-            return Ok(());
-        };
-        let update = Update::Unguided {
-            run: run.id(),
-            judge: self.judged(&response).1,
-            response,
-            done: search.is_finished(),
-        };
-        self.out.send(update)
     }
 
     /// Chunks that have grown in this pass, scored as often as there is time for.
@@ -338,6 +308,7 @@ impl Worker {
             return Ok(());
         };
         if let Some(before) = run.pair_before.take() {
+            run.has_refused = true;
             return self.refuse_pair(before, &error.to_string());
         }
         run.has_failed = true;

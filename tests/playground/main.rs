@@ -10,4 +10,5 @@ mod runs;
 mod screens;
 mod support;
 mod tour;
+mod ways;
 mod words;

@@ -182,7 +182,7 @@ impl Script {
             Stage::Scored => {
                 self.p.select();
                 if self.rounds == 2 {
-                    self.p.unguided();
+                    self.p.unguided().ways();
                 }
                 self.stage = Stage::Cut;
                 self.age(before);

@@ -170,6 +170,43 @@ fn guided_beside_unguided() {
     shot("unguided", &p.app);
 }
 
+/// A finished run kept as a way and followed by one of another pair, twice.
+pub fn ways(n: usize) -> Playground {
+    let mut p = Playground::loaded();
+    for key in ["p", "W"].into_iter().take(n) {
+        p.round().round().finish().press(&["V", key]).wait();
+    }
+    p.round().round().unguided().ways();
+    p
+}
+
+#[test]
+fn three_ways_side_by_side() {
+    let mut p = ways(1);
+    shot("ways_closed", &p.app);
+    p.press(&["j"]);
+    shot("ways_three", &p.app);
+}
+
+#[test]
+fn four_ways_side_by_side() {
+    let mut p = ways(2);
+    p.press(&["j"]);
+    shot("ways_four", &p.app);
+}
+
+#[test]
+fn a_way_that_is_left_out_says_why() {
+    let mut p = ways(1);
+    let why = "the weak pair positive is not loaded".to_owned();
+    let (run, way) = (p.run, 1);
+    p.press(&["r"]);
+    let run = w2s::message::RunId(run.0 + 1);
+    p.update(w2s::message::Update::WayDropped { run, way, why });
+    p.round().unguided().press(&["j"]);
+    shot("ways_left_out", &p.app);
+}
+
 #[test]
 fn likeliest_tokens_of_a_place() {
     let mut p = Playground::loaded();

@@ -417,11 +417,47 @@ impl Playground {
         };
         let response = Arc::new(self.hypothesis(&slot, None, n, true));
         let run = self.run;
-        self.update(Update::Unguided {
+        self.update(Update::Beside {
             run,
+            way: 0,
             response,
             judge: -0.4,
             done: true,
+            sampled: n,
+        })
+    }
+
+    /// What the ways beside the unguided one have come to: each begins as the guided response does
+    /// and goes on in its own words, scored by its own pair.
+    pub fn ways(&mut self) -> &mut Self {
+        let kept: Vec<_> = self.app.beside().iter().map(|b| b.way.clone()).collect();
+        for (way, kept) in kept.into_iter().enumerate() {
+            if let Some(kept) = kept {
+                self.way(way, &kept.pair);
+            }
+        }
+        self
+    }
+
+    fn way(&mut self, way: usize, pair: &str) -> &mut Self {
+        let slot = CandidateSlot {
+            id: HypothesisId(1_000_000 + way as u64),
+            parent: None,
+            successor: Successor::Sampled(0),
+        };
+        let parent = self.beam.first().cloned();
+        let mut response = self.hypothesis(&slot, parent.as_deref(), 15, way == 2);
+        let terms: Vec<TokenTerm> = response.score().terms().cloned().collect();
+        response.scores = Scores::default();
+        response.score_by(&PairId::from(pair), terms.into(), None);
+        let run = self.run;
+        self.update(Update::Beside {
+            run,
+            way,
+            judge: 1.5 - way as f64,
+            done: response.is_finished(),
+            response: Arc::new(response),
+            sampled: 16 * 25,
         })
     }
 
