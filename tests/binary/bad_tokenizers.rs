@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::commands::w2s;
 use super::folders::Folders;
-use super::terminal::Tty;
+use super::terminal::{Output, Tty};
 
 /// Gives up on a long run of the letter.
 const ON_SOME: &str = "(a+)+$";
@@ -78,10 +78,12 @@ fn the_playground_stays_with_the_models_it_had() {
     let (mut tty, _home) = playground(&[]);
     tty.wait("scores", |output| output.n_scores() >= 4);
     for choice in [format!("B{all}"), format!("H{all},{all}")] {
+        // What was said of the one before goes with a key.
+        tty.press("g");
+        let refuses = |output: &Output| output.one_line().contains("no usable tokenizer");
+        tty.wait("no refusal yet", |output| !refuses(output));
         tty.press(&format!("{choice}\r"));
-        tty.wait("a refusal", |output| {
-            output.one_line().contains("no usable tokenizer")
-        });
+        tty.wait("a refusal", refuses);
         tty.wait("the search", |output| {
             output.has("searching") && output.n_scores() >= 4
         });
