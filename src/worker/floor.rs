@@ -104,8 +104,7 @@ impl Floor {
         let Some(search) = self.lanes.search(lane) else {
             return 0;
         };
-        let beam = search.beam();
-        let kept = beam.iter().map(|h| h.tokens.len()).max().unwrap_or(0);
+        let kept = kept_len(search);
         match search.is_growing() {
             true => kept.max(self.lanes.executor_ref().n_grown(lane)),
             false => kept,
@@ -159,4 +158,10 @@ impl Floor {
         let by = pair.filter(|_| scored);
         self.executor().partials(run.guided, by.as_ref())
     }
+}
+
+/// Tokens of the longest response that a search has kept.
+pub(super) fn kept_len(search: &ChunkBeamSearch) -> usize {
+    let beam = search.beam();
+    beam.iter().map(|h| h.tokens.len()).max().unwrap_or(0)
 }

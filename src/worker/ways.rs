@@ -2,7 +2,7 @@
 //! pairs, each a search of its own in the same passes.
 
 use super::Worker;
-use super::floor::Floor;
+use super::floor::{Floor, kept_len};
 use super::outbox::Gone;
 use super::run::Run;
 use crate::library::WeakPair;
@@ -50,12 +50,6 @@ impl Run {
     }
 }
 
-/// Tokens of the longest response kept.
-fn kept_len(search: &ChunkBeamSearch) -> usize {
-    let beam = search.beam();
-    beam.iter().map(|h| h.tokens.len()).max().unwrap_or(0)
-}
-
 /// What a round adds to a response of `here` tokens.
 fn round_len(params: &SearchParams, here: usize) -> usize {
     let budget = params.max_new_tokens().get().saturating_sub(here);
@@ -90,19 +84,27 @@ impl Worker {
 
     fn open_way(&mut self, number: usize, way: &Way) -> Result<(), String> {
         let id = PairId::from(way.pair.as_str());
-        let is_known = |floor: &mut Floor| floor.executor().has_pair(&id);
-        let pair = match self.floor.as_mut().is_some_and(is_known) {
-            true => None,
-            false => Some(self.loaded_pair(&way.pair)?),
-        };
+        self.need_pair(&id)?;
         let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
             return Ok(());
         };
-        pair.map(|pair| floor.executor().add_pair(id.clone(), pair));
         let RunRequest { prompt, params, .. } = &run.request;
         let search = ChunkBeamSearch::new(way.params.with_seed(params.seed()), id);
         let opened = floor.open(run.lanes.way(number), prompt, search);
         opened.map_err(|e| e.to_string())
+    }
+
+    /// Lanes of the floor may name the pair from here on.
+    fn need_pair(&mut self, id: &PairId) -> Result<(), String> {
+        let has = |floor: &mut Floor| floor.executor().has_pair(id);
+        if self.floor.as_mut().is_some_and(has) {
+            return Ok(());
+        }
+        let pair = self.loaded_pair(id.as_str())?;
+        if let Some(floor) = &mut self.floor {
+            floor.executor().add_pair(id.clone(), pair);
+        }
+        Ok(())
     }
 
     /// A pair that is here: a run does not wait for what a way beside it would have to read.
