@@ -73,12 +73,8 @@ fn story(app: &App) -> String {
             "A run of before: {back} goes back to the last one, {again} searches with its settings."
         );
     }
-    if let (Phase::Paused, true) = (app.phase(), is_before_cut(app)) {
-        let key = |action| app.keymap().label(Context::Main, action);
-        let (pin, kill, boost) = (key(Action::Pin), key(Action::Kill), key(Action::Boost));
-        return format!(
-            "Paused before the cut: pin {pin}, kill {kill} or boost {boost} a candidate."
-        );
+    if let (Phase::Paused, Some(round)) = (app.phase(), before_cut(app)) {
+        return standing(app, round);
     }
     match app.trace().last_round() {
         None => "The search begins.".to_owned(),
@@ -151,9 +147,21 @@ fn scored(round: &Round) -> String {
     format!("{n} candidates are scored; the cut is still to come.")
 }
 
-fn is_before_cut(app: &App) -> bool {
-    let round = app.trace().last_round();
-    round.is_some_and(|round| round.cut.is_none())
+/// The round that has not made its cut.
+fn before_cut(app: &App) -> Option<&Round> {
+    let round = app.trace().last_round()?;
+    round.cut.is_none().then_some(round)
+}
+
+/// What can be done while a round stands before its cut.
+fn standing(app: &App, round: &Round) -> String {
+    let key = |action| app.keymap().label(Context::Main, action);
+    if !round.is_scored() {
+        let (go_on, to_cut) = (key(Action::TogglePause), key(Action::ToCut));
+        return format!("Paused while chunks grow: {go_on} goes on, {to_cut} goes to the cut.");
+    }
+    let (pin, kill, boost) = (key(Action::Pin), key(Action::Kill), key(Action::Boost));
+    format!("Paused before the cut: pin {pin}, kill {kill} or boost {boost} a candidate.")
 }
 
 fn loading(what: &str, done: u64, total: u64) -> String {

@@ -28,12 +28,12 @@ fn finished(size: (u16, u16)) -> (Tty, TempDir) {
     (tty, home)
 }
 
-/// The long search, paused before a cut.
+/// The long search, paused while chunks grow or before a cut.
 fn paused(size: (u16, u16)) -> (Tty, TempDir) {
     let (mut tty, home) = start(size, LONG);
     tty.wait("beams", |output| output.has(" beam 1"));
     tty.press(" ");
-    tty.wait_for("Paused before the cut");
+    tty.wait_for("‖ paused");
     (tty, home)
 }
 

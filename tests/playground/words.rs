@@ -294,3 +294,17 @@ fn rounds_charts_likeliest_tokens_and_runs_say_their_pairs() {
     p.finish().press(&["5"]);
     assert!(has(&all(&p), "positive→critical"));
 }
+
+#[test]
+fn a_pause_says_where_it_stands() {
+    let mut p = Playground::loaded();
+    let run = p.run;
+    p.start_round().grow(2).press(&["space"]);
+    p.update(Update::Paused { run, paused: true });
+    assert!(has(
+        &lines(&p.app, 120, 40),
+        "Paused while chunks grow: space goes on"
+    ));
+    p.grow(5).score();
+    assert!(has(&lines(&p.app, 120, 40), "Paused before the cut: pin *"));
+}
