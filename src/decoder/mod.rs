@@ -38,7 +38,7 @@ pub use placement::{DeviceChoice, Kernels, Placement};
 pub use pool::{pool, start as start_threads};
 
 pub(crate) use factors::Factors;
-pub(crate) use host::{log_sum_exp, max};
+pub(crate) use host::{keeps_halves, log_sum_exp, max};
 
 /// A loaded model: immutable, to be shared between threads.
 pub struct Decoder {

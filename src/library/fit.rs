@@ -1,5 +1,6 @@
 //! Whether models and caches fit into memory, before it is filled.
 
+use crate::decoder::keeps_halves;
 use crate::models::{DecoderConfig, LoadError, Weights};
 
 /// Bytes that a process may still take; `None` where the system does not say.
@@ -11,12 +12,16 @@ pub fn free_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Bytes of weights on the CPU: bfloat16 and blocks as files store them, all else in f32.
+/// Bytes of weights on the CPU: blocks as files store them, bfloat16 too in large models, all else
+/// in f32.
 #[must_use]
 pub fn weight_bytes(config: &DecoderConfig, weights: &Weights) -> u64 {
     let whole = config.n_params() * 4;
     match weights {
-        Weights::Gguf(_) | Weights::Mapped(_) => weights.n_bytes().unwrap_or(whole),
+        Weights::Gguf(_) | Weights::Mapped(_) => {
+            let halves = keeps_halves(config.n_params());
+            weights.n_bytes(halves).unwrap_or(whole)
+        }
         _ => whole,
     }
 }

@@ -30,10 +30,11 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// Bytes that all tensors take as they are multiplied on the CPU, where the headers tell.
+    /// Bytes that all tensors take as they are multiplied on the CPU, those of bfloat16 as they are
+    /// stored if `halves`; `None` where the headers do not tell.
     #[must_use]
-    pub fn n_bytes(&self) -> Option<u64> {
-        Source::open(self).ok()?.n_bytes()
+    pub fn n_bytes(&self, halves: bool) -> Option<u64> {
+        Source::open(self).ok()?.n_bytes(halves)
     }
 }
 
@@ -111,12 +112,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Bytes that all tensors take as they are multiplied on the CPU: bfloat16 and blocks as they
-    /// are stored, all else in f32; `None` where that is not known from the headers.
-    pub fn n_bytes(&self) -> Option<u64> {
+    /// As [`Weights::n_bytes`].
+    fn n_bytes(&self, halves: bool) -> Option<u64> {
         match self {
-            Self::Stored(shards) => Some(shards.iter().map(Shard::n_bytes).sum()),
-            Self::Gguf(file) => Some(file.n_bytes_multiplied()),
+            Self::Stored(shards) => Some(shards.iter().map(|shard| shard.n_bytes(halves)).sum()),
+            Self::Gguf(file) => Some(file.n_bytes_multiplied(halves)),
             Self::Torch(_) | Self::Random(_) => None,
         }
     }
@@ -203,11 +203,12 @@ impl<'a> Shard<'a> {
         Ok(Self { metadata, data })
     }
 
-    /// As [`Source::n_bytes`].
-    fn n_bytes(&self) -> u64 {
+    /// As [`Weights::n_bytes`].
+    fn n_bytes(&self, halves: bool) -> u64 {
         let bytes = |info: &&TensorInfo| {
             let n: usize = info.shape.iter().product();
-            let each = if info.dtype == Dtype::BF16 { 2 } else { 4 };
+            let is_half = halves && info.dtype == Dtype::BF16;
+            let each = if is_half { 2 } else { 4 };
             (n * each) as u64
         };
         let tensors = self.metadata.tensors();

@@ -1,4 +1,4 @@
-//! Weights in 16 bits, as most models are stored: read in half the time where memory is the limit,
+//! Weights in 16 bits, as most models are stored: half the memory, read in half the time by one row,
 //! and the same numbers, since nothing is rounded and sums are made in the same order.
 //!
 //! Only bfloat16: it is widened by a shift. To widen an f16 takes so many steps that sixteen rows

@@ -38,6 +38,16 @@ pub(super) use pages::{Lane, PageShape};
 /// own rows through all layers, without waiting for each other inside.
 const IN_CACHE: usize = 32 << 20;
 
+/// With weights in f32 one row takes 1.7 times as long as with bfloat16, sixteen rows 0.8 times, as
+/// most searches have them (SmolLM2 of 135 M, two cores with AVX-512). Models that take more than so
+/// many bytes in f32 keep what was stored in bfloat16, for the sake of memory.
+const LARGE: u64 = 2 << 30;
+
+/// Whether weights that were stored in bfloat16 stay so, in a model of so many.
+pub(crate) fn keeps_halves(n_weights: u64) -> bool {
+    n_weights.saturating_mul(4) > LARGE
+}
+
 /// log Σ exp(logits), in nats.
 pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
     Arch::new().dispatch(math::LogSumExp(logits))
@@ -201,10 +211,9 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// For a model of so many weights: what fits into the caches is not waited for, and best kept
-    /// as it is multiplied.
+    /// For a model of so many weights.
     pub fn new(arch: Arch, n_weights: u64) -> Self {
-        let in_halves = n_weights * 4 > IN_CACHE as u64;
+        let in_halves = keeps_halves(n_weights);
         Self { arch, in_halves }
     }
 

@@ -94,9 +94,9 @@ impl GgufFile {
         self.parts.iter().map(|part| part.map.len() as u64).sum()
     }
 
-    /// Bytes of all tensors as they are multiplied on the CPU: f32 and f16 in f32, all else as it is
-    /// stored.
-    pub(crate) fn n_bytes_multiplied(&self) -> u64 {
+    /// Bytes of all tensors as they are multiplied on the CPU: blocks as they are stored, and
+    /// bfloat16 if `halves`, all else in f32.
+    pub(crate) fn n_bytes_multiplied(&self, halves: bool) -> u64 {
         let infos = self
             .parts
             .iter()
@@ -106,7 +106,8 @@ impl GgufFile {
             let n = dims.fold(1u64, |n, dim| n.saturating_mul(*dim as u64));
             let dtype = info.ggml_dtype;
             match dtype {
-                GgmlDType::F32 | GgmlDType::F16 => n.saturating_mul(4),
+                GgmlDType::BF16 if halves => n.saturating_mul(2),
+                dtype if is_dense(dtype) => n.saturating_mul(4),
                 _ => (n / dtype.block_size() as u64).saturating_mul(dtype.type_size() as u64),
             }
         };
