@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
-/// So many loads are remembered, in a file of at most so many bytes.
-const N_LOADS: usize = 30;
+/// Bytes of the list of what was loaded, at most.
 const MOST_OF_LOADS: u64 = 256 * 1024;
 
 /// `~/.config/w2s/config.toml`, or what the platform has for it.
@@ -49,15 +48,15 @@ pub fn loads() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Adds a line to what was loaded. A home that cannot be written to only means that it is not
-/// offered again.
-pub fn remember_load(line: &str) {
-    let mut lines = loads();
-    lines.retain(|known| known != line);
-    lines.push(line.to_owned());
-    let first = lines.len().saturating_sub(N_LOADS);
+/// Writes what was loaded, for later starts, into a new file that takes the place of the old one.
+/// A home that cannot be written to only means that it is not offered again.
+pub fn remember_loads(lines: &[String]) {
     if let Some(file) = loads_file() {
-        let _ = std::fs::write(file, lines[first..].join("\n") + "\n");
+        let new = file.with_extension("new");
+        // No link at its place is followed.
+        let _ = std::fs::remove_file(&new);
+        let written = std::fs::write(&new, lines.join("\n") + "\n");
+        let _ = written.and_then(|()| std::fs::rename(&new, &file));
     }
 }
 

@@ -109,7 +109,7 @@ impl App {
             A::UndoTurn => self.run.trace.history().last_turn().is_some() && self.run.is_there(),
             A::EarlierRound => self.neighbour(-1).is_some(),
             A::LaterRound => self.neighbour(1).is_some(),
-            A::Compare if self.look.focus == Pane::Runs => !self.runs().is_empty(),
+            A::Compare if self.look.focus == Pane::Runs => self.n_runs() > 0,
             A::CopyResponse | A::Compare | A::Read => self.subject().is_some(),
             A::NextDecisive => self
                 .detailed()

@@ -139,6 +139,17 @@ pub fn lines<'a>(
     }
 }
 
+/// The sign of a candidate's fate.
+#[must_use]
+pub const fn sign(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Growing => "·",
+        Fate::Scored => "○",
+        Fate::Kept => "✓",
+        Fate::Pruned => "✗",
+    }
+}
+
 /// What a candidate of `round` is called on the board, such as `2.3`.
 #[must_use]
 pub fn label(trace: &SearchTrace, round: &Round, id: HypothesisId) -> Option<String> {

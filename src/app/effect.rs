@@ -18,8 +18,8 @@ pub enum Effect {
     RememberTour,
     /// The folders and models whose paths begin so: as [`Msg::Completed`](super::Msg::Completed).
     Complete(String),
-    /// A line of what was loaded, for later starts: [`Options::loads`](super::Options::loads).
-    RememberLoad(String),
+    /// What was loaded, oldest first, for later starts: [`Options::loads`](super::Options::loads).
+    RememberLoads(Vec<String>),
     /// Leave the playground.
     Quit,
 }

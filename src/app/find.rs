@@ -1,10 +1,10 @@
 //! Candidates found by what they say, and those that the user watches.
 
 use super::App;
-use super::board::label;
+use super::board::{label, sign};
 use super::menu::{self, Choice, Item};
 use super::tree::{Spot, place};
-use crate::search::{Fate, HypothesisId, Round};
+use crate::search::{HypothesisId, Round};
 
 /// More candidates than this are no list to look through.
 const MOST: usize = 2000;
@@ -31,12 +31,7 @@ impl App {
         let name = label(&self.run.trace, round, id)?;
         let number = self.run.name_of(round);
         let score = round.score_of(id).or(candidate.score);
-        let fate = match round.fate(id) {
-            Fate::Growing => "·",
-            Fate::Scored => "○",
-            Fate::Kept => "✓",
-            Fate::Pruned => "✗",
-        };
+        let fate = sign(round.fate(id));
         let node = place(round);
         Some(Item {
             title: format!("{fate} {name} of {number} {}", candidate.chunk()),
@@ -99,7 +94,6 @@ impl App {
     }
 
     fn descends(&self, heir: HypothesisId, id: HypothesisId) -> bool {
-        let parent = |id: &HypothesisId| self.run.trace.candidate(*id)?.slot.parent;
-        std::iter::successors(Some(heir), parent).any(|other| other == id)
+        self.ancestry(heir).any(|other| other == id)
     }
 }

@@ -42,7 +42,7 @@ impl App {
     }
 
     /// A candidate and all that it continues, its own parent first.
-    fn ancestry(&self, id: HypothesisId) -> impl Iterator<Item = HypothesisId> {
+    pub(super) fn ancestry(&self, id: HypothesisId) -> impl Iterator<Item = HypothesisId> {
         let parent = |id: &HypothesisId| self.run.trace.candidate(*id)?.slot.parent;
         std::iter::successors(Some(id), parent)
     }

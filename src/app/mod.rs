@@ -76,7 +76,7 @@ pub struct Options {
     pub keymap: Keymap,
     /// Whether to begin with the tour.
     pub tour: bool,
-    /// What was loaded at earlier starts, as [`Effect::RememberLoad`] said it, oldest first.
+    /// What was loaded at earlier starts, as [`Effect::RememberLoads`] said it, oldest first.
     pub loads: Vec<String>,
     /// Colours for a light background.
     pub light: bool,

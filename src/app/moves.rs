@@ -41,7 +41,7 @@ impl App {
             Pane::Evidence => self.detailed().is_some_and(|known| known.score().len() > 1),
             Pane::Xray => self.xray_places() > 1,
             Pane::Tree => self.tree().iter().filter_map(tree::Line::spot).count() > is_chosen,
-            Pane::Runs => self.runs().len() > 1,
+            Pane::Runs => self.n_runs() > 1,
             _ => self.board_order().len() > is_chosen,
         }
     }

@@ -17,6 +17,9 @@ pub struct Fetch {
     pub total: u64,
 }
 
+/// So many loads are remembered.
+const N_LOADS: usize = 30;
+
 /// A load of before.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Load {
@@ -144,9 +147,9 @@ impl App {
             spec: fetch.spec.clone(),
         };
         self.loads.retain(|known| *known != load);
-        let line = load.line();
         self.loads.insert(0, load);
-        Effect::RememberLoad(line)
+        self.loads.truncate(N_LOADS);
+        Effect::RememberLoads(self.loads.iter().rev().map(Load::line).collect())
     }
 
     pub(super) fn offers(&self) -> &[Offer] {

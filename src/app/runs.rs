@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::nav::Jump;
 use super::run::{Phase, Run};
-use super::summary::{RunSummary, summaries};
+use super::summary::{RunSummary, summaries, ways};
 use super::{Action, App, Context};
 use crate::search::{NodeId, SearchParams};
 
@@ -94,6 +94,12 @@ impl App {
         past.cloned()
             .chain(live.into_iter().map(Arc::new))
             .collect()
+    }
+
+    /// How many lines [`App::runs`] has.
+    pub(super) fn n_runs(&self) -> usize {
+        let past = self.runs.past.iter().map(|past| past.summaries.len());
+        past.sum::<usize>() + ways(self.live()).len()
     }
 
     /// How many runs are no longer kept.

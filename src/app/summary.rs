@@ -61,13 +61,26 @@ impl RunSummary {
 /// Every end that the run came to, in the order of their cuts; and its head, where that is none
 /// but some round has been cut.
 pub(super) fn summaries(run: &Run, number: usize) -> Vec<RunSummary> {
+    let summary = |(way, (node, best, has_ended)): (usize, Way)| RunSummary {
+        number,
+        way,
+        has_ended,
+        ..summary(run, node, &best)
+    };
+    ways(run).into_iter().enumerate().map(summary).collect()
+}
+
+/// Where a run led, its best response there, and whether that is an end.
+type Way = (NodeId, Arc<Hypothesis>, bool);
+
+/// The ways of a run.
+pub(super) fn ways(run: &Run) -> Vec<Way> {
     let history = run.trace.history();
     let ending = |(id, node): (NodeId, &'_ crate::search::Node)| {
         let best = Arc::clone(&node.ending()?.best);
         Some((id, best, true))
     };
-    let mut ways: Vec<(NodeId, Arc<Hypothesis>, bool)> =
-        history.nodes().filter_map(ending).collect();
+    let mut ways: Vec<Way> = history.nodes().filter_map(ending).collect();
     let head = run.trace.best().and_then(|best| best.hypothesis.clone());
     if let (None, Some(_), Some(best)) = (run.trace.ending(), history.here().round(), head) {
         ways.push((history.head(), best, false));
@@ -78,17 +91,10 @@ pub(super) fn summaries(run: &Run, number: usize) -> Vec<RunSummary> {
             .iter()
             .any(|other| other.1.text == ways[i].1.text)
     };
-    let kept: Vec<usize> = (0..ways.len()).filter(|i| !is_again(*i)).collect();
-    let summary = |(way, i): (usize, usize)| {
-        let (node, best, has_ended) = &ways[i];
-        RunSummary {
-            number,
-            way,
-            has_ended: *has_ended,
-            ..summary(run, *node, best)
-        }
-    };
-    kept.into_iter().enumerate().map(summary).collect()
+    let kept: Vec<bool> = (0..ways.len()).map(|i| !is_again(i)).collect();
+    let mut kept = kept.into_iter();
+    ways.retain(|_| kept.next() == Some(true));
+    ways
 }
 
 fn summary(run: &Run, node: NodeId, best: &Hypothesis) -> RunSummary {

@@ -21,7 +21,7 @@ use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
-use self::paths::Paths;
+use self::paths::{Paths, aside};
 use self::screen::Screen;
 use self::signals::{Signals, Wish};
 use crate::app::{App, Edge, Effect, Key, KeyCode, Msg, Phase};
@@ -245,7 +245,9 @@ impl Driver {
                     self.wake = Some((Instant::now() + after, ticket))
                 }
                 Effect::RememberTour => home::remember_tour(),
-                Effect::RememberLoad(line) => home::remember_load(&line),
+                Effect::RememberLoads(lines) => {
+                    aside("w2s-home", move || home::remember_loads(&lines))
+                }
                 Effect::Complete(typed) => self.paths.look_up(typed),
                 Effect::Quit => return Ok(Flow::Quit),
             }

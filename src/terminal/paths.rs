@@ -11,6 +11,12 @@ use crate::app::Msg;
 const MOST_READ: usize = 100_000;
 const MOST_FOUND: usize = 200;
 
+/// Does what may wait for a disk on a thread of its own; without a thread to spare, not at all.
+pub(super) fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    drop(thread.spawn(work));
+}
+
 /// Looks paths up, one question a thread.
 pub(super) struct Paths {
     sender: UnboundedSender<Msg>,
@@ -27,13 +33,11 @@ impl Paths {
     /// is no answer.
     pub fn look_up(&self, typed: String) {
         let sender = self.sender.clone();
-        let name = "w2s-paths".to_owned();
-        let spawned = std::thread::Builder::new().name(name).spawn(move || {
+        aside("w2s-paths", move || {
             let found = completions(&typed);
             // Nobody waits for it after the end.
             let _ = sender.send(Msg::Completed { typed, found });
         });
-        drop(spawned);
     }
 
     /// The next answer.

@@ -13,7 +13,7 @@ use super::settings::pair_name;
 use super::terms::end_sign;
 use super::theme::Theme;
 use super::{bar, draw, header, text};
-use crate::app::board::{Head, Line, Row};
+use crate::app::board::{Head, Line, Row, sign as fate_sign};
 use crate::app::{App, Pane, Phase, Sort, stats};
 use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Round};
 
@@ -244,16 +244,6 @@ fn head_score(head: &Head<'_>, theme: &Theme) -> Span<'static> {
     }
 }
 
-/// The fate of a candidate.
-fn fate(row: &Row<'_>) -> &'static str {
-    match row.fate {
-        Fate::Growing => "·",
-        Fate::Scored => "○",
-        Fate::Kept => "✓",
-        Fate::Pruned => "✗",
-    }
-}
-
 /// The user's hand on a candidate: pinned, killed, boosted, successors beyond K; on whom none lies,
 /// how many they are.
 fn hand(row: &Row<'_>) -> String {
@@ -297,7 +287,7 @@ fn lead(row: &Row<'_>, theme: &Theme) -> Vec<Span<'static>> {
     let label = row.label();
     vec![
         Span::raw(" "),
-        Span::styled(fate(row), style(row, theme)),
+        Span::styled(fate_sign(row.fate), style(row, theme)),
         Span::styled(end_sign(row.finish), theme.finished),
         Span::styled(format!(" {label} "), style(row, theme)),
         Span::styled(

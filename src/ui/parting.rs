@@ -200,13 +200,11 @@ fn words(text: Option<&Text>, from: usize) -> impl Iterator<Item = String> {
 /// underlined, and bold what the other one has not.
 pub fn both(texts: [&Text; 2], theme: &Theme) -> [Vec<(String, Style)>; 2] {
     let same = shared(texts[0], texts[1]);
-    let own = texts.map(|text| text.since(same.len()));
-    let words: [HashSet<String>; 2] = own
-        .each_ref()
-        .map(|own| own.split_whitespace().map(bare).collect());
+    let words = texts.map(|text| words(Some(text), same.len()).collect());
     [0, 1].map(|side| {
         let mut pieces = vec![(text::clean(&same), theme.text)];
-        pieces.extend(marked(&own[side], &words[1 - side], true, theme));
+        let own = texts[side].since(same.len());
+        pieces.extend(marked(&own, &words[1 - side], true, theme));
         pieces
     })
 }

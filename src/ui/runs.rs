@@ -56,7 +56,7 @@ fn compared<'a>(app: &App, runs: &'a [Arc<RunSummary>]) -> Option<[&'a RunSummar
 
 fn render_list(buf: &mut Buffer, area: Rect, app: &App, runs: &[Arc<RunSummary>], theme: &Theme) {
     let height = usize::from(draw::below(area, 2).height);
-    let shown = app.shown_run(runs);
+    let (shown, reference) = (app.shown_run(runs), app.run_reference(runs));
     let skip = draw::scroll(shown.unwrap_or(runs.len()), runs.len(), height);
     let below = runs.len().saturating_sub(skip + height);
     let more = text::more(skip, below);
@@ -69,7 +69,7 @@ fn render_list(buf: &mut Buffer, area: Rect, app: &App, runs: &[Arc<RunSummary>]
         let line = spans(run, is_best(run, runs), pair, rows.width, theme);
         draw::line(buf, rows, row, line);
         let sign = |sign| vec![Span::styled(sign, theme.accent)];
-        if app.run_reference(runs) == Some(i) {
+        if reference == Some(i) {
             draw::line(buf, rows, row, sign("◇"));
         }
         if shown == Some(i) {

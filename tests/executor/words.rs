@@ -74,8 +74,8 @@ fn sentence_piece() -> tempfile::TempDir {
     })
 }
 
-#[test]
-fn a_response_keeps_the_space_that_it_begins_with() {
+/// What a model whose tokens begin with SentencePiece's space says after a prompt.
+fn after_a_prompt() -> std::sync::Arc<w2s::search::Hypothesis> {
     let folder = sentence_piece();
     let strong = model(&folder.path().display().to_string());
     let (best, _) = run_one(
@@ -83,6 +83,12 @@ fn a_response_keeps_the_space_that_it_begins_with() {
         "This film",
         params(2, 2, 4, 12),
     );
+    best
+}
+
+#[test]
+fn a_response_keeps_the_space_that_it_begins_with() {
+    let best = after_a_prompt();
     let text = best.text.to_string();
     assert!(text.starts_with(' ') && !text.starts_with("  "), "{text:?}");
 }
@@ -129,13 +135,7 @@ fn a_response_to_nothing_does_not_begin_with_a_space() {
 /// What the pair reads of it has the space too: a word, not the rest of one.
 #[test]
 fn the_pair_reads_the_space_that_a_response_begins_with() {
-    let folder = sentence_piece();
-    let strong = model(&folder.path().display().to_string());
-    let (best, _) = run_one(
-        executor(strong, pair("positive")),
-        "This film",
-        params(2, 2, 4, 12),
-    );
+    let best = after_a_prompt();
     let first = best.score().terms().next().unwrap().piece.clone();
     assert!(first.starts_with(' '), "{first:?}");
     let text = best.text.to_string();

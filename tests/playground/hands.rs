@@ -101,7 +101,10 @@ fn what_was_loaded_once_is_offered_at_later_starts() {
     let fetched = Fetched::Strong(model);
     p.update(Update::Fetched { id, fetched });
     let line = "strong /models/mine".to_owned();
-    assert!(p.effects.contains(&Effect::RememberLoad(line.clone())));
+    assert!(
+        p.effects
+            .contains(&Effect::RememberLoads(vec![line.clone()]))
+    );
     let loads = vec!["nonsense".to_owned(), line];
     let later = Options {
         loads,
