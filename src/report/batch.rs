@@ -86,16 +86,15 @@ impl<'a> Batch<'a> {
     /// Of the first prompt that fails; output that cannot be written.
     pub fn run(&mut self, session: &mut Session<'_>) -> Result<Outcome, ReportError> {
         let mut outcome = Outcome::Done;
-        loop {
-            self.fill(session)?;
-            if self.open.is_empty() {
-                break;
-            }
+        while !self.is_over() {
+            // Asked once a turn: a stop that comes later, even as the last search under way
+            // ends, is seen at the next.
             if session.stop.is_set() {
                 self.stop(session.out)?;
                 outcome = Outcome::Stopped;
                 break;
             }
+            self.fill()?;
             self.step(session.out)?;
         }
         if self.error.is_none() || self.printer.has_printed() {
@@ -104,9 +103,14 @@ impl<'a> Batch<'a> {
         self.error.take().map_or(Ok(outcome), Err)
     }
 
+    /// Whether no search is under way and none is left to begin.
+    fn is_over(&self) -> bool {
+        self.open.is_empty() && self.next >= self.end
+    }
+
     /// As many searches as there may be at once.
-    fn fill(&mut self, session: &Session<'_>) -> Result<(), ReportError> {
-        while self.open.len() < self.at_once && self.next < self.end && !session.stop.is_set() {
+    fn fill(&mut self) -> Result<(), ReportError> {
+        while self.open.len() < self.at_once && self.next < self.end {
             let number = self.next;
             self.next += 1;
             if let Err(error) = self.begin(number) {

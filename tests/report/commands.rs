@@ -246,6 +246,28 @@ fn a_stop_keeps_the_prompts_that_are_done() {
     }
 }
 
+/// Also one that comes as the last search under way ends and others have not begun.
+#[test]
+fn a_stop_within_any_step_is_heeded() {
+    let (_folder, path) = file("prompts.json", MANY);
+    let args = ["run", "--prompts", &path, "--in-flight", "1"];
+    let mut models = ToyModels::default();
+    run_on(&mut models, Stop::default(), &args).0.unwrap();
+    let n_steps = models.seen.take().steps;
+    for step in 1..n_steps {
+        let mut models = ToyModels {
+            stop_in_step: Some(step),
+            ..ToyModels::default()
+        };
+        let stop = models.stop.clone();
+        let (outcome, out) = run_on(&mut models, stop, &args);
+        assert_eq!(outcome.unwrap(), Outcome::Stopped, "step {step}");
+        let list: Vec<Value> = serde_json::from_str(&out).unwrap();
+        assert!(list.len() < 7, "step {step}");
+        assert_eq!(models.seen.take().steps, step);
+    }
+}
+
 #[test]
 fn an_error_keeps_the_prompts_that_are_done() {
     let (_folder, path) = file("prompts.json", r#"["One", "Two", "", "Four", ""]"#);

@@ -19,6 +19,8 @@ use crate::toy::{self, EOS, Tables, Toys, first_pair, letter, log_ratio};
 pub struct ToyModels {
     /// Stop when the prompt of this number (from 1) begins.
     pub stop_at: Option<usize>,
+    /// Stop within the step of this number (from 1).
+    pub stop_in_step: Option<usize>,
     pub stop: Stop,
     /// How many searches memory holds, where it is little.
     pub fits: Option<usize>,
@@ -124,7 +126,11 @@ impl Executor for ToyExecutor {
     }
 
     fn step(&mut self) -> Vec<Served> {
-        self.models.seen.borrow_mut().steps += 1;
+        let mut seen = self.models.seen.borrow_mut();
+        seen.steps += 1;
+        if self.models.stop_in_step == Some(seen.steps) {
+            self.models.stop.set();
+        }
         self.lanes.values_mut().flat_map(Executor::step).collect()
     }
 
