@@ -112,6 +112,9 @@ fn grow(setting: &Setting, params: &SearchParams, slots: Vec<Slot>) -> Vec<Growt
         slots: slots.clone().into(),
         sampling: params.sampling(),
         rules: params.rules(),
+        tilted: None,
+        hesitation: None,
+        wants_drawn: false,
     });
     while grown.len() < slots.len() {
         let Answer::Grown(some) = ask(&mut executor, &all) else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::Action;
-use crate::search::{Draft, Ranking, Rules, SearchParams};
+use crate::search::{Draft, MethodName, Ranking, Rules, SearchParams};
 
 /// What to search and how: the user's wish. A run takes settings over at its next round, a pair at
 /// its next cut.
@@ -268,7 +268,7 @@ pub fn changes(used: &SearchParams, wanted: &SearchParams) -> Vec<String> {
 }
 
 /// Everything that may change between rounds, as text.
-fn values(params: &SearchParams) -> [(&'static str, String); 9] {
+fn values(params: &SearchParams) -> [(&'static str, String); 10] {
     let sampling = params.sampling();
     [
         ("W", params.beam_width().to_string()),
@@ -280,6 +280,7 @@ fn values(params: &SearchParams) -> [(&'static str, String); 9] {
         ("top-p", sampling.top_p().to_string()),
         ("ranking", params.ranking().to_string()),
         ("weight", params.weight().get().to_string()),
+        ("method", MethodName::of(params).to_string()),
     ]
 }
 

@@ -46,6 +46,7 @@ impl SearchArgs {
         self.rules = self.rules.or(file.rules);
         self.ranking = self.ranking.or(file.ranking);
         self.weight = self.weight.or(file.weight);
+        self.method = self.method.or(file.method);
     }
 }
 

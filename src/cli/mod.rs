@@ -14,7 +14,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
-use crate::search::{Draft, ParamError, Ranking, Rules, SearchParams};
+use crate::search::{Draft, MethodName, ParamError, Ranking, Rules, SearchParams};
 use crate::template::{Date, Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
@@ -243,6 +243,11 @@ pub struct SearchArgs {
     /// Multiplies the log-ratio at the cut: 0 ignores the pair, -1 turns it round [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub weight: Option<f64>,
+    /// How to decode: base, greedy, bon:N, cbs, eft:BETA, eft-cbs:BETA, dvts, smc:ALPHA, tree:C,
+    /// cards:TARGET or rejection:SHARE; W, K and L are those given, where the method leaves them
+    /// open [default: cbs]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<MethodName>,
 }
 
 impl SearchArgs {
@@ -252,7 +257,7 @@ impl SearchArgs {
     /// [`ParamError`] names the setting that is out of range.
     pub fn params(&self) -> Result<SearchParams, ParamError> {
         let usual = SearchParams::default().draft();
-        Draft {
+        let draft = Draft {
             beam_width: self.beam_width.unwrap_or(usual.beam_width),
             successors: self.successors.unwrap_or(usual.successors),
             chunk_len: self.chunk_len.unwrap_or(usual.chunk_len),
@@ -264,8 +269,9 @@ impl SearchArgs {
             seed: self.seed.unwrap_or(usual.seed),
             ranking: self.ranking.unwrap_or(usual.ranking),
             weight: self.weight.unwrap_or(usual.weight),
-        }
-        .build()
+            ..usual
+        };
+        self.method.map_or(draft, |name| name.apply(draft)).build()
     }
 }
 

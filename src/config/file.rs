@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::error::Fault;
 use super::values::{self, Device, Ground};
 use crate::search::{
-    BeamWidth, Draft, MaxNewTokens, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
+    BeamWidth, Draft, MaxNewTokens, MethodName, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
 };
 use crate::template::Date;
 
@@ -46,6 +46,8 @@ pub struct Search {
     pub ranking: Option<Ranking>,
     #[serde(deserialize_with = "weight")]
     pub weight: Option<f64>,
+    #[serde(deserialize_with = "method")]
+    pub method: Option<MethodName>,
 }
 
 /// Which models, and where they run.
@@ -133,6 +135,11 @@ fn top_p<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 
 fn weight<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     checked(from, Weight::new)
+}
+
+fn method<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MethodName>, D::Error> {
+    let method = String::deserialize(from)?.parse();
+    method.map(Some).map_err(D::Error::custom)
 }
 
 fn date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {

@@ -158,6 +158,7 @@ mod tests {
             text_start: 0,
             log_probs: Rope::default(),
             finish: None,
+            drawn: None,
             scores: Scores::default(),
             chunk_terms: Vec::new(),
         }

@@ -5,15 +5,16 @@
 //! once as much waits as grows, so that rows of many searches meet in one pass whatever phase
 //! each is in.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::memory::how_many_fit;
 use super::pair::{Asked, Pair};
+use super::pairs::{Pairs, mixed};
 use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
-use super::strong::Strong;
+use super::strong::{Led, Strong};
 use crate::library::{Model, WeakPair, free_memory};
 use crate::models::TokenId;
 use crate::search::{
@@ -27,9 +28,7 @@ use crate::template::Templates;
 pub struct ModelExecutor {
     templates: Templates,
     strong: Strong,
-    pairs: HashMap<PairId, Pair>,
-    /// What pairs that are let go had scored.
-    n_scored_before: u64,
+    pairs: Pairs,
     lanes: BTreeMap<LaneId, Lane>,
 }
 
@@ -55,8 +54,7 @@ impl ModelExecutor {
         Self {
             templates,
             strong: Strong::new(strong),
-            pairs: HashMap::new(),
-            n_scored_before: 0,
+            pairs: Pairs::default(),
             lanes: BTreeMap::new(),
         }
     }
@@ -76,7 +74,7 @@ impl ModelExecutor {
     /// Weak tokens scored so far, all searches and pairs together; each half read them.
     #[must_use]
     pub fn n_scored(&self) -> u64 {
-        self.n_scored_before + self.pairs.values().map(Pair::n_scored).sum::<u64>()
+        self.pairs.n_scored()
     }
 
     /// Ids that the strong model has read so far, all searches together.
@@ -94,20 +92,26 @@ impl ModelExecutor {
     /// A pair that searches may name from here on. One that is here already stays, with what it
     /// has cached.
     pub fn add_pair(&mut self, id: PairId, pair: WeakPair) {
-        self.pairs.entry(id).or_insert_with(|| Pair::new(pair));
+        self.pairs.add(id, pair);
+    }
+
+    /// Pairs that were added before speak as one under the name `id`: their log-ratios count by
+    /// their weights.
+    pub fn add_mix(&mut self, id: PairId, members: Vec<(PairId, f64)>) {
+        self.pairs.add_mix(id, members);
     }
 
     #[must_use]
     pub fn has_pair(&self, id: &PairId) -> bool {
-        self.pairs.contains_key(id)
+        self.pairs.has(id)
     }
 
     /// Lets go of the pairs that are not named.
     pub fn keep_pairs(&mut self, is_kept: impl Fn(&PairId) -> bool) {
-        let gone = self.pairs.extract_if(|id, _| !is_kept(id));
-        self.n_scored_before += gone.map(|(_, pair)| pair.n_scored()).sum::<u64>();
+        self.pairs.keep(is_kept);
+        let pairs = &self.pairs;
         for lane in self.lanes.values_mut() {
-            lane.readers.retain(|id, _| is_kept(id));
+            lane.readers.retain(|id, _| pairs.has(id));
         }
     }
 
@@ -138,18 +142,22 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
-        let setting = self.setting_of(prompt, pair)?;
-        setting.check_beside(self.bytes_of(others), params)?;
         let n_new = params.max_new_tokens().get();
-        let ids = setting.strong.prompt_ids(&setting.strong_prompt, n_new)?;
-        let reader = setting.reader(params.rules(), n_new)?;
+        let (mut bytes, mut ids, mut readers) = (0, Vec::new(), HashMap::new());
+        for (member, _) in self.pairs.members(pair) {
+            let setting = self.setting_of(prompt, &member)?;
+            setting.check_beside(self.bytes_of(others) + bytes, params)?;
+            bytes += setting.bytes(params);
+            ids = setting.strong.prompt_ids(&setting.strong_prompt, n_new)?;
+            readers.insert(member, setting.reader(params.rules(), n_new)?);
+        }
         let opened = Lane {
             prompt: prompt.to_owned(),
             rules: params.rules(),
             n_new,
-            bytes: setting.bytes(params),
+            bytes,
             ids: Arc::from(ids),
-            readers: HashMap::from([(pair.clone(), reader)]),
+            readers,
             alive: HashSet::new(),
             scores: None,
         };
@@ -168,11 +176,15 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
-        let setting = self.setting(lane, pair)?;
-        setting.check_beside(self.bytes_of(others), params)?;
+        let mut bytes = 0;
+        for (member, _) in self.pairs.members(pair) {
+            let setting = self.setting(lane, &member)?;
+            setting.check_beside(self.bytes_of(others) + bytes, params)?;
+            bytes += setting.bytes(params);
+        }
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.n_new = params.max_new_tokens().get();
-            lane.bytes = setting.bytes(params);
+            lane.bytes = bytes;
         }
         Ok(())
     }
@@ -195,16 +207,16 @@ impl ModelExecutor {
     /// # Errors
     /// As [`Self::open`]; a pair that was not added.
     pub fn admit_pair(&mut self, lane: LaneId, pair: &PairId) -> Result<(), ModelError> {
-        let (known, rules, n_new) = match self.lanes.get(&lane) {
-            Some(lane) => (lane.readers.contains_key(pair), lane.rules, lane.n_new),
-            None => return Err(unknown_lane()),
-        };
-        if known {
-            return Ok(());
-        }
-        let reader = self.setting(lane, pair)?.reader(rules, n_new)?;
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            lane.readers.insert(pair.clone(), reader);
+        for (member, _) in self.pairs.members(pair) {
+            let own = self.lanes.get(&lane).ok_or_else(unknown_lane)?;
+            if own.readers.contains_key(&member) {
+                continue;
+            }
+            let (rules, n_new) = (own.rules, own.n_new);
+            let reader = self.setting(lane, &member)?.reader(rules, n_new)?;
+            if let Some(own) = self.lanes.get_mut(&lane) {
+                own.readers.insert(member, reader);
+            }
         }
         Ok(())
     }
@@ -219,7 +231,7 @@ impl ModelExecutor {
     }
 
     fn setting_of(&self, prompt: &str, pair: &PairId) -> Result<Setting, ModelError> {
-        let known = self.pairs.get(pair).ok_or_else(|| unknown_pair(pair))?;
+        let known = self.pairs.get(pair)?;
         let (strong, pair) = (self.strong.model(), known.pair());
         Ok(Setting {
             strong_prompt: strong_prompt(&self.templates, strong, prompt)?,
@@ -235,8 +247,11 @@ impl ModelExecutor {
     #[must_use]
     pub fn scoring_rhythm(&self, pair: &PairId) -> usize {
         let n_params = |model: &Model| model.decoder.n_params();
-        let halves = self.pairs.get(pair).map(Pair::pair);
-        let weak = halves.map_or(0, |p| n_params(&p.tuned) + n_params(&p.untuned));
+        let members = self.pairs.members(pair).into_iter();
+        let pairs = members.filter_map(|(id, _)| self.pairs.get(&id).ok().map(Pair::pair));
+        let weak: u64 = pairs
+            .map(|p| n_params(&p.tuned) + n_params(&p.untuned))
+            .sum();
         let every = (5 * weak).div_ceil(n_params(self.strong.model()).max(1));
         every.max(1) as usize
     }
@@ -245,11 +260,10 @@ impl ModelExecutor {
     /// [`usize::MAX`] where that is not known.
     #[must_use]
     pub fn fits(&self, pair: &PairId, params: &SearchParams) -> usize {
-        let halves = self
-            .pairs
-            .get(pair)
-            .map(|p| [&p.pair().tuned, &p.pair().untuned]);
-        let models = halves.into_iter().flatten().chain([self.strong.model()]);
+        let members = self.pairs.members(pair);
+        let pairs = members.iter().filter_map(|(id, _)| self.pairs.get(id).ok());
+        let halves = pairs.flat_map(|p| [&p.pair().tuned, &p.pair().untuned]);
+        let models = halves.chain([self.strong.model()]);
         let here = models.filter(|model| model.decoder.on_host());
         let configs: Vec<_> = here.map(|model| model.decoder.config()).collect();
         how_many_fit(
@@ -265,7 +279,7 @@ impl ModelExecutor {
     }
 
     pub(super) fn pair_part(&mut self, pair: &PairId) -> Result<&mut Pair, ModelError> {
-        self.pairs.get_mut(pair).ok_or_else(|| unknown_pair(pair))
+        self.pairs.get_mut(pair)
     }
 
     pub(super) fn prompt_ids(&self, lane: LaneId) -> Result<Arc<[TokenId]>, ModelError> {
@@ -285,7 +299,17 @@ impl ModelExecutor {
 
     /// One pass of the strong model for all that grows.
     fn grow(&mut self) -> Vec<Served> {
-        match self.strong.step() {
+        match self.prepare_led() {
+            Ok(true) => {}
+            // Prompts are read first.
+            Ok(false) => return Vec::new(),
+            Err(error) => {
+                let led = self.strong.led().into_iter();
+                return led.map(|(lane, _)| (lane, Err(error.clone()))).collect();
+            }
+        }
+        let (pairs, lanes) = (&mut self.pairs, &self.lanes);
+        match self.strong.step(|led| lead(pairs, lanes, led)) {
             Ok(done) => done.into_iter().map(|(lane, a)| (lane, Ok(a))).collect(),
             Err(error) => {
                 let lanes = self.strong.running().into_iter();
@@ -331,32 +355,67 @@ impl ModelExecutor {
         pair: &PairId,
         lanes: &[LaneId],
     ) -> Result<Option<Vec<Served>>, ModelError> {
+        let mut parts: Vec<(f64, Vec<Ratio>)> = Vec::new();
+        for (member, weight) in self.pairs.members(pair) {
+            match self.ratios(pair, &member, lanes)? {
+                Some(ratios) => parts.push((weight, ratios)),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(answers(pair, lanes, &together(parts)?)))
+    }
+
+    /// What `member` says of all responses of these lanes that wait for `pair`; `None` while it
+    /// has prompts to read.
+    fn ratios(
+        &mut self,
+        pair: &PairId,
+        member: &PairId,
+        lanes: &[LaneId],
+    ) -> Result<Option<Vec<Ratio>>, ModelError> {
         for lane in lanes {
             self.admit_pair(*lane, pair)?;
         }
-        let own = self.pairs.get_mut(pair).ok_or_else(|| unknown_pair(pair))?;
-        let lane_of = |id: &LaneId| Some((*id, self.lanes.get(id)?));
-        let waiting: Vec<(LaneId, &Lane)> = lanes.iter().filter_map(lane_of).collect();
-        let readers: Vec<&Reader> = waiting
-            .iter()
-            .filter_map(|(_, l)| l.readers.get(pair))
-            .collect();
+        let own = self.pairs.get_mut(member)?;
+        let lane_of = |id: &LaneId| {
+            let lane = self.lanes.get(id)?;
+            Some((*id, lane.readers.get(member)?, lane.scores.as_ref()?))
+        };
+        let waiting: Vec<(LaneId, &Reader, &Score)> = lanes.iter().filter_map(lane_of).collect();
+        let readers: Vec<&Reader> = waiting.iter().map(|(_, reader, _)| *reader).collect();
         if own.read_prompts(&readers)? {
             return Ok(None);
         }
         let mut asked = Vec::new();
-        for (id, lane) in &waiting {
-            let (Some(reader), Some(score)) = (lane.readers.get(pair), &lane.scores) else {
-                continue;
-            };
+        for (lane, reader, score) in waiting {
             asked.extend(score.responses.iter().map(|response| Asked {
-                lane: *id,
+                lane,
                 reader,
                 response,
             }));
         }
         let ratios = own.score(&asked)?;
-        Ok(Some(answers(pair, lanes, &asked, ratios)))
+        let names = asked.iter().map(|a| (a.lane, a.response.id));
+        let all = names.zip(ratios).map(|((lane, id), ratio)| (lane, id, ratio));
+        Ok(Some(all.collect()))
+    }
+
+    /// Whether the pairs that have a say in what grows are ready to speak; one pass where not.
+    fn prepare_led(&mut self) -> Result<bool, ModelError> {
+        let led = self.strong.led();
+        for (lane, pair) in &led {
+            self.admit_pair(*lane, pair)?;
+        }
+        for (lane, pair) in led {
+            for (member, _) in self.pairs.members(&pair) {
+                let own = self.lanes.get(&lane).ok_or_else(unknown_lane)?;
+                let reader = own.readers.get(&member).ok_or_else(unknown_lane)?;
+                if self.pairs.get_mut(&member)?.read_prompts(&[reader])? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn retain_all(&mut self) {
@@ -368,7 +427,7 @@ impl ModelExecutor {
         };
         let asks = |ids: &[TokenId]| lanes.values().any(|lane| lane.ids[..] == *ids);
         self.strong.retain(asks, is_kept);
-        for (name, pair) in &mut self.pairs {
+        for (name, pair) in self.pairs.iter_mut() {
             let reads = |ids: &[TokenId]| {
                 let readers = lanes.values().filter_map(|lane| lane.readers.get(name));
                 readers
@@ -380,18 +439,27 @@ impl ModelExecutor {
     }
 }
 
+/// What a pair says of one response of a lane.
+type Ratio = (LaneId, HypothesisId, LogRatio);
+
+/// Weighted parts about the same responses, added up.
+fn together(parts: Vec<(f64, Vec<Ratio>)>) -> Result<Vec<Ratio>, ModelError> {
+    let n = parts.first().map_or(0, |(_, ratios)| ratios.len());
+    let whole = |i: usize| {
+        let of = |(weight, ratios): &(f64, Vec<Ratio>)| (*weight, ratios[i].2.clone());
+        let own: Vec<(f64, LogRatio)> = parts.iter().map(of).collect();
+        let (lane, id, _) = &parts[0].1[i];
+        Ok((*lane, *id, mixed(&own)?))
+    };
+    (0..n).map(whole).collect()
+}
+
 /// The ratios of a pass, lane by lane.
-fn answers(
-    pair: &PairId,
-    lanes: &[LaneId],
-    asked: &[Asked<'_>],
-    ratios: Vec<LogRatio>,
-) -> Vec<Served> {
+fn answers(pair: &PairId, lanes: &[LaneId], ratios: &[Ratio]) -> Vec<Served> {
     let mut by_lane: BTreeMap<LaneId, Vec<(HypothesisId, LogRatio)>> =
         lanes.iter().map(|lane| (*lane, Vec::new())).collect();
-    for (asked, ratio) in asked.iter().zip(ratios) {
-        let own = by_lane.entry(asked.lane).or_default();
-        own.push((asked.response.id, ratio));
+    for (lane, id, ratio) in ratios {
+        by_lane.entry(*lane).or_default().push((*id, ratio.clone()));
     }
     let answer = |scores| {
         let pair = pair.clone();
@@ -399,6 +467,47 @@ fn answers(
     };
     let all = by_lane.into_iter();
     all.map(|(lane, scores)| (lane, answer(scores))).collect()
+}
+
+/// β Σ w (tuned − untuned) of the token after every chunk that others have a say in.
+fn lead(
+    pairs: &mut Pairs,
+    lanes: &BTreeMap<LaneId, Lane>,
+    led: &[Led],
+) -> Result<Vec<Vec<f32>>, ModelError> {
+    let mut tilts: Vec<Vec<f32>> = vec![Vec::new(); led.len()];
+    let names: BTreeSet<&PairId> = led.iter().map(|led| &led.pair).collect();
+    for name in names {
+        for (member, weight) in pairs.members(name) {
+            let own = led.iter().enumerate().filter(|(_, led)| led.pair == *name);
+            let asked = |(at, led): (usize, &'_ Led)| {
+                let reader = lanes.get(&led.lane)?.readers.get(&member)?;
+                Some((at, led.beta, led.lane, reader))
+            };
+            let own: Vec<_> = own.filter_map(asked).collect();
+            let asked = own.iter().map(|(at, _, lane, reader)| Asked {
+                lane: *lane,
+                reader,
+                response: &led[*at].response,
+            });
+            let said = pairs.get_mut(&member)?.lead(&asked.collect::<Vec<_>>())?;
+            for ((at, beta, ..), said) in own.iter().zip(said) {
+                add(&mut tilts[*at], (weight * beta) as f32, &said);
+            }
+        }
+    }
+    Ok(tilts)
+}
+
+/// `sum` plus `weight` times `more`, as far as both reach.
+fn add(sum: &mut Vec<f32>, weight: f32, more: &[f32]) {
+    if sum.is_empty() {
+        sum.resize(more.len(), 0.0);
+    }
+    sum.truncate(more.len());
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += weight * more;
+    }
 }
 
 impl Executor for ModelExecutor {
@@ -471,19 +580,35 @@ impl ModelExecutor {
         grown: &[(Slot, Growth)],
     ) -> Result<Vec<Option<f64>>, ModelError> {
         self.admit_pair(lane, pair)?;
-        let own = self.pairs.get_mut(pair).ok_or_else(|| unknown_pair(pair))?;
-        let reader = self
-            .lanes
-            .get(&lane)
-            .and_then(|lane| lane.readers.get(pair));
-        let reader = reader.ok_or_else(unknown_lane)?;
-        if own.read_prompts(&[reader])? {
-            return Ok(vec![None; grown.len()]);
-        }
         let responses: Vec<Response> = grown
             .iter()
             .map(|(slot, growth)| Response::growing(slot, growth))
             .collect();
+        let mut sums = vec![Some(0.0); grown.len()];
+        for (member, weight) in self.pairs.members(pair) {
+            let Some(values) = self.values_of(lane, &member, &responses)? else {
+                return Ok(vec![None; grown.len()]);
+            };
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = sum.map(|sum| sum + weight * value);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The log-ratios of responses of a lane; `None` while the prompt is still being read.
+    fn values_of(
+        &mut self,
+        lane: LaneId,
+        member: &PairId,
+        responses: &[Response],
+    ) -> Result<Option<Vec<f64>>, ModelError> {
+        let own = self.pairs.get_mut(member)?;
+        let reader = self.lanes.get(&lane).and_then(|l| l.readers.get(member));
+        let reader = reader.ok_or_else(unknown_lane)?;
+        if own.read_prompts(&[reader])? {
+            return Ok(None);
+        }
         let asked = |response| Asked {
             lane,
             reader,
@@ -491,7 +616,7 @@ impl ModelExecutor {
         };
         let asked: Vec<Asked<'_>> = responses.iter().map(asked).collect();
         let ratios = own.score(&asked)?;
-        Ok(ratios.iter().map(|ratio| Some(ratio.value())).collect())
+        Ok(Some(ratios.iter().map(LogRatio::value).collect()))
     }
 }
 
@@ -505,10 +630,6 @@ fn partial(slot: &Slot, growth: &Growth, score: Option<f64>) -> Partial {
         n_tokens: slot.start() + growth.tokens.len(),
         score,
     }
-}
-
-fn unknown_pair(pair: &PairId) -> ModelError {
-    ModelError::Other(format!("the weak pair {pair} is not loaded"))
 }
 
 fn unknown_lane() -> ModelError {

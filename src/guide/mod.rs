@@ -7,6 +7,7 @@ mod executor;
 mod inspect;
 mod memory;
 mod pair;
+mod pairs;
 mod prompts;
 mod reader;
 mod rows;

@@ -18,6 +18,9 @@ use crate::decoder::{Logits, Want, log_sum_exp, pool};
 use crate::library::{Model, WeakPair};
 use crate::search::{HypothesisId, LaneId, LogRatio, ModelError, Response, TokenId, TokenTerm};
 
+/// A pair that reads nothing has nothing to say.
+const NO_FIRST: &str = "EFT needs a prompt or a BOS before the first token: give a prompt";
+
 /// A weak pair with what it has cached.
 #[derive(Debug)]
 pub(super) struct Pair {
@@ -207,6 +210,56 @@ impl Pair {
             .iter()
             .map(|row| self.rows.row(*row).note.ratio())
             .collect())
+    }
+
+    /// What each half says of the token after each response, as ln t − ln u but for a constant:
+    /// the differences of their logits. One pass; what a pass tells of tokens that were drawn
+    /// before is kept for their score.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn lead(&mut self, asked: &[Asked<'_>]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let read = asked.iter().map(|a| a.reader.follow(a.response));
+        let (ids, firsts): (Vec<_>, Vec<_>) = read.unzip();
+        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        for half in [&self.pair.tuned, &self.pair.untuned] {
+            half.check_context(longest)?;
+        }
+        self.open_rows(asked, &ids)?;
+        let rows: Vec<usize> = asked
+            .iter()
+            .filter_map(|a| self.rows.of(owner(a)))
+            .collect();
+        let mut ends = Vec::with_capacity(rows.len());
+        for ((row, ids), first) in rows.iter().zip(ids).zip(firsts) {
+            ends.push((*row, ids.len()));
+            let shared = self.rows.row_mut(*row).note.adopt(ids, first);
+            self.rewind(*row, shared.min(self.fed(*row)));
+            self.score_next(*row)?;
+            self.remember_end(*row);
+        }
+        self.catch_up(&ends)?;
+        rows.iter().map(|row| self.difference(*row)).collect()
+    }
+
+    /// A row whose end nobody has kept is fed its last token again.
+    fn remember_end(&mut self, row: usize) {
+        let note = &self.rows.row(row).note;
+        if self.fed(row) == note.ids.len() && note.next.is_none() {
+            self.rewind(row, note.ids.len().saturating_sub(1));
+        }
+    }
+
+    /// tuned − untuned, logits.
+    fn difference(&self, row: usize) -> Result<Vec<f32>, ModelError> {
+        let next = self.rows.row(row).note.next.as_ref();
+        let next = next.ok_or_else(|| ModelError::Other(NO_FIRST.to_owned()))?;
+        let both = next[0].logits.iter().zip(&next[1].logits);
+        let difference: Vec<f32> = both.map(|(tuned, untuned)| tuned - untuned).collect();
+        match difference.iter().all(|x| x.is_finite()) {
+            true => Ok(difference),
+            false => Err(self.pair.tuned.not_finite()),
+        }
     }
 
     /// Makes sure that every response has a row, forked from its parent's or from the one that

@@ -82,6 +82,14 @@ impl Reader {
         Ok((ids, first))
     }
 
+    /// Prompt and sampled ids as they are, whatever the rules: what a pair reads that has a say in
+    /// the next token. Where the response begins, as of [`Self::read`].
+    pub(super) fn follow(&self, response: &Response) -> (Vec<TokenId>, usize) {
+        let mut ids = self.prompt_ids.clone();
+        ids.extend(response.tokens.iter());
+        (ids, self.prompt_ids.len().max(1))
+    }
+
     fn eos(&self) -> Option<TokenId> {
         self.pair.tuned.tokenizer.eos()
     }

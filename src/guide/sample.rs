@@ -33,6 +33,37 @@ pub fn draw(
     }
 }
 
+/// How `id` was drawn from `logits`: its log-probability and the entropy, in nats, of what
+/// temperature and filters leave. A greedy choice is certain.
+#[must_use]
+pub fn drawing(logits: &[f32], sampling: &Sampling, rules: Rules, id: TokenId) -> (f64, f64) {
+    let Some(temperature) = temperature(sampling, rules) else {
+        return (0.0, 0.0);
+    };
+    let kept = kept(logits, sampling, temperature);
+    let weights = weights(&kept, temperature);
+    let total: f64 = weights.iter().sum();
+    let at = kept.iter().position(|(kept, _)| *kept == id);
+    let own = at.map_or(0.0, |at| weights[at]);
+    ((own / total).ln(), entropy_of(&weights, total))
+}
+
+/// −Σ p ln p of weights that add up to `total`.
+fn entropy_of(weights: &[f64], total: f64) -> f64 {
+    let shares = weights.iter().filter(|w| **w > 0.0).map(|w| w / total);
+    shares.map(|p| -p * p.ln()).sum()
+}
+
+/// The entropy of the raw distribution, in nats.
+#[must_use]
+pub fn entropy(logits: &[f32]) -> f64 {
+    let log_sum = log_sum_exp(logits);
+    let logs = logits.iter().map(|x| f64::from(*x) - log_sum);
+    logs.filter(|log_p| log_p.is_finite())
+        .map(|log_p| -log_p.exp() * log_p)
+        .sum()
+}
+
 /// The probability with which [`draw`] gives `id`.
 #[must_use]
 pub fn draw_probability(logits: &[f32], sampling: &Sampling, rules: Rules, id: TokenId) -> f64 {
@@ -237,6 +268,20 @@ mod tests {
                 "{id}: {n} for {p}"
             );
         }
+    }
+
+    #[test]
+    fn entropies_are_those_of_the_distributions() {
+        assert!((entropy(&[1.5; 8]) - 8f64.ln()).abs() < 1e-12);
+        assert_eq!(entropy(&[0.0, f32::NEG_INFINITY]), 0.0);
+        let raw = drawing(&LOGITS, &sampling(1.0, 0, 1.0), Rules::Fixed, 5);
+        assert!((raw.1 - entropy(&LOGITS)).abs() < 1e-12);
+        assert!((raw.0 - log_prob(&LOGITS, 5)).abs() < 1e-6);
+        // Two equal logits are left.
+        let (log_prob, bits) = drawing(&LOGITS, &sampling(0.7, 1, 1.0), Rules::Fixed, 3);
+        assert!((log_prob + 2f64.ln()).abs() < 1e-12 && (bits - 2f64.ln()).abs() < 1e-12);
+        let greedy = drawing(&LOGITS, &sampling(0.0, 0, 1.0), Rules::Fixed, 1);
+        assert_eq!(greedy, (0.0, 0.0));
     }
 
     #[test]

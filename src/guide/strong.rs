@@ -12,12 +12,12 @@ use rayon::prelude::*;
 
 use super::chunk_text::{ChunkText, decoded};
 use super::rows::{Owner, Rows, common_prefix};
-use super::sample::{draw, log_prob};
+use super::sample::{draw, drawing, entropy, log_prob};
 use crate::decoder::{Logits, Want, pool};
 use crate::library::Model;
 use crate::search::{
-    Answer, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError, Rules, Slot,
-    TokenId,
+    Answer, Drawn, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError, PairId,
+    Response, Rules, Slot, TokenId,
 };
 
 /// Logits after the last id of a row, where they are kept.
@@ -50,6 +50,17 @@ struct Chunk {
     text: ChunkText,
     /// Where the logits of its next token are.
     next: Source,
+    /// What others add to them, where they have a say.
+    tilt: Option<Vec<f32>>,
+}
+
+/// A chunk whose next token others have a say in.
+#[derive(Debug)]
+pub(super) struct Led {
+    pub lane: LaneId,
+    pub pair: PairId,
+    pub beta: f64,
+    pub response: Response,
 }
 
 #[derive(Debug, Clone)]
@@ -125,6 +136,7 @@ impl Strong {
             grown: Growth::after(parent),
             slot: slot.clone(),
             next: Source::Nowhere,
+            tilt: None,
         }
     }
 
@@ -164,15 +176,62 @@ impl Strong {
     /// One pass: every chunk that grows is a token longer, unless its prompt is still being read.
     /// The lanes whose chunks are all complete.
     ///
+    /// `lead` says what is added to the logits of chunks that others have a say in.
+    ///
     /// # Errors
     /// A failing device; logits that are not finite.
-    pub fn step(&mut self) -> Result<Vec<(LaneId, Answer)>, ModelError> {
+    pub fn step(
+        &mut self,
+        lead: impl FnOnce(&[Led]) -> Result<Vec<Vec<f32>>, ModelError>,
+    ) -> Result<Vec<(LaneId, Answer)>, ModelError> {
         let feeds = self.plan()?;
         let logits = self.feed(&feeds)?;
         self.keep_prompts(&feeds, &logits);
         self.start_chunks(&feeds)?;
+        self.tilt(lead)?;
         self.draw(&logits)?;
         Ok(self.complete())
+    }
+
+    /// The lanes that grow with others' say, and whose.
+    pub fn led(&self) -> Vec<(LaneId, PairId)> {
+        let lanes = self.running().into_iter();
+        let pair = |lane: LaneId| Some((lane, self.jobs[&lane].ask.tilted.as_ref()?.pair.clone()));
+        lanes.filter_map(pair).collect()
+    }
+
+    /// Has `lead` speak of every chunk that is about to draw, in the order of lanes and slots.
+    fn tilt(
+        &mut self,
+        lead: impl FnOnce(&[Led]) -> Result<Vec<Vec<f32>>, ModelError>,
+    ) -> Result<(), ModelError> {
+        let mut led = Vec::new();
+        for lane in self.running() {
+            let job = &self.jobs[&lane];
+            let Some(tilted) = &job.ask.tilted else {
+                continue;
+            };
+            let ready = job.chunks.iter().filter(|chunk| chunk.is_ready());
+            led.extend(ready.map(|chunk| Led {
+                lane,
+                pair: tilted.pair.clone(),
+                beta: tilted.beta,
+                response: Response::growing(&chunk.slot, &chunk.grown),
+            }));
+        }
+        if led.is_empty() {
+            return Ok(());
+        }
+        let mut tilts = lead(&led)?.into_iter();
+        for lane in self.running() {
+            let job = self.jobs.get_mut(&lane);
+            let job = job.filter(|job| job.ask.tilted.is_some());
+            let chunks = job.into_iter().flat_map(|job| &mut job.chunks);
+            for chunk in chunks.filter(|chunk| chunk.is_ready()) {
+                chunk.tilt = tilts.next();
+            }
+        }
+        Ok(())
     }
 
     // ---- what to feed
@@ -380,8 +439,7 @@ impl Strong {
         let mut drawn: Vec<(&mut Chunk, &Grow)> = Vec::new();
         for job in self.jobs.values_mut().filter(|job| job.runs) {
             let ask = &job.ask;
-            let ready = job.chunks.iter_mut();
-            let ready = ready.filter(|c| !matches!(c.next, Source::Nowhere) && !c.is_complete());
+            let ready = job.chunks.iter_mut().filter(|chunk| chunk.is_ready());
             drawn.extend(ready.map(|chunk| (chunk, ask)));
         }
         self.n_sampled += drawn.len() as u64;
@@ -427,16 +485,50 @@ impl Chunk {
         self.grown.is_complete(&self.slot)
     }
 
+    /// Whether its next token can be drawn.
+    fn is_ready(&self) -> bool {
+        !matches!(self.next, Source::Nowhere) && !self.is_complete()
+    }
+
+    /// The next token, or the end of the chunk where the strong model hesitates.
     fn push(&mut self, model: &Model, ask: &Grow, logits: &[f32]) -> Result<(), ModelError> {
-        let grown = &mut self.grown;
-        let u = self
-            .slot
-            .lineage
-            .uniform(self.slot.start() + grown.tokens.len());
+        let n_grown = self.grown.tokens.len();
+        if let Some(hesitation) = ask.hesitation.filter(|h| n_grown >= h.min_tokens)
+            && entropy(logits) >= hesitation.entropy
+        {
+            self.grown.hesitated = true;
+            return Ok(());
+        }
         // Some models pad their vocabulary: ids beyond the tokenizer's have no text.
         let named = &logits[..model.tokenizer.n_ids().min(logits.len())];
-        let token = draw(named, &ask.sampling, ask.rules, u).map_err(|_| model.not_finite())?;
-        grown.log_probs.push(log_prob(logits, token));
+        let tilt = self.tilt.take();
+        let tilted = tilt.map(|tilt| named.iter().zip(tilt).map(|(x, t)| x + t).collect());
+        let tilted: Option<Vec<f32>> = tilted;
+        self.draw(model, ask, logits, tilted.as_deref().unwrap_or(named))
+    }
+
+    /// The next token from `proposed`; `raw` is what the strong model says by itself.
+    fn draw(
+        &mut self,
+        model: &Model,
+        ask: &Grow,
+        raw: &[f32],
+        proposed: &[f32],
+    ) -> Result<(), ModelError> {
+        let grown = &mut self.grown;
+        let at = self.slot.start() + grown.tokens.len();
+        let u = self.slot.lineage.uniform(at);
+        let token = draw(proposed, &ask.sampling, ask.rules, u).map_err(|_| model.not_finite())?;
+        if ask.wants_drawn {
+            let (log_prob, entropy) = drawing(proposed, &ask.sampling, ask.rules, token);
+            let first_entropy = grown.drawn.map_or(entropy, |drawn| drawn.first_entropy);
+            let log_prob = grown.drawn.map_or(0.0, |drawn| drawn.log_prob) + log_prob;
+            grown.drawn = Some(Drawn {
+                log_prob,
+                first_entropy,
+            });
+        }
+        grown.log_probs.push(log_prob(raw, token));
         grown.tokens.push(token);
         grown.finish = model.is_eos(token).then_some(Finish::Eos);
         grown.text = self.text.push(token, &model.tokenizer);

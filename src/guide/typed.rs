@@ -42,7 +42,7 @@ impl ModelExecutor {
             log_probs: self.log_probs(ids, prompt.len() + parent.len())?,
             text: Text::from(before).grown_to(&text),
             tokens,
-            finish: None,
+            ..Growth::default()
         })
     }
 
@@ -76,6 +76,7 @@ fn sampled(same: &Hypothesis) -> Growth {
         finish: same
             .finish
             .filter(|finish| *finish == crate::search::Finish::Eos),
+        ..Growth::default()
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::input::Work;
 use crate::search::{
-    Fate, Finish, History, Hypothesis, HypothesisId, Ranking, Round, Rules, Text, TokenTerm,
+    Fate, Finish, History, Hypothesis, HypothesisId, MethodName, Ranking, Round, Rules, Text, TokenTerm,
 };
 
 /// One finished search.
@@ -38,6 +38,7 @@ pub(super) struct Settings<'a> {
     rules: Rules,
     ranking: Ranking,
     weight: f64,
+    method: String,
     strong: &'a str,
     pair: &'a str,
     device: String,
@@ -58,6 +59,7 @@ impl<'a> Settings<'a> {
             rules: params.rules,
             ranking: params.ranking,
             weight: params.weight,
+            method: MethodName::of(&work.params).to_string(),
             strong: &work.strong,
             pair: &work.pair,
             device,

@@ -166,6 +166,7 @@ impl Replay<'_> {
             text: before.unwrap_or_default().grown_to(&text),
             log_probs: Vec::new(),
             finish: eos.is_some_and(|at| at < n_new).then_some(Finish::Eos),
+            ..Growth::default()
         })
     }
 

@@ -50,6 +50,37 @@ pub struct Grow {
     pub slots: Arc<[Slot]>,
     pub sampling: Sampling,
     pub rules: Rules,
+    /// Who else has a say in what is drawn.
+    pub tilted: Option<Tilted>,
+    /// Where chunks end before their length.
+    pub hesitation: Option<Hesitation>,
+    /// Whether [`Growth::drawn`] is of use.
+    pub wants_drawn: bool,
+}
+
+/// Tokens are drawn from softmax(strong + β (tuned − untuned)) (EFT, arXiv 2310.12962).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tilted {
+    pub pair: PairId,
+    pub beta: f64,
+}
+
+/// A chunk ends where the strong model hesitates (CARDS, arXiv 2406.16306).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hesitation {
+    /// The fewest tokens of a chunk.
+    pub min_tokens: usize,
+    /// It ends before a token whose raw distribution has at least this entropy, in nats.
+    pub entropy: f64,
+}
+
+/// How a chunk was drawn: of the distributions after temperature and filters.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Drawn {
+    /// Of all its tokens, in nats.
+    pub log_prob: f64,
+    /// The entropy of the distribution of its first token, in nats.
+    pub first_entropy: f64,
 }
 
 /// One candidate to sample: which hypothesis to continue, with which random numbers.
@@ -134,6 +165,10 @@ pub struct Growth {
     pub log_probs: Vec<f64>,
     /// `Some(Finish::Eos)` once EOS was sampled. Length is the search's business.
     pub finish: Option<Finish>,
+    /// Whether it ended where the strong model hesitates.
+    pub hesitated: bool,
+    /// Where it was asked for.
+    pub drawn: Option<Drawn>,
 }
 
 impl Growth {
@@ -149,7 +184,7 @@ impl Growth {
     /// Whether there is nothing more to sample of `slot`.
     #[must_use]
     pub fn is_complete(&self, slot: &Slot) -> bool {
-        self.finish.is_some() || self.tokens.len() >= slot.n_tokens
+        self.finish.is_some() || self.hesitated || self.tokens.len() >= slot.n_tokens
     }
 }
 

@@ -42,6 +42,12 @@ impl Lineage {
         }
     }
 
+    /// A stream beside this one, for what a method draws that is no token.
+    #[must_use]
+    pub fn aside(self, n: u64) -> Self {
+        Self(mix(mix(self.0 ^ 0x6173_6964_6521_2121) ^ mix(n)))
+    }
+
     /// A number in [0, 1) for the token at `position` (tokens since the prompt, from 0).
     #[must_use]
     pub fn uniform(self, position: usize) -> f64 {

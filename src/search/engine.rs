@@ -12,13 +12,14 @@ use super::ask::{Answer, Ask};
 use super::draw::Deal;
 use super::entry::{EndReason, Entry, Mark, NodeId};
 use super::error::SearchError;
-use super::history::{History, Round};
+use super::history::{History, Node, Round};
 use super::hypothesis::{Finish, Hypothesis};
 use super::ids::HypothesisId;
-use super::layout::{Beam, Place, Seat, front, lay_out, seat, seats};
+use super::layout::{Place, Seat, lay_out, more_seats, next_successor, seat, seats};
+use super::method::{self, Court, Scene, Verdict};
 use super::params::{Rules, SearchParams};
 use super::score::{LogRatio, PairId};
-use super::select::{Marks, Ranker, cut, rank_by};
+use super::select::{Marks, Ranker, rank_by};
 use super::work::Work;
 
 /// A search over the responses to one prompt.
@@ -91,7 +92,10 @@ impl ChunkBeamSearch {
             }
             match (&self.work, self.history.open()) {
                 (Some(work), _) => return Ask::Grow(work.ask()),
-                (None, Some(open)) if open.is_scored() => return Ask::Cut,
+                (None, Some(open)) if open.is_scored() => match self.more() {
+                    0 => return Ask::Cut,
+                    more => self.go_on_drawing(more),
+                },
                 (None, Some(open)) => self.work = Some(self.rest_of(open)),
                 (None, None) if self.is_finished() => return Ask::Done,
                 (None, None) if self.is_exhausted() => self.cut_off(),
@@ -176,16 +180,30 @@ impl ChunkBeamSearch {
         self.work.as_ref().is_some_and(|work| !work.is_complete())
     }
 
-    /// The best of the beam and of every finished response on the way to the head; `None` before
-    /// round 1. Once the search is finished this is the answer.
+    /// The best of the beam and of every finished response on the way to the head, or what the
+    /// method takes for the answer; `None` before round 1. Once the search is finished this is the
+    /// answer.
     #[must_use]
     pub fn best(&self) -> Option<Arc<Hypothesis>> {
-        let mut all = self.history.beam();
+        self.answer(self.is_finished())
+    }
+
+    /// Once the search is over, among complete responses only, if there are any.
+    fn answer(&self, is_over: bool) -> Option<Arc<Hypothesis>> {
+        let (here, mut all) = (self.history.here(), self.history.beam());
+        // Wishes since the end change nothing about it.
+        let params = here.round().map_or(&self.params, |round| &round.params);
+        if let Some(answer) = method::answer(params, &all, here.shares()) {
+            return Some(answer);
+        }
         let is_cut_off = self.history.here().stopped().is_some();
         if self.params.rules() == Rules::Reference || !is_cut_off {
             all.truncate(1);
         }
         all.extend(self.history.pool());
+        if is_over && all.iter().any(|h| h.is_finished()) {
+            all.retain(|h| h.is_finished());
+        }
         let ranker = self.ranker();
         all.into_iter()
             .reduce(|a, b| Arc::clone(ranker.better(&a, &b)))
@@ -231,14 +249,14 @@ impl ChunkBeamSearch {
             standing: standing.collect(),
         };
         self.tell(entry);
-        self.work = Some(Work::new(round, self.params, places));
+        self.work = Some(Work::new(round, self.params, self.pair.clone(), places));
     }
 
     /// What of a round is still to grow, beside what of it is complete.
     fn rest_of(&self, round: &Round) -> Work {
         let whole = self.history.all(&round.candidate_ids());
         let whole = whole.into_iter().map(Place::Whole).collect();
-        let mut work = Work::new(round.number, round.params, whole);
+        let mut work = Work::new(round.number, round.params, round.pair.clone(), whole);
         let rest = round
             .slots
             .iter()
@@ -255,15 +273,57 @@ impl ChunkBeamSearch {
     }
 
     fn take_places(&mut self, round: usize) -> Vec<Place> {
+        let here = self.history.here();
+        let plans = method::plan(Scene {
+            params: &self.params,
+            beam: &self.history.beam(),
+            history: &self.history,
+            ranker: self.ranker(),
+        });
+        let draws = here.draws();
         let first = HypothesisId(self.next_id);
-        let beam = Beam {
-            hypotheses: &self.history.beam(),
-            extra: self.history.here().extra(),
-        };
-        let draws = self.history.here().draws();
-        let places = lay_out(&self.params, beam, Deal { round, draws }, first);
+        let places = lay_out(
+            &self.params,
+            plans,
+            here.extra(),
+            Deal { round, draws },
+            first,
+        );
         self.next_id += seats(&places).count() as u64;
         places
+    }
+
+    /// How many more successors the method wants of the open round, which is scored.
+    fn more(&self) -> usize {
+        let Some(round) = self.history.open() else {
+            return 0;
+        };
+        method::more(Court {
+            round,
+            ranker: Ranker {
+                params: &round.params,
+                pair: &self.pair,
+            },
+            marks: &round.marks,
+            shares: self.history.here().shares(),
+        })
+    }
+
+    /// So many more successors of what the open round continues.
+    fn go_on_drawing(&mut self, more: usize) {
+        let Some(round) = self.history.open().cloned() else {
+            return;
+        };
+        let parent = round.slots.first().and_then(|slot| slot.parent);
+        let parent = parent.and_then(|id| self.history.hypothesis(id)).cloned();
+        let first = next_successor(&round, parent.as_ref().map(|p| p.id));
+        let id = HypothesisId(self.next_id);
+        let range = first..first + more;
+        let seats = more_seats(&round.params, round.deal(), id, parent.as_ref(), range);
+        self.next_id += seats.len() as u64;
+        let slots = seats.iter().map(Seat::public).collect();
+        let round = round.number;
+        self.tell(Entry::Widened { round, slots });
     }
 
     /// The cut of the round under way, if it waits for one.
@@ -292,11 +352,21 @@ impl ChunkBeamSearch {
         marks: Marks,
         candidates: Vec<Arc<Hypothesis>>,
     ) {
-        let ranker = Ranker {
-            params: &round.params,
-            pair: &self.pair,
+        let before = self.history.node(round.after);
+        let court = Court {
+            round,
+            ranker: Ranker {
+                params: &round.params,
+                pair: &self.pair,
+            },
+            marks: &marks,
+            shares: before.map_or(&[][..], Node::shares),
         };
-        let (kept, pruned) = cut(&ranker, &marks, candidates);
+        let Verdict {
+            kept,
+            pruned,
+            shares,
+        } = method::cut(court, candidates);
         let entry = Entry::Selected {
             round: round.number,
             node: NodeId(self.history.nodes().count()),
@@ -305,9 +375,11 @@ impl ChunkBeamSearch {
             kept: ids(&kept),
             pruned: ids(&pruned),
             marks: marks.into_iter().collect::<Vec<(HypothesisId, Mark)>>(),
+            shares,
         };
         self.tell(entry);
-        if kept.iter().all(|h| h.is_finished()) {
+        let is_spent = method::is_spent(&round.params, self.round_idx());
+        if is_spent || kept.iter().all(|h| h.is_finished()) {
             self.tell_finished();
         }
     }
@@ -317,7 +389,7 @@ impl ChunkBeamSearch {
     fn is_exhausted(&self) -> bool {
         let budget = self.params.max_new_tokens().get();
         let beam = self.history.beam();
-        let mut live = front(&self.params, &beam)
+        let mut live = method::front(&self.params, &beam)
             .iter()
             .filter(|h| !h.is_finished());
         // Live hypotheses all have the same length: each round adds as much to every one.
@@ -327,7 +399,7 @@ impl ChunkBeamSearch {
     /// Ends the live hypotheses where they stand, without a round.
     fn cut_off(&mut self) {
         let beam = self.history.beam();
-        let mut beam = front(&self.params, &beam).to_vec();
+        let mut beam = method::front(&self.params, &beam).to_vec();
         let is_reference = self.params.rules() == Rules::Reference;
         for hypothesis in beam.iter_mut().filter(|h| !h.is_finished()) {
             let hypothesis = Arc::make_mut(hypothesis);
@@ -350,7 +422,7 @@ impl ChunkBeamSearch {
     }
 
     pub(super) fn tell_finished(&mut self) {
-        let Some(best) = self.best() else {
+        let Some(best) = self.answer(true) else {
             return;
         };
         let beam = self.history.beam();

@@ -77,6 +77,16 @@ pub enum Move {
     Undo,
 }
 
+/// What a kept hypothesis has of the next round, where a method does not treat all alike.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    pub id: HypothesisId,
+    /// How many equal particles it is.
+    pub copies: usize,
+    /// Of each copy, since particles were drawn last; in nats.
+    pub log_weight: f64,
+}
+
 /// A step of the search, in the order in which they happen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -114,6 +124,14 @@ pub enum Entry {
         /// What the user had a hand in.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         marks: Vec<(HypothesisId, Mark)>,
+        /// What the kept ones have of the next round, where the method says so.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        shares: Vec<Share>,
+    },
+    /// The method wants more candidates before the cut: as many successors of the same parent.
+    Widened {
+        round: usize,
+        slots: Vec<CandidateSlot>,
     },
     /// The user marked a candidate for the coming cut, or took the mark away.
     Marked {

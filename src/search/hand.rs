@@ -11,7 +11,7 @@ use super::error::Refused;
 use super::history::{Round, Turn};
 use super::hypothesis::Hypothesis;
 use super::ids::{HypothesisId, Successor};
-use super::layout::{Place, Seat, more_seats};
+use super::layout::{Place, Seat, more_seats, next_successor};
 use super::params::SearchParams;
 use super::score::PairId;
 use super::work::{Origin, continued};
@@ -92,9 +92,15 @@ impl ChunkBeamSearch {
         parent: &Arc<Hypothesis>,
         more: usize,
     ) -> Vec<CandidateSlot> {
-        let first = next_successor(round, parent.id);
+        let first = next_successor(round, Some(parent.id));
         let id = HypothesisId(self.next_id);
-        let seats = more_seats(&round.params, round.deal(), id, parent, first..first + more);
+        let seats = more_seats(
+            &round.params,
+            round.deal(),
+            id,
+            Some(parent),
+            first..first + more,
+        );
         self.next_id += seats.len() as u64;
         let slots = seats.iter().map(Seat::public).collect();
         if let Some(work) = &mut self.work {
@@ -270,17 +276,4 @@ impl ChunkBeamSearch {
             false => Vec::new(),
         }
     }
-}
-
-/// The number of the successor that follows those of `parent` in a round.
-fn next_successor(round: &Round, parent: HypothesisId) -> usize {
-    let own = round
-        .slots
-        .iter()
-        .filter(|slot| slot.parent == Some(parent));
-    let sampled = own.filter_map(|slot| match slot.successor {
-        Successor::Sampled(n) => Some(n + 1),
-        Successor::Typed { .. } => None,
-    });
-    sampled.max().unwrap_or(0)
 }

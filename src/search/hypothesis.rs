@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
+use super::ask::Drawn;
 use super::draw::Lineage;
 use super::ids::{HypothesisId, Successor, TokenId};
 use super::params::Rules;
@@ -44,6 +45,8 @@ pub struct Hypothesis {
     /// and filters. Shorter than `tokens` where the sampler was not told them.
     pub log_probs: Rope<f64>,
     pub finish: Option<Finish>,
+    /// How its chunk was drawn, where the method asked for it.
+    pub drawn: Option<Drawn>,
     /// Of the response so far, each under the name of its pair.
     pub scores: Scores,
     /// What the chunk adds is the rest.

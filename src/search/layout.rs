@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::ask::Slot;
 use super::draw::{Deal, Lineage};
 use super::entry::CandidateSlot;
+use super::history::Round;
 use super::hypothesis::Hypothesis;
 use super::ids::{HypothesisId, Successor};
-use super::params::{Rules, SearchParams};
+use super::params::SearchParams;
 
 /// A new candidate: one more chunk after `parent`, or after the prompt.
 #[derive(Debug, Clone)]
@@ -69,60 +70,37 @@ impl Place {
     }
 }
 
-/// The best W of the beam: all of it, unless W was lowered since the last round.
-pub(super) fn front<'a>(
-    params: &SearchParams,
-    beam: &'a [Arc<Hypothesis>],
-) -> &'a [Arc<Hypothesis>] {
-    &beam[..beam.len().min(params.beam_width().get())]
+/// Who has a place, before it is known under which id.
+#[derive(Debug, Clone)]
+pub(super) enum Plan {
+    /// Competes as it is.
+    Stand(Arc<Hypothesis>),
+    /// A successor of this number, of the prompt or of a hypothesis.
+    Continue(Option<Arc<Hypothesis>>, usize),
 }
 
-/// What a round continues: hypotheses best first, and the extra successors the user spends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beam<'a> {
-    pub hypotheses: &'a [Arc<Hypothesis>],
-    pub extra: &'a BTreeMap<HypothesisId, usize>,
-}
-
-/// Lays out a round over the beam; new ids count up from `first_id`.
-///
-/// Exactly W·K places, as long as a live hypothesis is among the [`front`], and those that the
-/// user spends beyond.
+/// The places of a round, with the extra successors that the user spends on hypotheses; new ids
+/// count up from `first_id`.
 pub(super) fn lay_out(
     params: &SearchParams,
-    beam: Beam<'_>,
+    mut plans: Vec<Plan>,
+    extra: &BTreeMap<HypothesisId, usize>,
     deal: Deal,
     first_id: HypothesisId,
 ) -> Vec<Place> {
-    let front = front(params, beam.hypotheses);
-    let total = params.n_candidates();
-    let mut parents = match (front.is_empty(), params.rules()) {
-        (true, _) => from_prompt(total),
-        (false, Rules::Reference) => tiled(front, total),
-        (false, Rules::Fixed) => shared(front, total),
-    };
-    for hypothesis in front {
-        let extra = beam.extra.get(&hypothesis.id).copied().unwrap_or(0);
-        spend(&mut parents, hypothesis, extra);
+    for (id, extra) in extra {
+        spend(&mut plans, *id, *extra);
     }
     let mut next = first_id.0;
-    parents
-        .into_iter()
-        .map(|plan| match plan {
-            Plan::Stand(finished) => Place::Whole(finished),
-            Plan::Continue(parent, successor) => {
-                let id = HypothesisId(next);
-                next += 1;
-                Place::New(seat(
-                    params,
-                    deal,
-                    id,
-                    parent,
-                    Successor::Sampled(successor),
-                ))
-            }
-        })
-        .collect()
+    let place = |plan| match plan {
+        Plan::Stand(known) => Place::Whole(known),
+        Plan::Continue(parent, successor) => {
+            let (id, successor) = (HypothesisId(next), Successor::Sampled(successor));
+            next += 1;
+            Place::New(seat(params, deal, id, parent, successor))
+        }
+    };
+    plans.into_iter().map(place).collect()
 }
 
 /// The new candidates, in the order of their places.
@@ -135,29 +113,25 @@ pub(super) fn more_seats(
     params: &SearchParams,
     deal: Deal,
     first_id: HypothesisId,
-    parent: &Arc<Hypothesis>,
+    parent: Option<&Arc<Hypothesis>>,
     successors: std::ops::Range<usize>,
 ) -> Vec<Seat> {
     let ids = (first_id.0..).map(HypothesisId);
     let more = ids.zip(successors);
     more.map(|(id, n)| {
         let successor = Successor::Sampled(n);
-        seat(params, deal, id, Some(Arc::clone(parent)), successor)
+        seat(params, deal, id, parent.cloned(), successor)
     })
     .collect()
 }
 
-enum Plan {
-    Stand(Arc<Hypothesis>),
-    Continue(Option<Arc<Hypothesis>>, usize),
-}
-
-fn from_prompt(total: usize) -> Vec<Plan> {
+/// So many successors of the prompt.
+pub(super) fn from_prompt(total: usize) -> Vec<Plan> {
     (0..total).map(|i| Plan::Continue(None, i)).collect()
 }
 
 /// Reference rules: rows `[b1..bW, b1..bW, ...]`, finished ones tiled like any other.
-fn tiled(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
+pub(super) fn tiled(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
     (0..total)
         .map(|i| Plan::Continue(Some(Arc::clone(&front[i % front.len()])), i / front.len()))
         .collect()
@@ -165,7 +139,7 @@ fn tiled(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
 
 /// Fixed rules: a finished hypothesis stands once; what is left is shared evenly among the live
 /// ones, the remainder to the best-ranked first. Grouped by parent, best-ranked parent first.
-fn shared(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
+pub(super) fn shared(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
     let n_live = front.iter().filter(|h| !h.is_finished()).count();
     // Never below 0: total = W·K ≥ W ≥ front. `max(1)`: without live ones nothing is shared.
     let n_slots = total - (front.len() - n_live);
@@ -184,17 +158,30 @@ fn shared(front: &[Arc<Hypothesis>], total: usize) -> Vec<Plan> {
     plans
 }
 
-/// `extra` more successors of a live hypothesis, behind those it has.
-fn spend(plans: &mut Vec<Plan>, hypothesis: &Arc<Hypothesis>, extra: usize) {
+/// One successor of each live hypothesis; finished ones stand.
+pub(super) fn onwards(beam: &[Arc<Hypothesis>]) -> Vec<Plan> {
+    let plan = |h: &Arc<Hypothesis>| match h.is_finished() {
+        true => Plan::Stand(Arc::clone(h)),
+        false => Plan::Continue(Some(Arc::clone(h)), 0),
+    };
+    beam.iter().map(plan).collect()
+}
+
+/// `extra` more successors of a hypothesis that has some, behind those.
+fn spend(plans: &mut Vec<Plan>, id: HypothesisId, extra: usize) {
     let is_its = |plan: &Plan| match plan {
-        Plan::Continue(Some(parent), successor) if parent.id == hypothesis.id => Some(*successor),
+        Plan::Continue(Some(parent), successor) if parent.id == id => {
+            Some((Arc::clone(parent), *successor))
+        }
         _ => None,
     };
     let Some(last) = plans.iter().rposition(|plan| is_its(plan).is_some()) else {
         return;
     };
-    let next = is_its(&plans[last]).map_or(0, |successor| successor + 1);
-    let more = (next..next + extra).map(|n| Plan::Continue(Some(Arc::clone(hypothesis)), n));
+    let Some((parent, successor)) = is_its(&plans[last]) else {
+        return;
+    };
+    let more = (1..=extra).map(|n| Plan::Continue(Some(Arc::clone(&parent)), successor + n));
     plans.splice(last + 1..last + 1, more.collect::<Vec<_>>());
 }
 
@@ -218,4 +205,17 @@ pub(super) fn seat(
         lineage: deal.lineage(lineage, successor),
         n_tokens: params.chunk_len().within(budget),
     }
+}
+
+/// The number of the successor that follows those of `parent` in a round.
+pub(super) fn next_successor(round: &Round, parent: Option<HypothesisId>) -> usize {
+    let own = round
+        .slots
+        .iter()
+        .filter(|slot| slot.parent == parent);
+    let sampled = own.filter_map(|slot| match slot.successor {
+        Successor::Sampled(n) => Some(n + 1),
+        Successor::Typed { .. } => None,
+    });
+    sampled.max().unwrap_or(0)
 }

@@ -12,6 +12,7 @@ pub mod hypothesis;
 pub mod ids;
 pub mod lanes;
 mod layout;
+mod method;
 pub mod params;
 pub mod rope;
 pub mod score;
@@ -20,18 +21,20 @@ pub mod select;
 pub mod trace;
 mod work;
 
-pub use ask::{Answer, Ask, Grow, Growth, ModelError, Response, Score, Slot};
+pub use ask::{
+    Answer, Ask, Drawn, Grow, Growth, Hesitation, ModelError, Response, Score, Slot, Tilted,
+};
 pub use draw::Lineage;
 pub use engine::ChunkBeamSearch;
-pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial};
+pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial, Share};
 pub use error::{Refused, SearchError};
 pub use history::{Cut, Ending, Fate, History, Node, Round, Turn};
 pub use hypothesis::{Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use params::{
-    BeamWidth, ChunkLen, Draft, MaxNewTokens, ParamError, Ranking, Rules, Sampling, SearchParams,
-    Successors, Weight,
+    BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, ParamError, Ranking, Rules,
+    Sampling, SearchParams, Successors, Tilt, Weight,
 };
 pub use rope::{Rope, Text};
 pub use score::{LogRatio, PairId, Scores, TokenTerm};

@@ -81,6 +81,29 @@ impl LogRatio {
         Self(self.0.extended(kept, summed.collect()))
     }
 
+    /// The weighted sum of log-ratios of one response, term by term; `None` where their tokens
+    /// differ, or there is none.
+    #[must_use]
+    pub fn mixed(parts: &[(f64, Self)]) -> Option<Self> {
+        let (_, first) = parts.first()?;
+        let ids = |ratio: &Self| ratio.terms().map(|term| term.id).collect::<Vec<_>>();
+        let own = ids(first);
+        if parts.iter().any(|(_, ratio)| ids(ratio) != own) {
+            return None;
+        }
+        let mut terms: Vec<TokenTerm> = first.terms().cloned().collect();
+        for term in &mut terms {
+            (term.tuned, term.untuned) = (0.0, 0.0);
+        }
+        for (weight, ratio) in parts {
+            for (sum, term) in terms.iter_mut().zip(ratio.terms()) {
+                sum.tuned += weight * term.tuned;
+                sum.untuned += weight * term.untuned;
+            }
+        }
+        Some(Self::default().extended(0, terms))
+    }
+
     /// Σ of the first `n` terms. Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
     #[must_use]
     pub fn value_at(&self, n: usize) -> f64 {

@@ -76,27 +76,8 @@ pub fn rank_by(
 /// Candidates by their ids.
 pub type Marks = BTreeMap<HypothesisId, Mark>;
 
-/// The cut: which candidates are kept and which are pruned, each best first.
-///
-/// A taken one is kept before all pinned ones, a pinned one before all others; a killed one is
-/// pruned, and a boost is added to the rank key.
-#[must_use]
-pub fn cut(
-    ranker: &Ranker<'_>,
-    marks: &Marks,
-    candidates: Vec<Arc<Hypothesis>>,
-) -> (Vec<Arc<Hypothesis>>, Vec<Arc<Hypothesis>>) {
-    let key = |c: &Hypothesis| ranker.key(c) + boost_of(marks.get(&c.id).copied());
-    let mut ranked = rank_by(candidates, key);
-    ranked.sort_by_key(|c| precedence(marks.get(&c.id).copied()));
-    let is_alive = |c: &&Arc<Hypothesis>| marks.get(&c.id) != Some(&Mark::Kill);
-    let n_alive = ranked.iter().filter(is_alive).count();
-    let pruned = ranked.split_off(ranker.params.beam_width().get().min(n_alive));
-    (rank_by(ranked, key), rank_by(pruned, key))
-}
-
 /// The order in which marks are served at the cut.
-fn precedence(mark: Option<Mark>) -> u8 {
+pub(super) fn precedence(mark: Option<Mark>) -> u8 {
     match mark {
         Some(Mark::Take) => 0,
         Some(Mark::Pin) => 1,

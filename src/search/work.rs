@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ask::{Grow, Growth, Slot};
+use super::ask::{Grow, Growth, Slot, Tilted};
 use super::draw::Lineage;
 use super::error::SearchError;
 use super::hypothesis::{Finish, Hypothesis};
 use super::ids::{HypothesisId, Successor};
 use super::layout::{Place, Seat};
+use super::method;
 use super::params::SearchParams;
 use super::score::{LogRatio, PairId, Scores};
 
@@ -17,17 +18,20 @@ use super::score::{LogRatio, PairId, Scores};
 pub(super) struct Work {
     pub round: usize,
     pub params: SearchParams,
+    /// The pair that the round began with.
+    pair: PairId,
     places: Vec<Place>,
     slots: Arc<[Slot]>,
     grown: HashMap<HypothesisId, Growth>,
 }
 
 impl Work {
-    pub fn new(round: usize, params: SearchParams, places: Vec<Place>) -> Self {
+    pub fn new(round: usize, params: SearchParams, pair: PairId, places: Vec<Place>) -> Self {
         let slots = slots(&places);
         Self {
             round,
             params,
+            pair,
             places,
             slots,
             grown: HashMap::new(),
@@ -49,7 +53,19 @@ impl Work {
             slots: Arc::clone(&self.slots),
             sampling: self.params.sampling(),
             rules: self.params.rules(),
+            tilted: self.tilted(),
+            hesitation: method::hesitation(&self.params),
+            wants_drawn: method::wants_drawn(&self.params),
         }
+    }
+
+    fn tilted(&self) -> Option<Tilted> {
+        let tilt = self.params.tilt();
+        let tilted = || Tilted {
+            pair: self.pair.clone(),
+            beta: tilt.get(),
+        };
+        tilt.is_any().then(tilted)
     }
 
     /// Takes in what has grown; what is of no slot here is dropped.
@@ -157,6 +173,7 @@ pub(super) fn continued(
         text: growth.text.clone(),
         log_probs: log_probs.extended(log_probs.len(), growth.log_probs.clone()),
         finish: growth.finish.or(is_spent.then_some(Finish::Length)),
+        drawn: growth.drawn,
         scores: Scores::default(),
         chunk_terms: Vec::new(),
     }

@@ -126,6 +126,7 @@ fn stale_updates_change_nothing() {
                 kept: vec![HypothesisId(1)],
                 pruned: vec![],
                 marks: vec![],
+                shares: vec![],
             },
         },
         Update::Paused {

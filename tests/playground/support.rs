@@ -361,6 +361,7 @@ impl Playground {
             kept: kept.to_vec(),
             pruned: pruned.to_vec(),
             marks: marks.to_vec(),
+            shares: Vec::new(),
         })
         .look_up();
         self
@@ -575,6 +576,7 @@ fn nothing(slot: &CandidateSlot) -> Hypothesis {
         text_start: 0,
         log_probs: Default::default(),
         finish: None,
+        drawn: None,
         scores: Scores::default(),
         chunk_terms: Vec::new(),
     }

@@ -98,7 +98,7 @@ prop_compose! {
     ) -> Draft {
         Draft {
             beam_width, successors, chunk_len, max_new_tokens, temperature, top_k, top_p, rules,
-            seed, ranking, weight,
+            seed, ranking, weight, ..w2s::search::SearchParams::default().draft()
         }
     }
 }

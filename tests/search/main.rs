@@ -6,6 +6,7 @@ mod faults;
 mod growth;
 mod inputs;
 mod laws;
+mod methods;
 mod names;
 mod pending;
 mod post;

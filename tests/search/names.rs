@@ -82,6 +82,10 @@ impl Names {
                 format!("cut {round} by {pair}, again {again}: {kept}; {pruned}; {marks:?}")
             }
             Entry::Unmarked { id, mark } => format!("unmarked {}: {mark:?}", self.of_one(*id)),
+            Entry::Widened { round, slots } => {
+                let slots = self.of_all(slots.iter().map(|slot| &slot.id));
+                format!("widened {round}: {slots}")
+            }
             Entry::Redrawn { draws, .. } => format!("redrawn {draws}"),
             Entry::Marked { id, mark } => format!("marked {}: {mark:?}", self.of_one(*id)),
             Entry::Spent { id, extra, .. } => format!("spent {extra} on {}", self.of_one(*id)),

@@ -88,13 +88,16 @@ impl History {
                 kept,
                 pruned,
                 marks,
+                shares,
                 ..
             } => {
                 if let Some(mut round) = self.round_to_cut(*again, pair) {
                     round.select(*node, kept, pruned, marks);
                     self.grow_tree(round, again.is_some());
+                    self.here_mut().set_shares(shares);
                 }
             }
+            Entry::Widened { slots, .. } => self.change_open(|round| round.slots.extend(slots)),
             Entry::Marked { id, mark } => self.turn_mark(*id, *mark),
             Entry::Unmarked { id, mark } => {
                 self.take_back();

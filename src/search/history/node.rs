@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::round::Round;
-use crate::search::entry::{EndReason, Mark, NodeId};
+use crate::search::entry::{EndReason, Mark, NodeId, Share};
 use crate::search::hypothesis::Hypothesis;
 use crate::search::ids::HypothesisId;
 use crate::search::params::Rules;
@@ -44,6 +44,8 @@ pub struct Node {
     extra: BTreeMap<HypothesisId, usize>,
     /// How often the rounds after it have been drawn anew.
     draws: u64,
+    /// What the kept ones have of the next round, where the method says so.
+    shares: Vec<Share>,
 }
 
 impl Node {
@@ -59,6 +61,7 @@ impl Node {
             ending: None,
             extra: BTreeMap::new(),
             draws: 0,
+            shares: Vec::new(),
         }
     }
 
@@ -133,6 +136,16 @@ impl Node {
     #[must_use]
     pub fn draws(&self) -> u64 {
         self.draws
+    }
+
+    /// What the kept ones have of the next round; empty where all are alike.
+    #[must_use]
+    pub fn shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    pub(super) fn set_shares(&mut self, shares: &[Share]) {
+        self.shares = shares.to_vec();
     }
 
     pub(super) fn set_draws(&mut self, draws: u64) {

@@ -32,7 +32,7 @@ pub struct Cut {
     /// Best first.
     pub pruned: Vec<HypothesisId>,
     /// What the best pruned candidate was ranked by, killed ones aside; `None` when there is
-    /// none.
+    /// none, and when the method does not cut by rank.
     pub line: Option<f64>,
     /// The user's own candidates that came after it: neither kept nor pruned.
     pub late: Vec<HypothesisId>,
@@ -153,7 +153,9 @@ impl Round {
         let best = lost.find(|id| self.marks.get(id) != Some(&Mark::Kill));
         self.cut = Some(Cut {
             node,
-            line: best.and_then(|id| self.key_of(*id)),
+            line: best
+                .filter(|_| self.params.method().cuts_by_rank())
+                .and_then(|id| self.key_of(*id)),
             kept: kept.to_vec(),
             pruned: pruned.to_vec(),
             late: Vec::new(),

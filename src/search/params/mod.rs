@@ -1,9 +1,13 @@
 //! The settings of a search. A value that exists is valid: every constructor checks.
 
+mod method;
+mod named;
 mod values;
 
 use serde::{Deserialize, Serialize};
 
+pub use method::{Finite, Fraction, Method, Tilt};
+pub use named::MethodName;
 pub use values::*;
 
 /// Everything that decides a search besides models and prompt. A value that exists is valid,
@@ -22,6 +26,8 @@ pub struct SearchParams {
     seed: u64,
     ranking: Ranking,
     weight: Weight,
+    method: Method,
+    tilt: Tilt,
 }
 
 /// Settings as bare numbers: what files and keys say, before it is checked.
@@ -46,11 +52,22 @@ pub struct Draft {
     pub ranking: Ranking,
     #[serde(default = "Draft::unit")]
     pub weight: f64,
+    #[serde(default, skip_serializing_if = "Method::is_cbs")]
+    pub method: Method,
+    /// β of EFT; 0 is the strong model alone.
+    #[serde(default, skip_serializing_if = "Draft::is_zero")]
+    pub tilt: f64,
 }
 
 impl Draft {
     const fn unit() -> f64 {
         1.0
+    }
+
+    // By reference, since serde has it so.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_zero(value: &f64) -> bool {
+        *value == 0.0
     }
 
     /// # Errors
@@ -67,6 +84,8 @@ impl Draft {
             seed: self.seed,
             ranking: self.ranking,
             weight: Weight::new(self.weight)?,
+            method: self.method,
+            tilt: Tilt::new(self.tilt)?,
         };
         match self.beam_width.saturating_mul(self.successors) {
             got if got > SearchParams::MAX_CANDIDATES => Err(ParamError::TooManyCandidates {
@@ -119,6 +138,8 @@ impl SearchParams {
             seed,
             ranking: Ranking::default(),
             weight: Weight::default().get(),
+            method: Method::default(),
+            tilt: Tilt::NONE.get(),
         }
         .build()
     }
@@ -138,6 +159,8 @@ impl SearchParams {
             seed: self.seed,
             ranking: self.ranking,
             weight: self.weight.get(),
+            method: self.method,
+            tilt: self.tilt.get(),
         }
     }
 
@@ -192,6 +215,18 @@ impl SearchParams {
         self.weight
     }
 
+    /// Who is continued, and how a round ends.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// How far the pair tilts what the strong model proposes.
+    #[must_use]
+    pub const fn tilt(&self) -> Tilt {
+        self.tilt
+    }
+
     /// W·K: the candidates of a round.
     #[must_use]
     pub fn n_candidates(&self) -> usize {
@@ -208,12 +243,14 @@ impl SearchParams {
         }
     }
 
-    /// The same with nothing to choose from: W = K = 1.
+    /// The same with nothing to choose from: W = K = 1, and the strong model alone.
     #[must_use]
     pub fn unguided(self) -> Self {
         Self {
             beam_width: BeamWidth::ONE,
             successors: Successors::ONE,
+            method: Method::Cbs,
+            tilt: Tilt::NONE,
             ..self
         }
     }

@@ -25,6 +25,15 @@ pub enum ParamError {
     Rules(String),
     #[error("unknown ranking {0:?}: use `sum`, `per-token` or `chunk`")]
     Ranking(String),
+    #[error("{name} must be a finite number, got {got}")]
+    NotFinite { name: &'static str, got: f64 },
+    #[error("the share that rejection drops must be at least 0 and below 1, got {0}")]
+    Fraction(f64),
+    #[error(
+        "unknown method {0:?}: use `base`, `greedy`, `bon:N`, `cbs`, `eft:BETA`, `eft-cbs:BETA`, \
+         `dvts`, `smc:ALPHA`, `tree:C`, `cards:TARGET` or `rejection:SHARE`"
+    )]
+    Method(String),
 }
 
 macro_rules! at_least_one {
