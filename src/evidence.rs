@@ -24,6 +24,9 @@ pub struct Place {
     pub drawn: f64,
     /// Raw, likeliest first.
     pub likeliest: Vec<Likely>,
+    /// The same of softmax(strong + β (tuned − untuned)), where the method draws from that; empty
+    /// otherwise.
+    pub proposed: Vec<Likely>,
 }
 
 /// What both halves of a pair say at one place; neither draws, so all of it is raw.

@@ -11,7 +11,8 @@ use toml::Spanned;
 use super::error::Fault;
 use super::values::{self, Device, Ground};
 use crate::search::{
-    BeamWidth, Draft, MaxNewTokens, MethodName, Ranking, Rules, Sampling, SearchParams, Successors, Weight,
+    BeamWidth, Draft, MaxNewTokens, MethodName, Ranking, Rules, Sampling, SearchParams, Successors,
+    Weight,
 };
 use crate::template::Date;
 

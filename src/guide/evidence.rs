@@ -4,6 +4,8 @@
 //! some row of the search holds of it already is not read again, and logits are asked for only
 //! where somebody looks.
 
+use std::ops::Range;
+
 use super::rows::PIECE;
 use super::sample::{draw_probability, log_prob};
 use crate::decoder::{Feed, KvCache, Logits, Want};
@@ -32,6 +34,48 @@ pub(super) struct Reading {
     cache: KvCache,
     places: Vec<Place>,
     wish: Wish,
+    /// Those who had a say in what was drawn.
+    sides: Vec<Side>,
+}
+
+/// A model that has a say in what another draws: it reads the same response after a prompt of its
+/// own.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub model: Model,
+    /// Prompt and response.
+    pub ids: Vec<TokenId>,
+    /// Where the response begins.
+    pub first: usize,
+    pub cache: KvCache,
+    /// What its logits count.
+    pub weight: f32,
+}
+
+impl Side {
+    /// Adds its logits at these places of the response to `sums`.
+    fn add(&mut self, sums: &mut [Vec<f32>], places: Range<usize>) -> Result<(), ModelError> {
+        let before = (self.first + places.start).saturating_sub(1);
+        while self.cache.len(0) < before {
+            let held = self.cache.len(0);
+            self.read(held..before.min(held + PIECE), Want::None)?;
+        }
+        let last = before + places.len();
+        let logits = self.read(before..last, Want::All)?;
+        for (n, sum) in sums.iter_mut().enumerate() {
+            sum.resize(logits.row(n).len().max(sum.len()), 0.0);
+            for (sum, x) in sum.iter_mut().zip(logits.row(n)) {
+                *sum += self.weight * x;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, ids: Range<usize>, want: Want) -> Result<Logits, ModelError> {
+        let tokens = &self.ids[ids];
+        let feed = Feed { row: 0, tokens };
+        Ok(self.model.decoder.forward(&mut self.cache, &[feed], want)?)
+    }
 }
 
 impl Reading {
@@ -56,7 +100,13 @@ impl Reading {
             cache,
             places: Vec::new(),
             wish,
+            sides: Vec::new(),
         })
+    }
+
+    /// The same where others have a say in what is drawn.
+    pub fn beside(self, sides: Vec<Side>) -> Self {
+        Self { sides, ..self }
     }
 
     pub fn is_done(&self) -> bool {
@@ -82,19 +132,30 @@ impl Reading {
             tokens: &self.ids[held..end],
         };
         let logits = self.model.decoder.forward(&mut self.cache, &[feed], want)?;
-        if want == Want::All {
-            self.tell(held, &logits);
+        match want {
+            Want::All => self.tell(held, &logits),
+            _ => Ok(()),
         }
+    }
+
+    fn tell(&mut self, held: usize, logits: &Logits) -> Result<(), ModelError> {
+        let n = logits.n_rows();
+        let mut said: Vec<Vec<f32>> = vec![Vec::new(); n];
+        let from = held + 1 - self.first;
+        for side in &mut self.sides {
+            side.add(&mut said, from..from + n)?;
+        }
+        let place = |n: usize| self.place(self.ids[held + n + 1], logits.row(n), &said[n]);
+        let places: Vec<Place> = (0..n).map(place).collect();
+        self.places.extend(places);
         Ok(())
     }
 
-    fn tell(&mut self, held: usize, logits: &Logits) {
-        let place = |n: usize| self.place(self.ids[held + n + 1], logits.row(n));
-        let places: Vec<Place> = (0..logits.n_rows()).map(place).collect();
-        self.places.extend(places);
-    }
-
-    fn place(&self, id: TokenId, logits: &[f32]) -> Place {
+    /// `said` is what others add to the logits, if any do.
+    fn place(&self, id: TokenId, logits: &[f32], said: &[f32]) -> Place {
+        let tilted = logits.iter().zip(said).map(|(x, said)| x + said);
+        let tilted: Vec<f32> = tilted.collect();
+        let proposed = if tilted.is_empty() { logits } else { &tilted };
         let Wish {
             n_likeliest,
             sampling,
@@ -103,8 +164,9 @@ impl Reading {
         Place {
             piece: self.model.tokenizer.piece(id),
             log_prob: log_prob(logits, id),
-            drawn: draw_probability(logits, sampling, *rules, id),
+            drawn: draw_probability(proposed, sampling, *rules, id),
             likeliest: likeliest(&self.model, logits, *n_likeliest),
+            proposed: likeliest(&self.model, &tilted, *n_likeliest),
         }
     }
 

@@ -142,6 +142,7 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
+        self.check_tilt(pair, params)?;
         let n_new = params.max_new_tokens().get();
         let (mut bytes, mut ids, mut readers) = (0, Vec::new(), HashMap::new());
         for (member, _) in self.pairs.members(pair) {
@@ -176,6 +177,7 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
+        self.check_tilt(pair, params)?;
         let mut bytes = 0;
         for (member, _) in self.pairs.members(pair) {
             let setting = self.setting(lane, &member)?;
@@ -185,6 +187,25 @@ impl ModelExecutor {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.n_new = params.max_new_tokens().get();
             lane.bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// Whether these pairs can have a say in what the strong model draws, where they are to.
+    fn check_tilt(&self, pair: &PairId, params: &SearchParams) -> Result<(), ModelError> {
+        if !params.tilt().is_any() {
+            return Ok(());
+        }
+        let strong = self.strong.model();
+        for (member, _) in self.pairs.members(pair) {
+            let tuned = &self.pairs.get(&member)?.pair().tuned;
+            if !strong.tokenizer.same_vocabulary(&tuned.tokenizer) {
+                return Err(ModelError::Other(format!(
+                    "EFT adds logits token by token, and the pair {member} has another vocabulary \
+                     than {}: choose a pair with the same one, or another method",
+                    strong.name
+                )));
+            }
         }
         Ok(())
     }
@@ -276,6 +297,11 @@ impl ModelExecutor {
 
     pub(super) fn strong_part(&mut self) -> &mut Strong {
         &mut self.strong
+    }
+
+    /// Who speaks under the name of a pair, with which weights.
+    pub(super) fn members(&self, pair: &PairId) -> Vec<(PairId, f64)> {
+        self.pairs.members(pair)
     }
 
     pub(super) fn pair_part(&mut self, pair: &PairId) -> Result<&mut Pair, ModelError> {
@@ -396,7 +422,9 @@ impl ModelExecutor {
         }
         let ratios = own.score(&asked)?;
         let names = asked.iter().map(|a| (a.lane, a.response.id));
-        let all = names.zip(ratios).map(|((lane, id), ratio)| (lane, id, ratio));
+        let all = names
+            .zip(ratios)
+            .map(|((lane, id), ratio)| (lane, id, ratio));
         Ok(Some(all.collect()))
     }
 

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::evidence::{Reading, Wish};
+use super::evidence::{Reading, Side, Wish};
 use super::executor::ModelExecutor;
 use super::inspect::seams;
 use super::setting::Setting;
-use crate::evidence::{Evidence, Seams, WeakPlace, Xray};
+use crate::evidence::{Evidence, Place, Seams, WeakPlace, Xray};
 use crate::library::Model;
 use crate::models::TokenId;
 use crate::search::{
@@ -62,15 +62,75 @@ impl ModelExecutor {
             rules,
             ..raw
         };
+        let sides = self.sides(lane, pair, &response, params)?;
         Ok(Witness {
             id: candidate.id,
             pair: pair.clone(),
             joins: joins(&setting, &ids[..first.min(ids.len())]),
             tuned,
             untuned,
-            strong: self.strong_reading(lane, candidate, drawn)?,
+            strong: self.strong_reading(lane, candidate, drawn)?.beside(sides),
             seams: seams(&setting, rules, accepted.as_ref(), &response)?,
         })
+    }
+
+    /// What the tokens of a lane's response were drawn from, where the pair tilts it: the
+    /// `n_likeliest` tokens at every place.
+    ///
+    /// # Errors
+    /// As [`Self::witness`].
+    pub fn proposals(
+        &mut self,
+        lane: LaneId,
+        pair: &PairId,
+        params: &SearchParams,
+        candidate: &Hypothesis,
+        n_likeliest: usize,
+    ) -> Result<Vec<Place>, ModelError> {
+        let wish = Wish {
+            n_likeliest,
+            sampling: params.sampling(),
+            rules: params.rules(),
+        };
+        let response = Response::of(candidate, params.rules());
+        let sides = self.sides(lane, pair, &response, params)?;
+        let mut reading = self.strong_reading(lane, candidate, wish)?.beside(sides);
+        while !reading.is_done() {
+            reading.step()?;
+        }
+        Ok(reading.places())
+    }
+
+    /// Those who have a say in what is drawn: both halves of every pair that tilts it.
+    fn sides(
+        &mut self,
+        lane: LaneId,
+        pair: &PairId,
+        response: &Response,
+        params: &SearchParams,
+    ) -> Result<Vec<Side>, ModelError> {
+        let mut sides = Vec::new();
+        if !params.tilt().is_any() {
+            return Ok(sides);
+        }
+        for (member, weight) in self.members(pair) {
+            let setting = self.setting(lane, &member)?;
+            let (ids, first) = setting.reader(params.rules(), 0)?.follow(response);
+            let own = self.pair_part(&member)?;
+            let weight = (weight * params.tilt().get()) as f32;
+            let halves = [&setting.pair.tuned, &setting.pair.untuned];
+            for (n, (model, weight)) in halves.into_iter().zip([weight, -weight]).enumerate() {
+                let (cache, _) = own.rows().copy_for(n, &ids, first.saturating_sub(1))?;
+                sides.push(Side {
+                    model: model.clone(),
+                    ids: ids.clone(),
+                    first,
+                    cache,
+                    weight,
+                });
+            }
+        }
+        Ok(sides)
     }
 
     fn strong_reading(

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::input::Work;
 use crate::search::{
-    Fate, Finish, History, Hypothesis, HypothesisId, MethodName, Ranking, Round, Rules, Text, TokenTerm,
+    Fate, Finish, History, Hypothesis, HypothesisId, MethodName, Ranking, Round, Rules, Text,
+    TokenTerm,
 };
 
 /// One finished search.

@@ -209,10 +209,7 @@ pub(super) fn seat(
 
 /// The number of the successor that follows those of `parent` in a round.
 pub(super) fn next_successor(round: &Round, parent: Option<HypothesisId>) -> usize {
-    let own = round
-        .slots
-        .iter()
-        .filter(|slot| slot.parent == parent);
+    let own = round.slots.iter().filter(|slot| slot.parent == parent);
     let sampled = own.filter_map(|slot| match slot.successor {
         Successor::Sampled(n) => Some(n + 1),
         Successor::Typed { .. } => None,

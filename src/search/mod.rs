@@ -33,8 +33,8 @@ pub use hypothesis::{Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use params::{
-    BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, ParamError, Ranking, Rules,
-    Sampling, SearchParams, Successors, Tilt, Weight,
+    BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, ParamError,
+    Ranking, Rules, Sampling, SearchParams, Successors, Tilt, Weight,
 };
 pub use rope::{Rope, Text};
 pub use score::{LogRatio, PairId, Scores, TokenTerm};

@@ -1,5 +1,6 @@
 //! The models as an executor: what searches share, and what each of them must get all the same.
 
+mod eft;
 mod folder;
 mod sharing;
 mod words;

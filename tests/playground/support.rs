@@ -491,6 +491,8 @@ impl Playground {
             log_prob: -1.2,
             drawn: 0.31,
             likeliest,
+            proposed: Vec::new(),
+            proposed: Vec::new(),
         };
         let weak = WeakPlace {
             tuned: place(vec![likely(" great", -0.4), likely(" fun", -1.9)]),

@@ -12,7 +12,11 @@ use crate::cases::{Case, cases};
 use crate::toy::{Tables, drive, first_pair};
 
 /// A case under the fixed rules by another method, to its end.
-fn run(case: &Case, name: MethodName, change: impl Fn(&mut Draft)) -> (ChunkBeamSearch, Vec<Entry>) {
+fn run(
+    case: &Case,
+    name: MethodName,
+    change: impl Fn(&mut Draft),
+) -> (ChunkBeamSearch, Vec<Entry>) {
     let mut draft = name.apply(case.params().with_rules(Rules::Fixed).draft());
     change(&mut draft);
     let params = draft.build().unwrap();
@@ -28,7 +32,15 @@ fn rule(method: Method) -> MethodName {
 
 fn every_method() -> Vec<MethodName> {
     let names = [
-        "base", "greedy", "bon:7", "cbs", "dvts", "smc:1", "smc:-2", "tree:2", "cards:1",
+        "base",
+        "greedy",
+        "bon:7",
+        "cbs",
+        "dvts",
+        "smc:1",
+        "smc:-2",
+        "tree:2",
+        "cards:1",
         "rejection:0.3",
     ];
     names.iter().map(|name| name.parse().unwrap()).collect()

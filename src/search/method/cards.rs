@@ -64,7 +64,11 @@ fn acceptance(court: &Court<'_>, target: f64, candidate: &Hypothesis) -> f64 {
 }
 
 /// The first that is accepted, in the order in which they were drawn, or that the user holds.
-fn chosen<'a>(court: &Court<'_>, target: f64, tried: &'a [Arc<Hypothesis>]) -> Option<&'a Hypothesis> {
+fn chosen<'a>(
+    court: &Court<'_>,
+    target: f64,
+    tried: &'a [Arc<Hypothesis>],
+) -> Option<&'a Hypothesis> {
     let held = tried.iter().find(|c| court.is_held(c));
     let accepted = || tried.iter().find(|c| is_accepted(court, target, c));
     held.or_else(accepted).map(Arc::as_ref)

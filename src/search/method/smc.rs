@@ -99,7 +99,10 @@ fn particles(court: &Court<'_>, alpha: f64, candidate: Arc<Hypothesis>) -> Parti
 
 /// Of one copy each, so that the largest is 1.
 fn weights(all: &[Particles]) -> Vec<f64> {
-    let top = all.iter().map(|p| p.log_weight).fold(f64::NEG_INFINITY, f64::max);
+    let top = all
+        .iter()
+        .map(|p| p.log_weight)
+        .fold(f64::NEG_INFINITY, f64::max);
     let weight = |p: &Particles| match top.is_finite() {
         true => (p.log_weight - top).exp(),
         false => 1.0,

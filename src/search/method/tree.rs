@@ -56,7 +56,11 @@ pub(super) fn plan(scene: Scene<'_>, exploration: f64) -> Vec<Plan> {
     let k = scene.params.successors().get();
     if scene.beam.is_empty() {
         let is_all = n_rounds(scene.params) == 1;
-        return from_prompt(if is_all { scene.params.n_candidates() } else { k });
+        return from_prompt(if is_all {
+            scene.params.n_candidates()
+        } else {
+            k
+        });
     }
     let tree = Tree::of(scene);
     let leaf = taken(scene).or_else(|| tree.descend(exploration));

@@ -199,12 +199,27 @@ mod tests {
 
     #[test]
     fn methods_are_written_as_they_are_read() {
-        for text in ["cbs", "dvts", "smc:1", "tree:2", "cards:4", "rejection:0.25"] {
+        for text in [
+            "cbs",
+            "dvts",
+            "smc:1",
+            "tree:2",
+            "cards:4",
+            "rejection:0.25",
+        ] {
             let method: Method = text.parse().unwrap();
             assert_eq!(method.to_string(), text);
         }
         assert_eq!("smc".parse(), Method::smc(Some(1.0)));
-        for bad in ["", "beam", "cbs:1", "smc:x", "smc:inf", "tree:NaN", "rejection:1"] {
+        for bad in [
+            "",
+            "beam",
+            "cbs:1",
+            "smc:x",
+            "smc:inf",
+            "tree:NaN",
+            "rejection:1",
+        ] {
             assert!(bad.parse::<Method>().is_err(), "{bad}");
         }
     }

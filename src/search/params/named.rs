@@ -146,8 +146,17 @@ mod tests {
     fn settings_are_called_what_made_them() {
         let usual = SearchParams::default().draft();
         for text in [
-            "base", "greedy", "bon:16", "cbs", "eft:1", "eft-cbs:0.5", "dvts", "smc:1", "tree:2",
-            "cards:4", "rejection:0.25",
+            "base",
+            "greedy",
+            "bon:16",
+            "cbs",
+            "eft:1",
+            "eft-cbs:0.5",
+            "dvts",
+            "smc:1",
+            "tree:2",
+            "cards:4",
+            "rejection:0.25",
         ] {
             let way: MethodName = text.parse().unwrap();
             assert_eq!(way.to_string(), text);
