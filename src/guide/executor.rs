@@ -108,7 +108,9 @@ impl ModelExecutor {
 
     /// Lets go of the pairs that are not named.
     pub fn keep_pairs(&mut self, is_kept: impl Fn(&PairId) -> bool) {
-        self.pairs.keep(is_kept);
+        // A round that was begun with a pair's say goes on with it.
+        let led = self.strong.led_by();
+        self.pairs.keep(|id| is_kept(id) || led.contains(id));
         let pairs = &self.pairs;
         for lane in self.lanes.values_mut() {
             lane.readers.retain(|id, _| pairs.has(id));
@@ -192,7 +194,10 @@ impl ModelExecutor {
     }
 
     /// Whether these pairs can have a say in what the strong model draws, where they are to.
-    fn check_tilt(&self, pair: &PairId, params: &SearchParams) -> Result<(), ModelError> {
+    ///
+    /// # Errors
+    /// A pair has another vocabulary.
+    pub fn check_tilt(&self, pair: &PairId, params: &SearchParams) -> Result<(), ModelError> {
         if !params.tilt().is_any() {
             return Ok(());
         }
@@ -289,7 +294,7 @@ impl ModelExecutor {
         let configs: Vec<_> = here.map(|model| model.decoder.config()).collect();
         how_many_fit(
             &configs,
-            params.n_candidates(),
+            params.most_alive(),
             params.max_new_tokens().get(),
             free_memory(),
         )

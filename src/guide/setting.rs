@@ -69,14 +69,14 @@ impl Setting {
         let n = params.max_new_tokens().get();
         self.strong.prompt_ids(&self.strong_prompt, n)?;
         self.reader(params.rules(), n)?;
-        let rows = (params.n_candidates(), n);
+        let rows = (params.most_alive(), n);
         check_caches(&self.configs_here(), rows, free_memory(), taken)
     }
 
     /// Keys and values of all candidates at their longest, where they take this machine's memory.
     pub(super) fn bytes(&self, params: &SearchParams) -> u64 {
         let n = params.max_new_tokens().get();
-        row_bytes(&self.configs_here(), n) * params.n_candidates() as u64
+        row_bytes(&self.configs_here(), n) * params.most_alive() as u64
     }
 
     fn configs_here(&self) -> Vec<&DecoderConfig> {

@@ -5,7 +5,7 @@
 //! So a round of L tokens costs W + (L − 1)·W·K fed tokens, not L·W·K; and all searches under
 //! way share each pass.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -198,6 +198,12 @@ impl Strong {
         let lanes = self.running().into_iter();
         let pair = |lane: LaneId| Some((lane, self.jobs[&lane].ask.tilted.as_ref()?.pair.clone()));
         lanes.filter_map(pair).collect()
+    }
+
+    /// The pairs that have a say in any chunk that grows or stands.
+    pub fn led_by(&self) -> HashSet<PairId> {
+        let tilted = self.jobs.values().filter_map(|job| job.ask.tilted.as_ref());
+        tilted.map(|tilted| tilted.pair.clone()).collect()
     }
 
     /// Has `lead` speak of every chunk that is about to draw, in the order of lanes and slots.

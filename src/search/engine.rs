@@ -168,10 +168,10 @@ impl ChunkBeamSearch {
         self.history.ending().is_some()
     }
 
-    /// Whether candidates are scored and wait for their cut.
+    /// Whether candidates are scored and wait for their cut: the method wants no more of them.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.history.open().is_some_and(|round| round.is_scored())
+        self.history.open().is_some_and(|round| round.is_scored()) && self.more() == 0
     }
 
     /// Whether chunks grow.

@@ -124,7 +124,8 @@ impl Floor {
     ) -> Result<(), ModelError> {
         self.executor().add_pair(id.clone(), pair);
         for lane in run.followers() {
-            if self.lanes.search(lane).is_some() {
+            if let Some(params) = self.lanes.search(lane).map(ChunkBeamSearch::params) {
+                self.executor().check_tilt(id, &params)?;
                 self.executor().admit_pair(lane, id)?;
             }
         }

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 use w2s::search::{
-    ChunkBeamSearch, Draft, Entry, Finish, History, Lineage, Method, MethodName, Node, Rules,
-    SearchParams, TokenId,
+    ChunkBeamSearch, Draft, Entry, Finish, History, LaneId, Lanes, Lineage, Method, MethodName,
+    Node, Rules, SearchParams, TokenId,
 };
 
 use crate::cases::{Case, cases};
-use crate::toy::{Tables, drive, first_pair};
+use crate::toy::{Tables, Toys, drive, first_pair};
 
 /// A case under the fixed rules by another method, to its end.
 fn run(
@@ -230,6 +230,23 @@ proptest! {
             search.rewind(at).unwrap();
             drive(&mut search, &case.tables(), |_| false).unwrap();
             prop_assert_eq!(&answer(&search), &before, "{}", name);
+        }
+    }
+
+    /// On an executor among others as by itself.
+    #[test]
+    fn lanes_run_every_method(case in cases()) {
+        for name in every_method() {
+            let draft = name.apply(case.params().with_rules(Rules::Fixed).draft());
+            let (params, lane) = (draft.build().unwrap(), LaneId(0));
+            let mut lanes = Lanes::new(Toys::new(case.tables()));
+            lanes.open(lane, ChunkBeamSearch::new(params, first_pair()));
+            let mut entries = Vec::new();
+            while lanes.is_busy() {
+                entries.extend(lanes.step().into_iter().flat_map(|brought| brought.entries));
+            }
+            let (_, alone) = run(&case, name, |_| {});
+            prop_assert_eq!(entries, alone, "{}", name);
         }
     }
 

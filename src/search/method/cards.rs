@@ -5,7 +5,7 @@
 //! A chunk of 4 to L tokens ends before the token whose distribution has an entropy of at least
 //! 3.0 nats ([`HESITATION`]). It is accepted with probability min(1, exp((r − τ)/β)), where r
 //! is the log-ratio so far and the threshold τ rises with the number of tokens from half the
-//! target to the target. After [`MAX_TRIES`] rejections the best that was tried is taken. K
+//! target to the target. After 20 rejections the best that was tried is taken. K
 //! chunks are drawn at once and looked at one after the other: what the first accepted one is
 //! does not depend on that.
 //!
@@ -17,14 +17,13 @@ use super::{Court, Scene, Verdict, front};
 use crate::search::ask::Hesitation;
 use crate::search::hypothesis::Hypothesis;
 use crate::search::layout::{Plan, from_prompt};
+use crate::search::params::Method;
 
 /// Where a chunk ends.
 pub(super) const HESITATION: Hesitation = Hesitation {
     min_tokens: 4,
     entropy: 3.0,
 };
-/// How many chunks are rejected at most.
-const MAX_TRIES: usize = 20;
 /// The temperature of acceptance, in nats.
 const BETA: f64 = 0.7;
 /// Where the threshold sets out: this share of the target.
@@ -77,10 +76,10 @@ fn chosen<'a>(
 /// As many again, as long as none is accepted and there are tries left.
 pub(super) fn more(court: Court<'_>, target: f64) -> usize {
     let tried = &court.round.candidates;
-    let is_over = tried.len() >= MAX_TRIES || tried.is_empty();
+    let is_over = tried.len() >= Method::CARDS_TRIES || tried.is_empty();
     match is_over || chosen(&court, target, tried).is_some() {
         true => 0,
-        false => (MAX_TRIES - tried.len()).min(court.ranker.params.successors().get()),
+        false => (Method::CARDS_TRIES - tried.len()).min(court.ranker.params.successors().get()),
     }
 }
 

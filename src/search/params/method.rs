@@ -74,6 +74,8 @@ impl Method {
     /// In nats; of the order that responses guided by the bundled pairs reach.
     const TARGET: f64 = 4.0;
     const DROP: f64 = 0.25;
+    /// How many chunks CARDS draws after one hypothesis, at most.
+    pub(in crate::search) const CARDS_TRIES: usize = 20;
 
     /// # Errors
     /// [`ParamError`] for a number that the method cannot use; `None` is its default.

@@ -233,6 +233,22 @@ impl SearchParams {
         self.beam_width.get() * self.successors.get()
     }
 
+    /// How many hypotheses are alive at once, at most: what memory has to hold.
+    #[must_use]
+    pub fn most_alive(&self) -> usize {
+        let (n, k) = (self.n_candidates(), self.successors.get());
+        let n_chunks = match self.chunk_len.get() {
+            0 => 1,
+            l => self.max_new_tokens.get().div_ceil(l),
+        };
+        match self.method {
+            // Every leaf stays.
+            Method::TreeSearch { .. } => n.max(self.beam_width.get() * n_chunks * (k - 1) + k),
+            Method::Cards { .. } => n.max(Method::CARDS_TRIES),
+            _ => n,
+        }
+    }
+
     /// The same settings with what may not change between rounds taken from `fixed`.
     #[must_use]
     pub fn within_run_of(self, fixed: &Self) -> Self {
