@@ -75,6 +75,7 @@ fn headless(command: &Command) -> ExitCode {
 fn library(command: &Command) -> Result<Library, LoadError> {
     let (models, pair) = match command {
         Command::Run(args) => (Some(&args.models), Some(&args.models.weak)),
+        Command::Eval(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Score(args) => (None, Some(&args.pair)),
         Command::Models(_) | Command::Print(_) => (None, None),
@@ -93,6 +94,7 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
     let log = log();
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
+    args.models.weak.only_pair()?;
     let params = args.search.params()?;
     let worker = worker::spawn(startup)?;
     let options = options(args, params, &config, keymap);
@@ -138,7 +140,7 @@ fn options(
         samples: samples::prompts(),
         prompt: args.prompt.clone(),
         params,
-        pair: args.models.weak.pair.clone(),
+        pair: args.models.weak.pair.first().cloned(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap,
         tour: !args.no_tour && home::is_first_start(),

@@ -12,6 +12,12 @@ impl Cli {
                 args.search.fill(&file.search);
                 args.models.fill(&file.models);
             }
+            Some(Command::Eval(args)) => {
+                let methods = std::mem::take(&mut args.search.method);
+                args.search.fill(&file.search);
+                args.search.method = methods;
+                args.models.fill(&file.models);
+            }
             Some(Command::Score(args)) => {
                 args.rules = args.rules.or(file.search.rules);
                 args.pair.fill(&file.models);
@@ -46,7 +52,9 @@ impl SearchArgs {
         self.rules = self.rules.or(file.rules);
         self.ranking = self.ranking.or(file.ranking);
         self.weight = self.weight.or(file.weight);
-        self.method = self.method.or(file.method);
+        if self.method.is_empty() {
+            self.method.extend(file.method);
+        }
     }
 }
 
@@ -60,7 +68,9 @@ impl ModelArgs {
 
 impl PairArgs {
     fn fill(&mut self, file: &Models) {
-        self.pair = self.pair.take().or_else(|| file.pair.clone());
+        if self.pair.is_empty() {
+            self.pair.extend(file.pair.clone());
+        }
         self.device = self.device.or(file.device);
         self.date = self.date.or(file.date);
     }

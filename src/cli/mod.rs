@@ -2,6 +2,7 @@
 //!
 //! No arguments start the playground; `run` and `score` do the same work without a terminal.
 
+mod eval;
 mod fill;
 
 use std::io::Write as _;
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use eval::{Control, EvalArgs, TableFormat};
+
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
-use crate::search::{Draft, MethodName, ParamError, Ranking, Rules, SearchParams};
+use crate::search::{Draft, MethodName, Panel, ParamError, Ranking, Rules, SearchParams};
 use crate::template::{Date, Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
@@ -31,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Search without a terminal and print the response.
     Run(RunArgs),
+    /// Compare methods and settings over many prompts: judges, intervals, paired differences.
+    Eval(EvalArgs),
     /// Print what the weak pair thinks of a response, token by token.
     Score(ScoreArgs),
     /// Print what the models see of a prompt, or a model's raw logits.
@@ -246,18 +251,29 @@ pub struct SearchArgs {
     /// How to decode: base, greedy, bon:N, cbs, eft:BETA, eft-cbs:BETA, dvts, smc:ALPHA, tree:C,
     /// cards:TARGET or rejection:SHARE; W, K and L are those given, where the method leaves them
     /// open [default: cbs]
-    #[arg(long, value_name = "METHOD")]
-    pub method: Option<MethodName>,
+    #[arg(long, value_name = "METHOD", value_delimiter = ',')]
+    pub method: Vec<MethodName>,
 }
 
 impl SearchArgs {
     /// What is given, and the defaults for the rest.
     ///
     /// # Errors
-    /// [`ParamError`] names the setting that is out of range.
+    /// [`ParamError`] names the setting that is out of range; several methods where there is to be
+    /// one.
     pub fn params(&self) -> Result<SearchParams, ParamError> {
+        match self.method[..] {
+            [] => self.draft().build(),
+            [name] => name.apply(self.draft()).build(),
+            _ => Err(ParamError::OneMethod),
+        }
+    }
+
+    /// The same before any method.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
         let usual = SearchParams::default().draft();
-        let draft = Draft {
+        Draft {
             beam_width: self.beam_width.unwrap_or(usual.beam_width),
             successors: self.successors.unwrap_or(usual.successors),
             chunk_len: self.chunk_len.unwrap_or(usual.chunk_len),
@@ -270,8 +286,7 @@ impl SearchArgs {
             ranking: self.ranking.unwrap_or(usual.ranking),
             weight: self.weight.unwrap_or(usual.weight),
             ..usual
-        };
-        self.method.map_or(draft, |name| name.apply(draft)).build()
+        }
     }
 }
 
@@ -301,9 +316,17 @@ pub struct ModelArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PairArgs {
     /// The weak pair: positive, critical, craft, a preset that `w2s models` lists, or
-    /// TUNED,UNTUNED [default: positive]
+    /// TUNED,UNTUNED; `run` and `eval` take several, which speak as one [default: positive]
     #[arg(long, value_name = "SPEC")]
-    pub pair: Option<String>,
+    pub pair: Vec<String>,
+    /// What each pair counts, where there are several, such as 0.5,0.5 [default: 1 each]
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
+    pub weights: Vec<f64>,
     /// What the pair sees of a prompt: raw, chat, or a text with {prompt} in it [default: its
     /// preset's, else raw]
     #[arg(long, value_name = "TEMPLATE")]
@@ -341,10 +364,33 @@ impl ModelArgs {
 }
 
 impl PairArgs {
-    /// The weak pair's name or SPEC.
+    /// The weak pair's name or SPEC; of several the first.
     #[must_use]
     pub fn pair(&self) -> &str {
-        self.pair.as_deref().unwrap_or("positive")
+        self.pair.first().map_or("positive", String::as_str)
+    }
+
+    /// The same where there can be only one.
+    ///
+    /// # Errors
+    /// Several pairs, or a weight.
+    pub fn only_pair(&self) -> Result<&str, ParamError> {
+        match self.pair.len() < 2 && self.weights.is_empty() {
+            true => Ok(self.pair()),
+            false => Err(ParamError::OnePair),
+        }
+    }
+
+    /// All pairs with their weights.
+    ///
+    /// # Errors
+    /// Not as many weights as pairs, or one that is no number.
+    pub fn panel(&self) -> Result<Panel, ParamError> {
+        let names = match &self.pair[..] {
+            [] => vec![self.pair().to_owned()],
+            names => names.to_vec(),
+        };
+        Panel::new(names, &self.weights)
     }
 
     /// What prompts become where there is no strong model.

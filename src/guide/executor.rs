@@ -32,10 +32,19 @@ pub struct ModelExecutor {
     lanes: BTreeMap<LaneId, Lane>,
 }
 
+/// What is continued, and what the pair is shown in its place: the same, but for a control.
+#[derive(Debug, Clone, Copy)]
+pub struct Prompts<'a> {
+    pub strong: &'a str,
+    pub pair: &'a str,
+}
+
 /// A search, as its models see it.
 #[derive(Debug)]
 struct Lane {
     prompt: String,
+    /// What pairs see in its place.
+    shown: String,
     rules: Rules,
     n_new: usize,
     /// What its keys and values take of memory at their longest.
@@ -132,6 +141,20 @@ impl ModelExecutor {
         self.open_beside(&[], lane, prompt, pair, params)
     }
 
+    /// The same where the pair is shown another prompt than the strong model.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_apart(
+        &mut self,
+        lane: LaneId,
+        prompts: Prompts<'_>,
+        pair: &PairId,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        self.open_for(&[], lane, prompts, pair, params)
+    }
+
     /// The same where memory is to hold other lanes too.
     ///
     /// # Errors
@@ -144,18 +167,34 @@ impl ModelExecutor {
         pair: &PairId,
         params: &SearchParams,
     ) -> Result<(), ModelError> {
+        let prompts = Prompts {
+            strong: prompt,
+            pair: prompt,
+        };
+        self.open_for(others, lane, prompts, pair, params)
+    }
+
+    fn open_for(
+        &mut self,
+        others: &[LaneId],
+        lane: LaneId,
+        prompts: Prompts<'_>,
+        pair: &PairId,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
         self.check_tilt(pair, params)?;
         let n_new = params.max_new_tokens().get();
         let (mut bytes, mut ids, mut readers) = (0, Vec::new(), HashMap::new());
         for (member, _) in self.pairs.members(pair) {
-            let setting = self.setting_of(prompt, &member)?;
+            let setting = self.setting_of(prompts, &member)?;
             setting.check_beside(self.bytes_of(others) + bytes, params)?;
             bytes += setting.bytes(params);
             ids = setting.strong.prompt_ids(&setting.strong_prompt, n_new)?;
             readers.insert(member, setting.reader(params.rules(), n_new)?);
         }
         let opened = Lane {
-            prompt: prompt.to_owned(),
+            prompt: prompts.strong.to_owned(),
+            shown: prompts.pair.to_owned(),
             rules: params.rules(),
             n_new,
             bytes,
@@ -253,15 +292,19 @@ impl ModelExecutor {
     /// As [`Self::admit_pair`].
     pub fn setting(&self, lane: LaneId, pair: &PairId) -> Result<Setting, ModelError> {
         let lane = self.lanes.get(&lane).ok_or_else(unknown_lane)?;
-        self.setting_of(&lane.prompt, pair)
+        let prompts = Prompts {
+            strong: &lane.prompt,
+            pair: &lane.shown,
+        };
+        self.setting_of(prompts, pair)
     }
 
-    fn setting_of(&self, prompt: &str, pair: &PairId) -> Result<Setting, ModelError> {
+    fn setting_of(&self, prompts: Prompts<'_>, pair: &PairId) -> Result<Setting, ModelError> {
         let known = self.pairs.get(pair)?;
         let (strong, pair) = (self.strong.model(), known.pair());
         Ok(Setting {
-            strong_prompt: strong_prompt(&self.templates, strong, prompt)?,
-            pair_prompt: pair_prompt(&self.templates, pair, prompt)?,
+            strong_prompt: strong_prompt(&self.templates, strong, prompts.strong)?,
+            pair_prompt: pair_prompt(&self.templates, pair, prompts.pair)?,
             strong: strong.clone(),
             pair: pair.clone(),
         })
@@ -627,6 +670,24 @@ impl ModelExecutor {
             }
         }
         Ok(sums)
+    }
+
+    /// What a pair finds of responses of a lane that were not drawn for it, in nats.
+    ///
+    /// # Errors
+    /// As [`Self::admit_pair`]; a text that outgrows a context.
+    pub fn score_beside(
+        &mut self,
+        lane: LaneId,
+        pair: &PairId,
+        responses: &[Response],
+    ) -> Result<Vec<f64>, ModelError> {
+        self.admit_pair(lane, pair)?;
+        loop {
+            if let Some(values) = self.values_of(lane, pair, responses)? {
+                return Ok(values);
+            }
+        }
     }
 
     /// The log-ratios of responses of a lane; `None` while the prompt is still being read.

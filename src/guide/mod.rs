@@ -18,7 +18,7 @@ mod strong;
 mod typed;
 mod witness;
 
-pub use executor::ModelExecutor;
+pub use executor::{ModelExecutor, Prompts};
 pub use inspect::{Position, positions, seams, text_seams, xray};
 pub use prompts::{pair_prompt, strong_prompt};
 pub use score::{score, score_text};

@@ -62,7 +62,7 @@ impl<'a> Batch<'a> {
             work,
             settings,
             progress,
-            pair: PairId::from(work.pair.as_str()),
+            pair: work.pair.id(),
             judge: Judge::bundled(),
             printer: Printer::new(work),
             lanes: Lanes::new(executor),

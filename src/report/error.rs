@@ -32,6 +32,21 @@ pub enum ReportError {
     },
     #[error("there is no command {0:?} to have a manual page: see `w2s help`")]
     NoManual(String),
+    #[error("cannot write {}: {source}", path.display())]
+    Keep { path: PathBuf, source: io::Error },
+    #[error(
+        "{} was begun by another evaluation, its {what} differ: name another file, or remove it",
+        path.display()
+    )]
+    OtherEvaluation { path: PathBuf, what: String },
+    #[error("the grid {0:?} makes no sense: give lists for W, K, L or n, such as \"W=1,2 K=4\"")]
+    Grid(String),
+    #[error("no row of the table is called {0:?}: name one as the table has it")]
+    NoContender(String),
+    #[error(
+        "{0} draws by the pair's logits, which a control does not replace: leave one of both out"
+    )]
+    NoControl(String),
     #[error("{0} of these models cannot be used, for the reasons above")]
     Unusable(usize),
     #[error("cannot write the output: {0}")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::{ReportError, parse, read};
 use super::recording::{Recording, Tape};
 use crate::cli::{Format, RunArgs};
-use crate::search::{Rules, SearchParams};
+use crate::search::{Panel, Rules, SearchParams};
 
 /// All that one call of `w2s run` does.
 pub(super) struct Work {
@@ -16,7 +16,7 @@ pub(super) struct Work {
     pub tapes: Option<Vec<Tape>>,
     pub params: SearchParams,
     pub strong: String,
-    pub pair: String,
+    pub pair: Panel,
     pub format: Format,
     /// Whether many results were asked for, even if it is one or none.
     pub is_list: bool,
@@ -46,7 +46,7 @@ impl Work {
             tapes: None,
             params: args.search.params()?,
             strong: args.models.strong().to_owned(),
-            pair: args.models.weak.pair().to_owned(),
+            pair: args.models.weak.panel()?,
             format: args.format.unwrap_or(default),
             is_list,
             in_flight: args.in_flight,
@@ -55,7 +55,7 @@ impl Work {
 
     fn from_tape(args: &RunArgs, path: &Path) -> Result<Self, ReportError> {
         let recording: Recording = parse(path, &read(path)?, "a recording of searches")?;
-        let (strong, pair) = (&args.models.strong, &args.models.weak.pair);
+        let strong = &args.models.strong;
         let params = recording.params(args.search.rules.unwrap_or(Rules::Reference))?;
         let specs = (recording.strong_spec(), recording.pair_spec());
         let (prompts, tapes) = recording.into_tapes();
@@ -64,7 +64,10 @@ impl Work {
             tapes: Some(tapes),
             params,
             strong: strong.clone().unwrap_or(specs.0),
-            pair: pair.clone().unwrap_or(specs.1),
+            pair: match args.models.weak.pair.is_empty() {
+                true => Panel::one(specs.1),
+                false => args.models.weak.panel()?,
+            },
             format: args.format.unwrap_or(Format::Json),
             is_list: true,
             in_flight: args.in_flight,

@@ -104,7 +104,7 @@ struct Seen<'a> {
 fn seen<'a>(args: &'a InspectArgs, session: &mut Session<'_>) -> Result<Seen<'a>, ReportError> {
     // The command line insists on one of prompt and model.
     let prompt = args.prompt.as_deref().unwrap_or_default();
-    let (strong, pair) = (args.models.strong(), args.models.weak.pair());
+    let (strong, pair) = (args.models.strong(), args.models.weak.only_pair()?);
     let chunk = args.chunk.as_deref();
     let text = args.response.as_deref();
     let whole = text.map(|text| format!("{text}{}", chunk.unwrap_or_default()));

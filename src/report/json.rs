@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::input::Work;
 use crate::search::{
-    Fate, Finish, History, Hypothesis, HypothesisId, MethodName, Ranking, Round, Rules, Text,
-    TokenTerm,
+    Fate, Finish, History, Hypothesis, HypothesisId, MethodName, PairId, Ranking, Round, Rules,
+    Text, TokenTerm,
 };
 
 /// One finished search.
@@ -41,7 +41,7 @@ pub(super) struct Settings<'a> {
     weight: f64,
     method: String,
     strong: &'a str,
-    pair: &'a str,
+    pair: PairId,
     device: String,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Settings<'a> {
             weight: params.weight,
             method: MethodName::of(&work.params).to_string(),
             strong: &work.strong,
-            pair: &work.pair,
+            pair: work.pair.id(),
             device,
         }
     }

@@ -6,12 +6,14 @@ use super::ports::{Detokenizer, Models, PromptExecutor};
 use crate::config::Device;
 use crate::decoder::DeviceChoice;
 use crate::evidence::{Seams, Xray};
-use crate::guide::{ModelExecutor, Position, pair_prompt, positions, score_text, text_seams, xray};
+use crate::guide::{
+    ModelExecutor, Position, Prompts, pair_prompt, positions, score_text, text_seams, xray,
+};
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
 use crate::search::{
-    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
-    SearchParams, Served, TokenId,
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial, Response,
+    Rules, SearchParams, Served, TokenId,
 };
 
 impl From<Device> for DeviceChoice {
@@ -29,12 +31,21 @@ impl Models for Library {
     fn executor(
         &mut self,
         strong: &str,
-        pair: &str,
+        panel: &Panel,
+        second: Option<&str>,
     ) -> Result<Box<dyn PromptExecutor>, ModelError> {
-        let (strong, weak) = (strong_model(self, strong)?, weak_pair(self, pair)?);
-        let pair = PairId::from(pair);
+        let strong = strong_model(self, strong)?;
         let mut executor = ModelExecutor::new(strong, self.templates().clone());
-        executor.add_pair(pair.clone(), weak);
+        let members = panel.members().iter().map(|(name, _)| name.as_str());
+        for name in members.chain(second) {
+            executor.add_pair(PairId::from(name), weak_pair(self, name)?);
+        }
+        let pair = panel.id();
+        if !panel.is_single() {
+            let weighted = panel.members().iter();
+            let weighted = weighted.map(|(name, w)| (PairId::from(name.as_str()), *w));
+            executor.add_mix(pair.clone(), weighted.collect());
+        }
         Ok(Box::new(Guided { executor, pair }))
     }
 
@@ -116,6 +127,29 @@ impl PromptExecutor for Guided {
         params: &SearchParams,
     ) -> Result<(), ModelError> {
         self.executor.open(lane, prompt, &self.pair, params)
+    }
+
+    fn open_apart(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        shown: &str,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        let prompts = Prompts {
+            strong: prompt,
+            pair: shown,
+        };
+        self.executor.open_apart(lane, prompts, &self.pair, params)
+    }
+
+    fn second(
+        &mut self,
+        lane: LaneId,
+        pair: &PairId,
+        responses: &[Response],
+    ) -> Result<Vec<f64>, ModelError> {
+        self.executor.score_beside(lane, pair, responses)
     }
 
     fn fits(&self, params: &SearchParams) -> usize {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod error;
+mod eval;
 mod in_flight;
 mod input;
 mod inspect;
@@ -54,6 +55,7 @@ pub enum Outcome {
 pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, ReportError> {
     let outcome = match command {
         Command::Run(args) => run::run(args, session)?,
+        Command::Eval(args) => eval::eval(args, session)?,
         Command::Score(args) => score::score(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
         Command::Models(args) => models::models(args, session)?,

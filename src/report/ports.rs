@@ -4,19 +4,26 @@ use crate::evidence::{Seams, Xray};
 use crate::guide::Position;
 use crate::library::Checked;
 use crate::models::ModelSpec;
-use crate::search::{Executor, LaneId, LogRatio, ModelError, Rules, SearchParams, TokenId};
+use crate::search::{
+    Executor, LaneId, LogRatio, ModelError, PairId, Panel, Response, Rules, SearchParams, TokenId,
+};
 
 /// Where models come from: the model library, or toys in tests.
 ///
 /// Weights are loaded once and stay.
 pub trait Models {
-    /// What serves searches of `strong` guided by `pair`, which is known by this name. Loads
-    /// both, so that bad models are told before any work.
+    /// What serves searches of `strong` guided by `panel`, which is known by its name. Loads all
+    /// of them, and a pair that is only asked afterwards, so that bad models are told before any
+    /// work.
     ///
     /// # Errors
     /// In words for the user: an unknown SPEC, damaged weights, halves that do not fit.
-    fn executor(&mut self, strong: &str, pair: &str)
-    -> Result<Box<dyn PromptExecutor>, ModelError>;
+    fn executor(
+        &mut self,
+        strong: &str,
+        panel: &Panel,
+        second: Option<&str>,
+    ) -> Result<Box<dyn PromptExecutor>, ModelError>;
 
     /// The log-ratio of a response that is given as text; `ended` scores the EOS after it.
     ///
@@ -111,6 +118,36 @@ pub trait PromptExecutor: Executor {
     /// outgrow a context; candidates that memory would not hold.
     fn open(&mut self, lane: LaneId, prompt: &str, params: &SearchParams)
     -> Result<(), ModelError>;
+
+    /// The same where the pair is shown another prompt than the strong model.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    fn open_apart(
+        &mut self,
+        lane: LaneId,
+        prompt: &str,
+        shown: &str,
+        params: &SearchParams,
+    ) -> Result<(), ModelError> {
+        match prompt == shown {
+            true => self.open(lane, prompt, params),
+            false => Err(cannot_be_inspected(shown)),
+        }
+    }
+
+    /// What a pair that had no say finds of responses of a lane, in nats.
+    ///
+    /// # Errors
+    /// It was not asked for, or as a model has it.
+    fn second(
+        &mut self,
+        _lane: LaneId,
+        pair: &PairId,
+        _responses: &[Response],
+    ) -> Result<Vec<f64>, ModelError> {
+        Err(cannot_be_inspected(pair.as_str()))
+    }
 
     /// How many searches of these settings memory holds at once.
     fn fits(&self, _params: &SearchParams) -> usize {

@@ -48,7 +48,7 @@ fn executor(
     work: &mut Work,
     session: &mut Session<'_>,
 ) -> Result<Box<dyn PromptExecutor>, ModelError> {
-    let executor = session.models.executor(&work.strong, &work.pair)?;
+    let executor = session.models.executor(&work.strong, &work.pair, None)?;
     let Some(tapes) = work.tapes.take() else {
         return Ok(executor);
     };

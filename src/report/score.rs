@@ -70,7 +70,7 @@ fn score_case(
     case: &Case,
     session: &mut Session<'_>,
 ) -> Result<LogRatio, ReportError> {
-    let (pair, prompt) = (args.pair.pair(), &case.prompt);
+    let (pair, prompt) = (args.pair.only_pair()?, &case.prompt);
     let score = session
         .models
         .score(pair, prompt, &case.response, case.eos)?;

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod lanes;
 mod layout;
 mod method;
+mod panel;
 pub mod params;
 pub mod rope;
 pub mod score;
@@ -32,6 +33,7 @@ pub use history::{Cut, Ending, Fate, History, Node, Round, Turn};
 pub use hypothesis::{Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
+pub use panel::Panel;
 pub use params::{
     BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, ParamError,
     Ranking, Rules, Sampling, SearchParams, Successors, Tilt, Weight,

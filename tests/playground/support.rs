@@ -492,7 +492,6 @@ impl Playground {
             drawn: 0.31,
             likeliest,
             proposed: Vec::new(),
-            proposed: Vec::new(),
         };
         let weak = WeakPlace {
             tuned: place(vec![likely(" great", -0.4), likely(" fun", -1.9)]),

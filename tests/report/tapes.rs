@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 use w2s::report::{Detokenizer, Models, Outcome, PromptExecutor, RecordedSearch, Recording, Stop};
 use w2s::search::{
-    Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Rules,
-    Score, SearchParams, Served, TokenId, TokenTerm,
+    Answer, Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial,
+    Rules, Score, SearchParams, Served, TokenId, TokenTerm,
 };
 
 use crate::conformance::{assert_same, recordings};
@@ -21,7 +21,8 @@ impl Models for Recorded {
     fn executor(
         &mut self,
         _strong: &str,
-        _pair: &str,
+        _panel: &Panel,
+        _second: Option<&str>,
     ) -> Result<Box<dyn PromptExecutor>, ModelError> {
         Ok(Box::new(RecordedPair {
             recording: self.0.clone(),

@@ -8,8 +8,8 @@ use clap::Parser;
 use w2s::cli::Cli;
 use w2s::report::{self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop};
 use w2s::search::{
-    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial, Response, Rules,
-    SearchParams, Served, Slot, TokenId,
+    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial, Response,
+    Rules, SearchParams, Served, Slot, TokenId,
 };
 
 use crate::toy::{self, EOS, Tables, Toys, first_pair, letter, log_ratio};
@@ -40,7 +40,8 @@ impl Models for ToyModels {
     fn executor(
         &mut self,
         strong: &str,
-        _pair: &str,
+        _panel: &Panel,
+        _second: Option<&str>,
     ) -> Result<Box<dyn PromptExecutor>, ModelError> {
         if strong == "missing" {
             return Err(ModelError::Other("missing: no such folder".to_owned()));

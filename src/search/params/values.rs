@@ -25,6 +25,12 @@ pub enum ParamError {
     Rules(String),
     #[error("unknown ranking {0:?}: use `sum`, `per-token` or `chunk`")]
     Ranking(String),
+    #[error("one method is searched with: `w2s eval` compares several")]
+    OneMethod,
+    #[error("several pairs speak as one in `w2s run` and `w2s eval` alone: name one here")]
+    OnePair,
+    #[error("{pairs} pairs and {weights} weights: give each pair one weight")]
+    Weights { pairs: usize, weights: usize },
     #[error("{name} must be a finite number, got {got}")]
     NotFinite { name: &'static str, got: f64 },
     #[error("the share that rejection drops must be at least 0 and below 1, got {0}")]

@@ -1,0 +1,162 @@
+//! `w2s eval`: methods and settings over many prompts, judged, and compared pair by pair.
+
+mod cell;
+mod chart;
+mod control;
+mod html;
+mod ledger;
+mod plan;
+mod run;
+mod summary;
+mod text;
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::error::ReportError;
+use super::{Outcome, Session};
+use crate::cli::{Control, EvalArgs, TableFormat};
+use crate::measure::Judge;
+use crate::search::PairId;
+use cell::{CellResult, Verdict};
+use control::controlled;
+use ledger::Ledger;
+use plan::Plan;
+use run::{Runner, Setup};
+use summary::Summary;
+
+/// # Errors
+/// Bad settings, files or models; output that cannot be written. What goes wrong within one
+/// search, or one verdict, marks its cell.
+pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome, ReportError> {
+    let plan = Plan::read(args)?;
+    check(args, &plan)?;
+    let against = plan.against(&args.against)?;
+    let judges = vec!["bundled".to_owned()];
+    let header = header(args, &plan, &judges);
+    let mut ledger = Ledger::open(args.out.as_deref(), &header)?;
+    let is_done = fill(args, &plan, &mut ledger, session)?;
+    let summary = Summary::of(&plan, ledger.results(), &judges, &against);
+    let head = head(args, &plan, &summary);
+    let printed = match args.format {
+        TableFormat::Text => text::text(&summary, &head),
+        TableFormat::Csv => text::csv(&summary),
+        TableFormat::Json => {
+            let report = json!({ "evaluation": header, "summary": summary });
+            serde_json::to_string_pretty(&report)? + "\n"
+        }
+    };
+    session.out.write_all(printed.as_bytes())?;
+    if let Some(path) = &args.html {
+        write(path, &html::html(&summary, &plan, ledger.results(), &head))?;
+    }
+    Ok(match is_done {
+        true => Outcome::Done,
+        false => Outcome::Stopped,
+    })
+}
+
+/// What a control cannot be combined with.
+fn check(args: &EvalArgs, plan: &Plan) -> Result<(), ReportError> {
+    let replaces = args
+        .control
+        .is_some_and(|control| control != Control::Shuffled);
+    match plan.contenders.iter().find(|c| c.params.tilt().is_any()) {
+        Some(tilted) if replaces => Err(ReportError::NoControl(tilted.name.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// All that decides the results: a file that was begun with anything else is another evaluation's.
+fn header(args: &EvalArgs, plan: &Plan, judges: &[String]) -> Value {
+    let contender = |c: &plan::Contender| json!({ "name": c.name, "settings": c.params });
+    json!({
+        "w2s": env!("CARGO_PKG_VERSION"),
+        "methods": plan.contenders.iter().map(contender).collect::<Vec<_>>(),
+        "seeds": plan.seeds,
+        "strong": plan.strong,
+        "pair": plan.panel.id(),
+        "second_pair": args.second_pair,
+        "control": args.control.map(|control| format!("{control:?}").to_lowercase()),
+        "judges": judges,
+        "templates": format!("{:?}", args.models.templates()),
+        "prompts": plan.prompts,
+    })
+}
+
+/// Does what is left; whether that is all.
+fn fill(
+    args: &EvalArgs,
+    plan: &Plan,
+    ledger: &mut Ledger,
+    session: &mut Session<'_>,
+) -> Result<bool, ReportError> {
+    let second = args.second_pair.as_deref();
+    let executor = session.models.executor(&plan.strong, &plan.panel, second)?;
+    session.stop.heed();
+    let bundled = Judge::bundled();
+    let mut judges =
+        |prompt: &str, response: &str| vec![Verdict::Score(bundled.score(prompt, response))];
+    let setup = Setup {
+        executor: controlled(executor, args.control),
+        judges: &mut judges,
+        second: second.map(PairId::from),
+        is_shuffled: args.control == Some(Control::Shuffled),
+        in_flight: args.in_flight.map(NonZeroUsize::get),
+    };
+    let mut runner = Runner::new(plan, setup, ledger);
+    let bar = bar(runner.n_left());
+    let told = |_: &CellResult| bar.inc(1);
+    let done = runner.run(ledger, &session.stop, told);
+    bar.finish_and_clear();
+    done
+}
+
+/// On stderr, when somebody looks at it.
+fn bar(n: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} searches  {eta} left");
+    // The template is a constant; a bad one would only look plain.
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(n as u64).with_style(style)
+}
+
+/// What was compared, in a line.
+fn head(args: &EvalArgs, plan: &Plan, summary: &Summary) -> String {
+    let many = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    };
+    let params = &plan.contenders[0].params;
+    let mut head = format!(
+        "{} × {}, n = {}, strong {}, pair {}",
+        many(summary.n_prompts, "prompt"),
+        many(summary.n_seeds, "seed"),
+        params.max_new_tokens(),
+        plan.strong,
+        plan.panel.id(),
+    );
+    if let Some(control) = args.control {
+        head += &format!(", control: {control:?}").to_lowercase();
+    }
+    if summary.n_done < summary.n_cells {
+        head += &format!(
+            "; stopped after {} of {} searches",
+            summary.n_done, summary.n_cells
+        );
+    }
+    head
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ReportError> {
+    std::fs::write(path, text).map_err(|source| ReportError::Keep {
+        path: path.to_owned(),
+        source,
+    })
+}
