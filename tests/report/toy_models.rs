@@ -100,9 +100,9 @@ impl PromptExecutor for ToyExecutor {
         if prompt.is_empty() {
             return Err(ModelError::Other("the prompt is empty".to_owned()));
         }
-        let seed = prompt
-            .bytes()
-            .fold(7, |seed, byte| seed * 31 + u64::from(byte));
+        let seed = prompt.bytes().fold(7, |seed: u64, byte| {
+            seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
         let tables = Tables { seed, eos: 0.05 };
         self.lanes.insert(lane, Toys::new(OfPrompt(tables)));
         let mut seen = self.models.seen.borrow_mut();

@@ -1,7 +1,7 @@
 //! The searches of an evaluation, many at once, whatever their methods: their candidates share the
 //! passes of the models, and a prompt is read once.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::cell::{CellResult, Gain, Measured, Outcome, Verdict, measured};
@@ -236,12 +236,11 @@ impl<'a> Runner<'a> {
                 .iter()
                 .filter(|round| !round.pruned().is_empty())
         };
-        let ids: Vec<HypothesisId> = rounds().flat_map(|r| r.candidate_ids()).collect();
-        let responses: Vec<Response> = history
-            .all(&ids)
-            .iter()
-            .map(|h| Response::of(h, Rules::Fixed))
-            .collect();
+        // What is finished stands in several rounds.
+        let ids: BTreeSet<HypothesisId> = rounds().flat_map(|r| r.candidate_ids()).collect();
+        let ids: Vec<HypothesisId> = ids.into_iter().collect();
+        let all = history.all(&ids);
+        let responses: Vec<Response> = all.iter().map(|h| Response::of(h, Rules::Fixed)).collect();
         let values = self.lanes.executor().second(lane, pair, &responses)?;
         let by_id: BTreeMap<HypothesisId, f64> = ids.into_iter().zip(values).collect();
         let gain = |round: &std::sync::Arc<crate::search::Round>| Gain {

@@ -82,6 +82,9 @@ pub(super) struct Row {
     pub method: String,
     pub n: usize,
     pub n_failed: usize,
+    /// Why the first of them did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// By metric: the mean over prompts, of the means over seeds, with its 95 % t-interval.
     pub values: Vec<Option<Spread>>,
     /// How many texts each judge could not judge.
@@ -201,6 +204,7 @@ impl<'a> Cells<'a> {
             method: self.plan.contenders[contender].name.clone(),
             n: all.len(),
             n_failed: all.iter().filter(is_failed).count(),
+            failure: all.iter().find_map(|r| failure(r)),
             values: metrics
                 .iter()
                 .map(|m| spread(&self.values(contender, *m)))
@@ -298,6 +302,13 @@ impl Summary {
     pub fn value(&self, row: &Row, metric: Metric) -> Option<Spread> {
         let at = self.metrics().iter().position(|m| *m == metric)?;
         row.values.get(at).copied().flatten()
+    }
+}
+
+fn failure(cell: &CellResult) -> Option<String> {
+    match &cell.outcome {
+        Outcome::Failed { error } => Some(error.clone()),
+        Outcome::Done(_) => None,
     }
 }
 

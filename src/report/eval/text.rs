@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::chart;
 use super::summary::{Comparison, Curve, Interval2, Metric, Row, Spread, Summary};
+use crate::line::one_line;
 
 /// The whole of what is printed.
 pub(super) fn text(summary: &Summary, header: &str) -> String {
@@ -174,10 +175,14 @@ fn failures(summary: &Summary) -> String {
     let of = |row: &Row| {
         let mut out = String::new();
         if row.n_failed > 0 {
+            let why = row.failure.as_deref().unwrap_or_default();
             let _ = writeln!(
                 out,
-                "{}: {} of {} searches failed",
-                row.method, row.n_failed, row.n
+                "{}: {} of {} searches failed: {}",
+                row.method,
+                row.n_failed,
+                row.n,
+                one_line(why)
             );
         }
         for (judge, n) in summary.judges.iter().zip(&row.judge_failures) {
