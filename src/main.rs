@@ -6,8 +6,9 @@ use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
 use w2s::decoder::{Placement, start_threads};
 use w2s::library::Library;
+use w2s::message::{MOST_BESIDE, Way};
 use w2s::models::{LoadError, ModelSpec, PAIRS, PairSpec, about};
-use w2s::search::SearchParams;
+use w2s::search::{ParamError, SearchParams};
 use w2s::terminal::{self, Channels};
 use w2s::worker::{self, Startup};
 use w2s::{home, keeper, keys, log, panics, report, samples, ui};
@@ -95,9 +96,9 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
     args.models.weak.only_pair()?;
-    let params = args.search.params()?;
+    let methods = methods(args)?;
     let worker = worker::spawn(startup)?;
-    let options = options(args, params, &config, keymap);
+    let options = options(args, &methods, &config, keymap);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
@@ -128,18 +129,35 @@ fn log() -> String {
     }
 }
 
+/// The settings of the run, and those of other methods beside it.
+fn methods(args: &PlaygroundArgs) -> Result<Vec<SearchParams>, ParamError> {
+    let draft = args.search.draft();
+    let named = args.search.method.iter();
+    match &args.search.method[..] {
+        [] => Ok(vec![draft.build()?]),
+        all if all.len() > MOST_BESIDE + 1 => Err(ParamError::TooManyMethods(MOST_BESIDE + 1)),
+        _ => named.map(|name| name.apply(draft).build()).collect(),
+    }
+}
+
 fn options(
     args: &PlaygroundArgs,
-    params: SearchParams,
+    methods: &[SearchParams],
     config: &Config,
     keymap: Keymap,
 ) -> Options {
     let usual_pace = Options::default().pace;
+    let way = |params: &SearchParams| Way {
+        params: *params,
+        pair: args.models.weak.pair().to_owned(),
+    };
     let locale = || ui::is_ascii(|name| std::env::var(name).ok());
     Options {
         samples: samples::prompts(),
         prompt: args.prompt.clone(),
-        params,
+        // There is always one.
+        params: methods.first().copied().unwrap_or_default(),
+        beside: methods.iter().skip(1).map(way).collect(),
         pair: args.models.weak.pair.first().cloned(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap,

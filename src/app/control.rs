@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::presets::PRESETS;
 use super::run::Run;
-use super::settings::{self, PRESETS};
+use super::settings;
 use super::{Action, App, Effect, Notice, Overlay, Phase};
 use crate::message::{Command, PairInfo, RunId, RunRequest};
 use crate::search::SearchParams;

@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::input::{Key, KeyCode};
 use super::nav::Jump;
-use super::settings::PRESETS;
+use super::presets::PRESETS;
 use super::tree::Spot;
 
 /// What a menu lists.
@@ -108,7 +108,7 @@ impl Menu {
 /// The lines of the menu of presets.
 #[must_use]
 pub fn presets() -> Vec<Item> {
-    let item = |(i, preset): (usize, &super::settings::Preset)| Item {
+    let item = |(i, preset): (usize, &super::presets::Preset)| Item {
         title: format!("{}: {}", preset.name, preset.about),
         note: preset.sizes(),
         choice: Choice::Preset(i),

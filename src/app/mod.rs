@@ -10,6 +10,7 @@ pub mod input;
 pub mod keymap;
 pub mod menu;
 pub mod nav;
+pub mod presets;
 pub mod settings;
 pub mod stats;
 pub mod tour;
@@ -39,7 +40,7 @@ mod ways;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
-use crate::message::{LoadId, ModelInfo, ModelSet, RunId, Speeds, Way};
+use crate::message::{LoadId, MOST_BESIDE, ModelInfo, ModelSet, RunId, Speeds, Way};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
 use pick::Load;
@@ -70,6 +71,8 @@ pub struct Options {
     pub samples: Vec<String>,
     pub prompt: Option<String>,
     pub params: SearchParams,
+    /// Ways that go beside the first runs; of more than there is room for, the first.
+    pub beside: Vec<Way>,
     /// The weak pair to begin with; `None` takes the first one loaded.
     pub pair: Option<String>,
     pub pace: Duration,
@@ -91,6 +94,7 @@ impl Default for Options {
             samples: Vec::new(),
             prompt: None,
             params: SearchParams::default(),
+            beside: Vec::new(),
             pair: None,
             pace: Duration::from_secs(1),
             keymap: Keymap::default(),
@@ -180,7 +184,7 @@ impl App {
             last_load: LoadId::default(),
             run: Run::none(&wanted.prompt),
             wanted,
-            kept_ways: Vec::new(),
+            kept_ways: options.beside.into_iter().take(MOST_BESIDE).collect(),
             brewing: None,
             last_ticket: 0,
             prompts: Vec::new(),

@@ -76,7 +76,7 @@ pub fn step(params: &SearchParams, action: Action) -> Option<SearchParams> {
 }
 
 /// Settings from a draft that a key or a preset made; `None` when it is out of range.
-fn built(draft: Draft) -> Option<SearchParams> {
+pub(super) fn built(draft: Draft) -> Option<SearchParams> {
     draft.build().ok()
 }
 
@@ -156,98 +156,29 @@ pub const fn other(rules: Rules) -> Rules {
     }
 }
 
-/// A method with its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Preset {
-    pub name: &'static str,
-    pub about: &'static str,
-    w: usize,
-    k: usize,
-    l: usize,
-}
-
-pub const PRESETS: [Preset; 6] = [
-    Preset::new(
-        "base",
-        "no search: one sample, the pair only watches",
-        1,
-        1,
-        0,
-    ),
-    Preset::new(
-        "best-of-4",
-        "four whole responses, the best one wins",
-        1,
-        4,
-        0,
-    ),
-    Preset::new(
-        "best-of-16",
-        "sixteen whole responses, the best one wins",
-        1,
-        16,
-        0,
-    ),
-    Preset::new(
-        "paper sentiment",
-        "the paper's settings for reviews",
-        4,
-        4,
-        5,
-    ),
-    Preset::new(
-        "paper instructions",
-        "the paper's settings for instructions",
-        2,
-        2,
-        30,
-    ),
-    Preset::new("wide", "more of everything, for a fast machine", 8, 8, 5),
-];
-
-impl Preset {
-    const fn new(name: &'static str, about: &'static str, w: usize, k: usize, l: usize) -> Self {
-        Self {
-            name,
-            about,
-            w,
-            k,
-            l,
-        }
-    }
-
-    /// The preset's W, K and L in `params`.
-    #[must_use]
-    pub fn apply(&self, params: &SearchParams) -> Option<SearchParams> {
-        built(Draft {
-            beam_width: self.w,
-            successors: self.k,
-            chunk_len: self.l,
-            ..params.draft()
-        })
-    }
-
-    /// `W, K, L` as numbers.
-    #[must_use]
-    pub fn sizes(&self) -> String {
-        match self.l {
-            0 => format!("{},{},∞", self.w, self.k),
-            l => format!("{},{},{l}", self.w, self.k),
-        }
-    }
-}
-
-/// `W4 K4 L5`.
+/// `W4 K4 L5`, after the method where that is not the paper's.
 #[must_use]
 pub fn sizes(params: &SearchParams) -> String {
     let (w, k) = (params.beam_width(), params.successors());
-    format!("W{w} K{k} L{}", params.chunk_len())
+    let sizes = format!("W{w} K{k} L{}", params.chunk_len());
+    match is_plain(params) {
+        true => sizes,
+        false => format!("{} {sizes}", MethodName::of(params)),
+    }
+}
+
+/// Whether W, K, L and the temperature say it all: the paper's rule over the strong model alone.
+#[must_use]
+pub fn is_plain(params: &SearchParams) -> bool {
+    params.method().is_cbs() && !params.tilt().is_any()
 }
 
 /// What besides W, K and L is not as under `usual`, as `T 0.9`.
 #[must_use]
 pub fn others(params: &SearchParams, usual: &SearchParams) -> Vec<String> {
     let both = values(params).into_iter().zip(values(usual));
+    // The method stands before W, K and L where it is not the paper's.
+    let both = both.filter(|((name, _), _)| *name != "method");
     let differing = both.skip(3).filter(|(own, usual)| own != usual);
     let mut told: Vec<String> = differing
         .map(|((name, value), _)| format!("{name} {value}"))

@@ -250,7 +250,7 @@ pub struct SearchArgs {
     pub weight: Option<f64>,
     /// How to decode: base, greedy, bon:N, cbs, eft:BETA, eft-cbs:BETA, dvts, smc:ALPHA, tree:C,
     /// cards:TARGET or rejection:SHARE; W, K and L are those given, where the method leaves them
-    /// open [default: cbs]
+    /// open. The playground shows several side by side, `eval` compares them [default: cbs]
     #[arg(long, value_name = "METHOD", value_delimiter = ',')]
     pub method: Vec<MethodName>,
 }

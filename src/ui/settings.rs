@@ -7,9 +7,9 @@ use ratatui::text::Span;
 
 use super::theme::{Depth, Theme};
 use super::{draw, text};
-use crate::app::settings::pace_text;
+use crate::app::settings::{is_plain, pace_text};
 use crate::app::{Action, App, Context, Options};
-use crate::search::SearchParams;
+use crate::search::{MethodName, SearchParams};
 
 /// Lines that the settings take at most.
 const MOST: u16 = 2;
@@ -219,10 +219,23 @@ fn minor(app: &App) -> [Dial; 4] {
     ]
 }
 
-fn rare(app: &App) -> [Dial; 2] {
+fn rare(app: &App) -> [Dial; 3] {
+    let method = of(app, ("method", "by"), method);
     let seed = of(app, ("seed", "seed"), |p| p.seed().to_string());
     let rules = of(app, ("rules", "rules"), |p| p.rules().to_string());
-    [seed.by([Action::NewSeed]), rules]
+    [
+        method.by([Action::Presets]),
+        seed.by([Action::NewSeed]),
+        rules,
+    ]
+}
+
+/// W, K and L say it all of the paper's own.
+fn method(params: &SearchParams) -> String {
+    match is_plain(params) {
+        true => "cbs".to_owned(),
+        false => MethodName::of(params).to_string(),
+    }
 }
 
 /// A setting that is one of the params.

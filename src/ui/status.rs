@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::wrap::wrap;
 use super::{board, draw, text};
 use crate::app::{Action, App, Context, Phase};
-use crate::search::{Cut, Ranking, Round};
+use crate::search::{Cut, Method, Ranking, Round};
 
 /// Lines for what has to be read to its end, an error above all.
 const MOST: usize = 3;
@@ -89,6 +89,9 @@ fn story(app: &App) -> String {
 /// Who is kept, and by what.
 fn chosen(round: &Round, cut: &Cut) -> String {
     let (kept, all) = (cut.kept.len(), cut.kept.len() + cut.pruned.len());
+    if let Some(told) = by_method(round.params.method(), kept, all) {
+        return told;
+    }
     if cut.pruned.is_empty() {
         return "Nothing to choose from: all are kept (✓).".to_owned();
     }
@@ -110,6 +113,31 @@ fn chosen(round: &Round, cut: &Cut) -> String {
         1 => format!("The one of {all} that the weak pair {by} is kept (✓), {others}"),
         _ => format!("The {kept} of {all} that the weak pair {by} are kept (✓), {others}"),
     }
+}
+
+/// Who is kept by a method other than the paper's.
+fn by_method(method: Method, kept: usize, all: usize) -> Option<String> {
+    Some(match method {
+        Method::Cbs => return None,
+        Method::Dvts => format!("Each of {kept} subtrees keeps its own best (✓), {all} competed."),
+        Method::Smc { .. } if kept == all => {
+            format!("All {all} particles go on (✓): their weights are even enough.")
+        }
+        Method::Smc { .. } => {
+            format!(
+                "Particles are drawn anew by weight: {kept} of {all} go on (✓), some as copies."
+            )
+        }
+        Method::TreeSearch { .. } => {
+            format!("All {all} leaves stay (✓); the next round grows the most promising one.")
+        }
+        Method::Cards { .. } => {
+            format!("Of {all} chunks the first that passes the threshold is accepted (✓).")
+        }
+        Method::SpeculativeRejection { .. } => {
+            format!("The lowest {} of {all} drop out (✗).", all - kept)
+        }
+    })
 }
 
 /// With weight 0 nothing is ranked.

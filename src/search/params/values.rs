@@ -25,8 +25,10 @@ pub enum ParamError {
     Rules(String),
     #[error("unknown ranking {0:?}: use `sum`, `per-token` or `chunk`")]
     Ranking(String),
-    #[error("one method is searched with: `w2s eval` compares several")]
+    #[error("one method is searched with here: the playground and `w2s eval` compare several")]
     OneMethod,
+    #[error("the playground shows at most {0} methods side by side: name fewer")]
+    TooManyMethods(usize),
     #[error("several pairs speak as one in `w2s run` and `w2s eval` alone: name one here")]
     OnePair,
     #[error("{pairs} pairs and {weights} weights: give each pair one weight")]
