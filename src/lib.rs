@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | [`search`] | the engine: chunk-level beam search as a machine that asks; its one history | std |
 //! | [`template`] | what a model is shown of a prompt, as the user says it | std |
-//! | [`measure`] | the bundled gold reward; means and how sure they are | std |
+//! | [`measure`] | the bundled gold reward; means, differences, and how sure they are | std |
 //! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, caught, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
 //! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
@@ -20,7 +20,7 @@
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin | cli, config, search, evidence, guide, library, decoder, models, measure, line, keeper |
+//! | [`report`] | the headless twin, evaluations | cli, config, search, evidence, guide, library, decoder, models, measure, samples, line, keeper |
 //! | [`keeper`] | the process that waits for the one that works | line |
 //! | [`caught`] | panics of other people's code that are taken for errors | std |
 //! | [`panics`] | how a panic ends the program | log, line, caught |
@@ -51,6 +51,12 @@
 //! another candidate makes a sibling, going back and undoing move the head, nothing is forgotten.
 //! A score names the pair that gave it, and a cut asks for scores that are missing, so scores of
 //! two pairs never meet in one.
+//!
+//! **A method is a rule over the history.** Who is continued, who survives a round, what the
+//! answer is: pure functions of settings and what happened (`search::method`), each in a file with
+//! its source. A method keeps no state of its own, so going back, forking, taking and changing
+//! settings work with every one, and a search can turn from one into another. Who has a say in
+//! what is drawn (EFT) is part of the ask.
 //!
 //! **One loop, never deaf.** The worker reads all commands before every pass and reduces them in
 //! one place into what is wanted: a stop or a restart is obeyed within one pass, whatever runs.

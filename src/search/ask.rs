@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::draw::Lineage;
-use super::hypothesis::{Finish, Hypothesis};
+use super::hypothesis::{Drawn, Finish, Hypothesis};
 use super::ids::{HypothesisId, TokenId};
 use super::params::{Rules, Sampling};
 use super::rope::{Rope, Text};
@@ -72,15 +72,6 @@ pub struct Hesitation {
     pub min_tokens: usize,
     /// It ends before a token whose raw distribution has at least this entropy, in nats.
     pub entropy: f64,
-}
-
-/// How a chunk was drawn: of the distributions after temperature and filters.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Drawn {
-    /// Of all its tokens, in nats.
-    pub log_prob: f64,
-    /// The entropy of the distribution of its first token, in nats.
-    pub first_entropy: f64,
 }
 
 /// One candidate to sample: which hypothesis to continue, with which random numbers.

@@ -3,7 +3,6 @@
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use super::ask::Drawn;
 use super::draw::Lineage;
 use super::ids::{HypothesisId, Successor, TokenId};
 use super::params::Rules;
@@ -18,6 +17,15 @@ pub enum Finish {
     Eos,
     /// The token budget is used up.
     Length,
+}
+
+/// How a chunk was drawn: of the distributions after temperature and filters.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Drawn {
+    /// Of all its tokens, in nats.
+    pub log_prob: f64,
+    /// The entropy of the distribution of its first token, in nats.
+    pub first_entropy: f64,
 }
 
 /// A response so far, sampled from the strong model and scored by weak pairs.

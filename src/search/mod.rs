@@ -22,15 +22,13 @@ pub mod select;
 pub mod trace;
 mod work;
 
-pub use ask::{
-    Answer, Ask, Drawn, Grow, Growth, Hesitation, ModelError, Response, Score, Slot, Tilted,
-};
+pub use ask::{Answer, Ask, Grow, Growth, Hesitation, ModelError, Response, Score, Slot, Tilted};
 pub use draw::Lineage;
 pub use engine::ChunkBeamSearch;
 pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial, Share};
 pub use error::{Refused, SearchError};
 pub use history::{Cut, Ending, Fate, History, Node, Round, Turn};
-pub use hypothesis::{Finish, Hypothesis};
+pub use hypothesis::{Drawn, Finish, Hypothesis};
 pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use panel::Panel;

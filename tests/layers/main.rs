@@ -152,7 +152,7 @@ const ROOMS: &[Room] = &[
         name: "report",
         knows: &[
             "cli", "config", "line", "keeper", "search", "evidence", "guide", "library", "decoder",
-            "models", "template", "measure", "caught",
+            "models", "template", "measure", "caught", "samples",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",

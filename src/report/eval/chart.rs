@@ -190,9 +190,24 @@ fn svg(dots: &[Dot<'_>], x_name: &str, y_name: &str) -> String {
             y(dot.y),
             at + 7.0,
             y(dot.y) - 5.0,
-            super::html::escaped(dot.name)
+            escaped(dot.name)
         );
     }
     out.push_str("</svg>\n");
+    out
+}
+
+/// `text` with what HTML would obey spelled out.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in crate::line::visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
     out
 }

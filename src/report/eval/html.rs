@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::cell::{CellResult, Outcome, Verdict};
-use super::chart;
+use super::chart::{self, escaped};
 use super::plan::Plan;
 use super::summary::{Interval2, Spread, Summary};
 
@@ -11,21 +11,6 @@ const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:70em;margin:2em aut
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .7em;text-align:right;\
 border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}.tied{color:#888}\
 svg{max-width:44em}details{margin:.4em 0}pre{white-space:pre-wrap;margin:.3em 0 .8em}";
-
-/// `text` with what HTML would obey spelled out.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in crate::line::visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// Table, comparisons, charts and every response.
 pub(super) fn html(summary: &Summary, plan: &Plan, results: &[CellResult], header: &str) -> String {
