@@ -167,7 +167,9 @@ fn rows<'a>(trace: &'a SearchTrace, round: &'a Round) -> Vec<Row<'a>> {
         .filter_map(|id| trace.candidate(id))
         .map(|candidate| row(trace, round, &beam, &ranks, candidate))
         .collect();
-    rows.sort_by_key(|row| (row.beam, row.successor));
+    // Where one hypothesis grows beside many that wait, it comes first.
+    let is_later = |row: &Row<'_>| !round.params.method().cuts_by_rank() && row.successor.is_none();
+    rows.sort_by_key(|row| (is_later(row), row.beam, row.successor));
     rows
 }
 
@@ -244,6 +246,7 @@ fn row<'a>(
     let score = round.score_of(id).or(candidate.score);
     let base = parent.map_or(Some(0.0), |parent| base_of(round, parent));
     let other_side = match round.fate(id) {
+        Fate::Pruned if !round.params.method().cuts_by_rank() => None,
         Fate::Pruned => least_kept(round),
         _ => round.cut.as_ref().and_then(|cut| cut.line),
     };

@@ -140,10 +140,12 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
             let l = round.params.chunk_len();
             let grown = app.trace().grown();
             let n = growing(app, round).count();
-            let stand = match round.ids().count() - n {
+            let (done, wait) = standing(app, round);
+            let told = |n: usize, what: &str| match n {
                 0 => String::new(),
-                n => format!(", {n} finished"),
+                n => format!(", {n} {what}"),
             };
+            let stand = told(wait, "waiting") + &told(done, "finished");
             let text = format!("{n} grow: token {grown} of {l}{stand}");
             Span::styled(text, theme.muted)
         }
@@ -152,6 +154,18 @@ fn stage(app: &App, round: &Round, theme: &Theme) -> Span<'static> {
             Span::styled(format!("{n} candidates scored, not cut yet"), theme.muted)
         }
     }
+}
+
+/// How many candidates are finished, and how many wait for a round of their own.
+pub fn standing(app: &App, round: &Round) -> (usize, usize) {
+    let is_finished = |id| app.trace().candidate(id).is_some_and(|c| c.is_finished());
+    let wait = round
+        .standing
+        .iter()
+        .filter(|id| !is_finished(**id))
+        .count();
+    let rest = round.ids().count() - growing(app, round).count();
+    (rest - wait, wait)
 }
 
 /// The slots that grow: not those that hold what is finished already.

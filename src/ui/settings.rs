@@ -220,7 +220,7 @@ fn minor(app: &App) -> [Dial; 4] {
 }
 
 fn rare(app: &App) -> [Dial; 3] {
-    let method = of(app, ("method", "by"), method);
+    let method = of(app, ("method", "method"), method);
     let seed = of(app, ("seed", "seed"), |p| p.seed().to_string());
     let rules = of(app, ("rules", "rules"), |p| p.rules().to_string());
     [

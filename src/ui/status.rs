@@ -158,10 +158,13 @@ fn growing(app: &App, round: &Round) -> String {
         1 => "1 candidate grows".to_owned(),
         _ => format!("{n} candidates grow"),
     };
-    let stand = match round.ids().count() - n {
-        0 => String::new(),
-        1 => " (1 is finished and stands by)".to_owned(),
-        n => format!(" ({n} are finished and stand by)"),
+    let (done, wait) = board::standing(app, round);
+    let stand = match (done, wait) {
+        (0, 0) => String::new(),
+        (1, 0) => " (1 is finished and stands by)".to_owned(),
+        (n, 0) => format!(" ({n} are finished and stand by)"),
+        (0, n) => format!(" ({n} wait)"),
+        (done, n) => format!(" ({n} wait, {done} finished)"),
     };
     match (round.beam.is_empty(), after) {
         (true, _) => format!("{grow} by a chunk; the weak pair scores every token."),

@@ -308,3 +308,28 @@ fn a_pause_says_where_it_stands() {
     p.grow(5).score();
     assert!(has(&lines(&p.app, 120, 40), "Paused before the cut: pin *"));
 }
+
+/// A method other than the paper's has words of its own, and no line that it does not cut by.
+#[test]
+fn what_a_method_does_is_said() {
+    use w2s::search::MethodName;
+    for (name, told) in [
+        ("dvts", "subtrees keeps its own best"),
+        ("smc:1", "drawn anew by weight"),
+        ("rejection:0.25", "drop out"),
+        ("cards:4", "passes the threshold"),
+    ] {
+        let method: MethodName = name.parse().unwrap();
+        let params = method.apply(w2s::search::SearchParams::default().draft());
+        let mut p = Playground::loaded();
+        p.msg(w2s::app::Msg::Key("r".parse().unwrap()));
+        p.using(params.build().unwrap()).round();
+        let screen = lines(&p.app, 200, 60);
+        assert!(has(&screen, told), "{name}: {screen:#?}");
+        assert!(
+            has(&screen, &format!("method {name}")),
+            "{name}: {screen:#?}"
+        );
+        assert!(!has(&screen, "cut at"), "{name}: {screen:#?}");
+    }
+}
