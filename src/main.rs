@@ -77,7 +77,7 @@ fn library(command: &Command) -> Result<Library, LoadError> {
         Command::Run(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Score(args) => (None, Some(&args.pair)),
-        Command::Models(_) | Command::Print(_) => (None, None),
+        Command::Judge(_) | Command::Models(_) | Command::Print(_) => (None, None),
     };
     let device = pair.map_or(Device::Cpu, |pair| pair.device());
     let templates = models.map(|models| models.templates());

@@ -6,6 +6,7 @@ mod in_flight;
 mod input;
 mod inspect;
 mod json;
+mod judge;
 mod library;
 mod models;
 mod ports;
@@ -45,6 +46,8 @@ pub enum Outcome {
     Done,
     /// Stopped before its end; what was done is printed.
     Stopped,
+    /// Done but for what was told: exit code 1.
+    Partly,
 }
 
 /// Runs a command of the headless twin.
@@ -55,6 +58,7 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
     let outcome = match command {
         Command::Run(args) => run::run(args, session)?,
         Command::Score(args) => score::score(args, session)?,
+        Command::Judge(args) => judge::judge(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
         Command::Models(args) => models::models(args, session)?,
         Command::Print(what) => print::print(what, session.out)?,
@@ -96,6 +100,7 @@ fn exit_code(result: &Result<Outcome, ReportError>, stop: &Stop) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(stop.exit_code()),
+        Ok(Outcome::Partly) => ExitCode::from(1),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
