@@ -3,6 +3,7 @@
 //! No arguments start the playground; `run` and `score` do the same work without a terminal.
 
 mod fill;
+mod judge;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+pub use judge::JudgeArgs;
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
@@ -143,52 +146,6 @@ pub struct ScoreArgs {
     pub rules: Option<Rules>,
     #[command(flatten)]
     pub pair: PairArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("judged").required(true))]
-pub struct JudgeArgs {
-    /// A judge, or several by giving it again: bundled, length, lexicon:FILE, cmd:SHELL, and
-    /// hf:owner/name[@revision] or a folder in Hugging Face layout, with :LABEL or :LABEL-LABEL
-    /// behind it
-    #[arg(long = "judge", value_name = "SPEC", required = true)]
-    pub judges: Vec<String>,
-    /// What the text continues [default: nothing]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "text",
-        allow_hyphen_values = true
-    )]
-    pub prompt: Option<String>,
-    /// The text to judge
-    #[arg(
-        long,
-        value_name = "TEXT",
-        group = "judged",
-        allow_hyphen_values = true
-    )]
-    pub text: Option<String>,
-    /// Many texts: lines of {"prompt", "text"}, the prompt if there is one; prints one JSON line
-    /// each
-    #[arg(long, value_name = "FILE", group = "judged", conflicts_with = "format")]
-    pub cases: Option<PathBuf>,
-    /// What reward models see of a prompt: raw, chat (the response as the answer), or a text with
-    /// {prompt} in it [default: chat where the model has a template, else raw]
-    #[arg(long, value_name = "TEMPLATE")]
-    pub template: Option<Template>,
-    /// The most seconds a command may take for a text [default: 10]
-    #[arg(long, value_name = "SECONDS", value_parser = limit_text)]
-    pub limit: Option<Duration>,
-    /// Where reward models run; other judges run on the CPU [default: auto]
-    #[arg(long, value_enum)]
-    pub device: Option<Device>,
-    /// Print the ids of the tokens that a classifier has read, too
-    #[arg(long)]
-    pub ids: bool,
-    /// What to print: a line a judge [default: text; json with --cases]
-    #[arg(long, value_enum)]
-    pub format: Option<TextOrJson>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -409,13 +366,6 @@ impl PairArgs {
 
 fn pace_text(text: &str) -> Result<Duration, String> {
     pace(text.parse().map_err(|_| "not a number".to_owned())?)
-}
-
-fn limit_text(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok();
-    let seconds = seconds.filter(|seconds: &f64| (0.001..=86_400.0).contains(seconds));
-    let limit = seconds.map(Duration::from_secs_f64);
-    limit.ok_or_else(|| "use seconds between 0.001 and 86400".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

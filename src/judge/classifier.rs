@@ -218,8 +218,10 @@ impl Net {
             Form::Encoder(encoder) => {
                 Encoder::load(name, &encoder, n_labels, weights, watch).map(Self::Encoder)
             }
-            Form::Decoder(decoder) => load_decoder(name, decoder, weights, &setup.placement, watch)
-                .map(|decoder| Self::Decoder(Box::new(decoder))),
+            Form::Decoder(decoder) => {
+                load_decoder(name, *decoder, weights, &setup.placement, watch)
+                    .map(|decoder| Self::Decoder(Box::new(decoder)))
+            }
         }
     }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// A recorded classifier.
 pub fn folder(name: &str) -> PathBuf {
@@ -14,24 +13,18 @@ pub fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// `w2s judge` with a home of its own, without a network.
-pub fn judge(args: &[&str]) -> Output {
-    let home = TempDir::new().unwrap();
+/// The program without a configuration and without a network.
+pub fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_w2s"));
-    command.arg("judge").args(args);
+    command.args(args).env_clear().env("HOME", "no-home");
+    command.env("PATH", std::env::var("PATH").unwrap());
+    command.env("HF_HUB_OFFLINE", "1");
     command
-        .env("HOME", home.path())
-        .env_remove("HF_HOME")
-        .env_remove("HF_HUB_CACHE");
-    for name in [
-        "XDG_CONFIG_HOME",
-        "XDG_CACHE_HOME",
-        "XDG_STATE_HOME",
-        "XDG_DATA_HOME",
-    ] {
-        command.env_remove(name);
-    }
-    command.env("HF_HUB_OFFLINE", "1").output().unwrap()
+}
+
+pub fn judge(args: &[&str]) -> Output {
+    let mut command = program(&["judge"]);
+    command.args(args).output().unwrap()
 }
 
 /// What it prints, when all goes well.

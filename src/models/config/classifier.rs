@@ -29,7 +29,7 @@ pub(crate) enum Body {
     /// Judges by the first token, or by all.
     Encoder(EncoderConfig),
     /// Judges by the last token.
-    Decoder(DecoderConfig),
+    Decoder(Box<DecoderConfig>),
 }
 
 impl ClassifierConfig {
@@ -46,7 +46,7 @@ impl ClassifierConfig {
         let labels = labels(&value)?;
         let body = match EncoderConfig::read(&Json::new(&value))? {
             Some(encoder) => Body::Encoder(encoder),
-            None => Body::Decoder(decoder(&value)?.with_labels(labels.len())),
+            None => Body::Decoder(Box::new(decoder(&value)?.with_labels(labels.len()))),
         };
         let pad = value["pad_token_id"].as_u64();
         Ok(Self {
