@@ -10,12 +10,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::encoder::Encoder;
 use super::error::JudgeError;
 use super::room::check_memory;
 use super::spec::Pick;
 use super::{Body, Setup, Text, Verdict};
-use crate::decoder::{Decoder, Feed, ForwardError, Placement, Want};
+use crate::decoder::{Decoder, Feed, ForwardError, Placement, Want, pool};
 use crate::library::{cache_bytes, check_weights, free_memory};
 use crate::models::{
     Body as Form, ClassifierConfig, Cut, DecoderConfig, EncodeError, Hub, LoadError, ModelSpec,
@@ -36,6 +38,8 @@ pub(super) struct Classifier {
     chat_template: Option<Arc<str>>,
     pick: Pick,
     net: Net,
+    /// May give up between passes.
+    watch: Watch,
 }
 
 enum Net {
@@ -88,6 +92,7 @@ impl Classifier {
             chat_template: words.chat_template.map(Arc::from),
             pick,
             net,
+            watch: setup.watch.clone(),
         })
     }
 
@@ -131,7 +136,8 @@ impl Classifier {
     /// Logits of `rows`, in one pass; each alone where that fails, so that one is not another's
     /// fault.
     fn logits(&self, rows: &[&[TokenId]]) -> Vec<Result<Vec<f32>, JudgeError>> {
-        match self.pass(rows) {
+        let passed = self.watch.check().map_err(JudgeError::from);
+        match passed.and_then(|()| self.pass(rows)) {
             Ok(logits) => logits.into_iter().map(Ok).collect(),
             Err(error) if rows.len() == 1 => vec![Err(error)],
             Err(_) => {
@@ -162,26 +168,25 @@ impl Classifier {
 
 impl Body for Classifier {
     fn judge(&mut self, texts: &[Text<'_>]) -> Vec<Result<Verdict, JudgeError>> {
-        let mut ids: Vec<_> = texts.iter().map(|text| self.ids(text)).collect();
+        let ids: Vec<_> = texts.iter().map(|text| self.ids(text)).collect();
         let lens = ids.iter().map(|ids| ids.as_ref().map_or(0, Vec::len));
         let is_ragged = matches!(self.net, Net::Decoder(_));
-        let mut verdicts: Vec<_> = (0..texts.len()).map(|_| None).collect();
-        for batch in batches(&lens.collect::<Vec<_>>(), is_ragged) {
+        let batches = batches(&lens.collect::<Vec<_>>(), is_ragged);
+        let pass = |batch: &Vec<usize>| {
             let rows = batch.iter().filter_map(|i| ids[*i].as_deref().ok());
-            let logits = self.logits(&rows.collect::<Vec<_>>());
-            for (i, logits) in batch.iter().zip(logits) {
-                let ids = std::mem::replace(&mut ids[*i], Err(JudgeError::Empty));
-                let judged = ids.and_then(|ids| self.verdict(ids, logits?));
-                verdicts[*i] = Some(judged);
-            }
+            self.logits(&rows.collect::<Vec<_>>())
+        };
+        // A decoder's pass has all threads to itself; much of an encoder's runs on one.
+        let passed: Vec<_> = match is_ragged {
+            true => batches.iter().map(pass).collect(),
+            false => pool().install(|| batches.par_iter().map(pass).collect()),
+        };
+        let mut logits: Vec<_> = texts.iter().map(|_| Err(JudgeError::Empty)).collect();
+        for (i, said) in batches.iter().flatten().zip(passed.into_iter().flatten()) {
+            logits[*i] = said;
         }
-        let refused = ids
-            .into_iter()
-            .map(|ids| Err(ids.err().unwrap_or(JudgeError::Empty)));
-        let verdicts = verdicts.into_iter().zip(refused);
-        verdicts
-            .map(|(verdict, refused)| verdict.unwrap_or(refused))
-            .collect()
+        let each = ids.into_iter().zip(logits);
+        each.map(|(ids, logits)| self.verdict(ids?, logits?)).collect()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::decoder::Placement;
 use crate::judge::{Judge, JudgeError, JudgeSpec, Setup, Text, Verdict};
 use crate::line::{one_line, say};
 
-/// As many texts are judged at once: what a stop waits for.
-const AT_ONCE: usize = 16;
+/// As many texts are judged at once: those of one length share a pass.
+const AT_ONCE: usize = 64;
 
 /// A text to judge.
 #[derive(Debug, Deserialize)]
