@@ -14,7 +14,7 @@
 //! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, evidence, library, decoder, models, template |
 //! | [`evidence`] | what models say of a candidate and see of its prompt, as plain data | search |
 //! | [`message`] | all that crosses the thread, as plain data | search, evidence |
-//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, message |
+//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, judge, message |
 //! | [`app`] | the playground's state: message in, effects out | search, evidence, message |
 //! | [`ui`] | draws `&App` | app, search, evidence, message, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home, line |
@@ -74,7 +74,8 @@
 //!   position): never of batch, order or K; and a search's numbers do not depend on its company.
 //! - Only `models`, `decoder` and `judge` know candle. A hypothesis is plain data; caches are an
 //!   optimisation, and what is missing is read again.
-//! - The UI thread does nothing that can block: models, files and waits live in the worker.
+//! - The UI thread does nothing that can block: models, files and waits live in the worker. The
+//!   user's judges have a thread each, and nothing waits for them.
 //! - Structural updates are never lost; growing text is never queued. An update of an earlier run
 //!   changes nothing.
 //! - Settings that exist are valid, also those from a file; those that a run has no room for are

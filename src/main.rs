@@ -5,6 +5,7 @@ use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
 use w2s::decoder::{Placement, start_threads};
+use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::models::{LoadError, ModelSpec, PAIRS, PairSpec, about};
 use w2s::search::SearchParams;
@@ -94,8 +95,12 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
     let params = args.search.params()?;
+    let judges = startup.judges.iter().map(JudgeSpec::to_string).collect();
     let worker = worker::spawn(startup)?;
-    let options = options(args, params, &config, keymap);
+    let options = Options {
+        judges,
+        ..options(args, params, &config, keymap)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
@@ -139,6 +144,7 @@ fn options(
         prompt: args.prompt.clone(),
         params,
         pair: args.models.weak.pair.clone(),
+        judges: Vec::new(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap,
         tour: !args.no_tour && home::is_first_start(),
@@ -156,6 +162,14 @@ fn is_light(ground: Ground) -> bool {
         Ground::Dark => false,
         Ground::Light => true,
     }
+}
+
+/// The judges beside the bundled one.
+fn judges(args: &PlaygroundArgs) -> Result<Vec<JudgeSpec>, JudgeError> {
+    let specs = args.judges.iter().map(|text| text.parse());
+    let mut specs = specs.collect::<Result<Vec<JudgeSpec>, _>>()?;
+    specs.retain(|spec| *spec != JudgeSpec::bundled());
+    Ok(specs)
 }
 
 /// The bundled pairs, and before them the one asked for by SPEC.
@@ -176,5 +190,6 @@ fn startup(args: &PlaygroundArgs) -> color_eyre::Result<Startup> {
         strong: ModelSpec::parse(args.models.strong()),
         templates: args.models.templates(),
         pairs: asked.chain(bundled).collect::<color_eyre::Result<_>>()?,
+        judges: judges(args)?,
     })
 }

@@ -73,6 +73,10 @@ pub struct PlaygroundArgs {
     pub search: SearchArgs,
     #[command(flatten)]
     pub models: ModelArgs,
+    /// A judge to show beside the bundled one, or several by giving it again; `w2s judge --help`
+    /// says which there are
+    #[arg(long = "judge", value_name = "SPEC")]
+    pub judges: Vec<String>,
     /// The least seconds a round takes, to watch it; 0 is full speed [default: 1]
     #[arg(long, value_name = "SECONDS", value_parser = pace_text, allow_negative_numbers = true)]
     pub pace: Option<Duration>,

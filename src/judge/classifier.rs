@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::encoder::Encoder;
 use super::error::JudgeError;
@@ -38,6 +39,10 @@ pub(super) struct Classifier {
     chat_template: Option<Arc<str>>,
     pick: Pick,
     net: Net,
+    /// Threads of its own, where it does not use those of models.
+    own: Option<ThreadPool>,
+    /// How many of the models' threads a decoder uses.
+    team: usize,
     /// May give up between passes.
     watch: Watch,
 }
@@ -92,6 +97,10 @@ impl Classifier {
             chat_template: words.chat_template.map(Arc::from),
             pick,
             net,
+            own: setup.threads.map(own_threads).transpose()?,
+            team: setup
+                .threads
+                .unwrap_or_else(|| pool().current_num_threads()),
             watch: setup.watch.clone(),
         })
     }
@@ -152,7 +161,7 @@ impl Classifier {
             Net::Encoder(encoder) => encoder.logits(rows),
             Net::Decoder(decoder) => {
                 let rows: Vec<_> = rows.iter().map(|row| unpadded(row, self.pad)).collect();
-                rewards(decoder, &rows)
+                rewards(decoder, &rows, self.team)
             }
         }
     }
@@ -179,15 +188,24 @@ impl Body for Classifier {
         // A decoder's pass has all threads to itself; much of an encoder's runs on one.
         let passed: Vec<_> = match is_ragged {
             true => batches.iter().map(pass).collect(),
-            false => pool().install(|| batches.par_iter().map(pass).collect()),
+            false => {
+                let threads = self.own.as_ref().unwrap_or_else(|| pool());
+                threads.install(|| batches.par_iter().map(pass).collect())
+            }
         };
         let mut logits: Vec<_> = texts.iter().map(|_| Err(JudgeError::Empty)).collect();
         for (i, said) in batches.iter().flatten().zip(passed.into_iter().flatten()) {
             logits[*i] = said;
         }
         let each = ids.into_iter().zip(logits);
-        each.map(|(ids, logits)| self.verdict(ids?, logits?)).collect()
+        each.map(|(ids, logits)| self.verdict(ids?, logits?))
+            .collect()
     }
+}
+
+fn own_threads(n: usize) -> Result<ThreadPool, JudgeError> {
+    let threads = ThreadPoolBuilder::new().num_threads(n).build();
+    threads.map_err(|e| JudgeError::Load(format!("no threads can be started for it: {e}")))
 }
 
 /// Which texts go through one pass, by the numbers of their tokens; those without any through
@@ -253,7 +271,11 @@ fn unpadded(ids: &[TokenId], pad: Option<TokenId>) -> &[TokenId] {
 }
 
 /// The labels' logits at the last token of each row.
-fn rewards(decoder: &Decoder, rows: &[&[TokenId]]) -> Result<Vec<Vec<f32>>, JudgeError> {
+fn rewards(
+    decoder: &Decoder,
+    rows: &[&[TokenId]],
+    team: usize,
+) -> Result<Vec<Vec<f32>>, JudgeError> {
     let longest = rows.iter().map(|row| row.len()).max().unwrap_or_default();
     let needed = cache_bytes(decoder.config(), rows.len(), longest);
     if decoder.on_host() {
@@ -265,7 +287,7 @@ fn rewards(decoder: &Decoder, rows: &[&[TokenId]]) -> Result<Vec<Vec<f32>>, Judg
     let feeds = rows.iter().enumerate();
     let feeds: Vec<_> = feeds.map(|(row, tokens)| Feed { row, tokens }).collect();
     let logits = decoder
-        .forward(&mut cache, &feeds, Want::Last)
+        .forward_on(&mut cache, &feeds, Want::Last, team)
         .map_err(in_words)?;
     Ok((0..logits.n_rows())
         .map(|i| logits.row(i).to_vec())

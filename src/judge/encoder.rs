@@ -6,7 +6,6 @@ use super::error::JudgeError;
 use super::nets::{Net, net};
 use super::room::check_memory;
 use crate::caught::caught;
-use crate::decoder::pool;
 use crate::library::{check_room, free_memory};
 use crate::models::{Doing, EncoderConfig, LoadError, Meter, Source, TokenId, Watch, Weights};
 
@@ -55,7 +54,7 @@ impl Encoder {
             let ids = Tensor::from_vec(rows.concat(), (n, len), &Device::Cpu)?;
             self.net.forward(&ids)?.to_vec2()
         };
-        let logits = pool().install(|| caught(run));
-        logits.map_err(|told| JudgeError::Failed(told.lines().next().unwrap_or_default().into()))
+        caught(run)
+            .map_err(|told| JudgeError::Failed(told.lines().next().unwrap_or_default().into()))
     }
 }

@@ -67,6 +67,9 @@ pub struct Setup {
     pub template: Option<Template>,
     /// How long a command may take for one text.
     pub limit: Duration,
+    /// How many threads classifiers may use: so many of their own for encoders, so many of the
+    /// models' for a reward model. `None` is all that models have.
+    pub threads: Option<usize>,
     /// Is told of fetches and loads, and gives them and commands up.
     pub watch: Watch,
 }
@@ -110,6 +113,7 @@ impl Default for Setup {
             placement: Placement::cpu(Kernels::Fast),
             template: None,
             limit: Duration::from_secs(10),
+            threads: None,
             watch: Watch::default(),
         }
     }

@@ -86,6 +86,7 @@ fn open(
         template: args.template.clone(),
         limit: args.limit.unwrap_or(usual.limit),
         watch: bars().until(session.stop.of_models()),
+        ..Setup::default()
     };
     let open = |spec| Judge::open_or_fail(spec, &setup);
     let judges: Vec<Judge> = specs.iter().map(open).collect();

@@ -108,7 +108,7 @@ const ROOMS: &[Room] = &[
         name: "worker",
         knows: &[
             "search", "evidence", "message", "guide", "library", "decoder", "models", "template",
-            "measure", "caught",
+            "measure", "judge", "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
