@@ -7,20 +7,21 @@
 //! | [`search`] | the engine: chunk-level beam search as a machine that asks; its one history | std |
 //! | [`template`] | what a model is shown of a prompt, as the user says it | std |
 //! | [`measure`] | the bundled gold reward; means, differences, and how sure they are | std |
+//! | [`judge`] | judges of texts behind one interface: bundled, classifiers, lexica, commands | measure, library, decoder, models, template, caught, candle |
 //! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, caught, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
 //! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
 //! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, evidence, library, decoder, models, template |
 //! | [`evidence`] | what models say of a candidate and see of its prompt, as plain data | search |
 //! | [`message`] | all that crosses the thread, as plain data | search, evidence |
-//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, message |
+//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, judge, message |
 //! | [`app`] | the playground's state: message in, effects out | search, evidence, message |
 //! | [`ui`] | draws `&App` | app, search, evidence, message, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home, line |
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin, evaluations | cli, config, search, evidence, guide, library, decoder, models, measure, samples, line, keeper |
+//! | [`report`] | the headless twin, evaluations | cli, config, search, evidence, guide, library, decoder, models, measure, judge, samples, line, keeper |
 //! | [`keeper`] | the process that waits for the one that works | line |
 //! | [`caught`] | panics of other people's code that are taken for errors | std |
 //! | [`panics`] | how a panic ends the program | log, line, caught |
@@ -77,9 +78,10 @@
 //! - `search` knows no models, no terminal, no files and no clock. A round that is broken off
 //!   leaves the beam as it was. Draws are a function of (seed, round, lineage, successor,
 //!   position): never of batch, order or K; and a search's numbers do not depend on its company.
-//! - Only `models` and `decoder` know candle. A hypothesis is plain data; caches are an
+//! - Only `models`, `decoder` and `judge` know candle. A hypothesis is plain data; caches are an
 //!   optimisation, and what is missing is read again.
-//! - The UI thread does nothing that can block: models, files and waits live in the worker.
+//! - The UI thread does nothing that can block: models, files and waits live in the worker. The
+//!   user's judges have a thread each, and nothing waits for them.
 //! - Structural updates are never lost; growing text is never queued. An update of an earlier run
 //!   changes nothing.
 //! - Settings that exist are valid, also those from a file; those that a run has no room for are
@@ -95,6 +97,7 @@ pub mod decoder;
 pub mod evidence;
 pub mod guide;
 pub mod home;
+pub mod judge;
 pub mod keeper;
 pub mod keys;
 pub mod library;

@@ -5,6 +5,7 @@ use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
 use w2s::decoder::{Placement, start_threads};
+use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::message::{MOST_BESIDE, Way};
 use w2s::models::{LoadError, ModelSpec, PAIRS, PairSpec, about};
@@ -79,7 +80,7 @@ fn library(command: &Command) -> Result<Library, LoadError> {
         Command::Eval(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Score(args) => (None, Some(&args.pair)),
-        Command::Models(_) | Command::Print(_) => (None, None),
+        Command::Judge(_) | Command::Models(_) | Command::Print(_) => (None, None),
     };
     let device = pair.map_or(Device::Cpu, |pair| pair.device());
     let templates = models.map(|models| models.templates());
@@ -97,8 +98,12 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
     let startup = startup(args)?;
     args.models.weak.only_pair()?;
     let methods = methods(args)?;
+    let judges = startup.judges.iter().map(JudgeSpec::to_string).collect();
     let worker = worker::spawn(startup)?;
-    let options = options(args, &methods, &config, keymap);
+    let options = Options {
+        judges,
+        ..options(args, &methods, &config, keymap)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
@@ -159,6 +164,7 @@ fn options(
         params: methods.first().copied().unwrap_or_default(),
         beside: methods.iter().skip(1).map(way).collect(),
         pair: args.models.weak.pair.first().cloned(),
+        judges: Vec::new(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap,
         tour: !args.no_tour && home::is_first_start(),
@@ -176,6 +182,14 @@ fn is_light(ground: Ground) -> bool {
         Ground::Dark => false,
         Ground::Light => true,
     }
+}
+
+/// The judges beside the bundled one.
+fn judges(args: &PlaygroundArgs) -> Result<Vec<JudgeSpec>, JudgeError> {
+    let specs = args.judges.iter().map(|text| text.parse());
+    let mut specs = specs.collect::<Result<Vec<JudgeSpec>, _>>()?;
+    specs.retain(|spec| *spec != JudgeSpec::bundled());
+    Ok(specs)
 }
 
 /// The bundled pairs, and before them the one asked for by SPEC.
@@ -196,5 +210,6 @@ fn startup(args: &PlaygroundArgs) -> color_eyre::Result<Startup> {
         strong: ModelSpec::parse(args.models.strong()),
         templates: args.models.templates(),
         pairs: asked.chain(bundled).collect::<color_eyre::Result<_>>()?,
+        judges: judges(args)?,
     })
 }

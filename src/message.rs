@@ -10,6 +10,9 @@ use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, Partial, Sear
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RunId(pub u64);
 
+/// A judge's score of prompt + response, or in one sentence why there is none.
+pub type Verdict = Result<f64, String>;
+
 /// Names a load. What another load than the latest tells is stale and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadId(pub u64);
@@ -228,6 +231,13 @@ pub enum Update {
     Judged {
         run: RunId,
         scores: Vec<(HypothesisId, f64)>,
+    },
+    /// What one of the user's judges says of candidates that were scored, whenever it is ready.
+    Verdicts {
+        run: RunId,
+        /// Which, as they were named at the start.
+        judge: usize,
+        said: Vec<(HypothesisId, Verdict)>,
     },
     /// The run now stands (`true`) or moves (`false`).
     Paused {

@@ -8,7 +8,7 @@ use w2s::decoder::DeviceChoice;
 use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
-use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update, Way};
+use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update, Verdict, Way};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
     Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
@@ -46,6 +46,10 @@ impl Desk {
     }
 
     fn of(strong: &str) -> Self {
+        Self::with(strong, &[])
+    }
+
+    fn with(strong: &str, judges: &[&str]) -> Self {
         let pair = |name: &&str| (PairSpec::parse(name).unwrap(), String::new());
         let worker = spawn(Startup {
             templates: Templates::default(),
@@ -53,6 +57,7 @@ impl Desk {
             pair_device: None,
             strong: ModelSpec::parse(strong),
             pairs: PAIRS.iter().map(pair).collect(),
+            judges: judges.iter().map(|text| text.parse().unwrap()).collect(),
         });
         let mut desk = Self {
             worker: worker.unwrap(),
@@ -868,4 +873,56 @@ fn a_load_can_be_given_up() {
     );
     desk.start(params(), true);
     desk.step();
+}
+
+/// What judges have said, by their numbers.
+type Said = BTreeMap<usize, BTreeMap<HypothesisId, Verdict>>;
+
+fn hear(said: &mut Said, update: &Update) {
+    if let Update::Verdicts {
+        judge, said: some, ..
+    } = update
+    {
+        said.entry(*judge).or_default().extend(some.iter().cloned());
+    }
+}
+
+/// Each in its own time: one that fails says so, and one that is slow holds nothing up.
+#[test]
+fn judges_speak_of_every_candidate() {
+    let judges = ["length", "cmd:sleep 60", "cmd:echo no luck >&2; exit 3"];
+    let mut desk = Desk::with("bundled:strong", &judges);
+    let mut said = Said::new();
+    let began = Instant::now();
+    desk.start(params(), false);
+    desk.until(|update| {
+        hear(&mut said, update);
+        matches!(
+            update,
+            Update::Search {
+                entry: Entry::Finished { .. },
+                ..
+            }
+        )
+    });
+    let scored = desk.entries.iter().filter_map(|entry| match entry {
+        Entry::Scored { candidates, .. } => Some(candidates.iter().map(|c| c.id)),
+        _ => None,
+    });
+    let n = scored
+        .flatten()
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
+    let heard = |said: &Said, judge| said.get(&judge).map_or(0, BTreeMap::len);
+    while heard(&said, 0) < n || heard(&said, 2) < n {
+        let update = desk.until(|u| matches!(u, Update::Verdicts { .. }));
+        hear(&mut said, &update);
+    }
+    assert!(began.elapsed() < Duration::from_secs(50) && !said.contains_key(&1));
+    for (id, verdict) in &said[&0] {
+        let text = desk.candidate(*id).text.to_string();
+        assert_eq!(*verdict, Ok(text.chars().count() as f64), "{text}");
+    }
+    let failed = "the command ended with exit code 3: no luck";
+    assert!(said[&2].values().all(|v| *v == Err(failed.to_owned())));
 }

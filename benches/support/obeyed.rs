@@ -66,6 +66,7 @@ impl Desk {
             pair_device: None,
             strong: ModelSpec::parse(strong),
             pairs: vec![(pair, String::new())],
+            judges: Vec::new(),
         };
         let worker = spawn(startup).expect("a thread");
         let mut desk = Self {

@@ -40,7 +40,7 @@ mod ways;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
-use crate::message::{LoadId, MOST_BESIDE, ModelInfo, ModelSet, RunId, Speeds, Way};
+use crate::message::{LoadId, MOST_BESIDE, ModelInfo, ModelSet, RunId, Speeds, Verdict, Way};
 use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
 
 use pick::Load;
@@ -75,6 +75,8 @@ pub struct Options {
     pub beside: Vec<Way>,
     /// The weak pair to begin with; `None` takes the first one loaded.
     pub pair: Option<String>,
+    /// Judges beside the bundled one, as they were named.
+    pub judges: Vec<String>,
     pub pace: Duration,
     pub keymap: Keymap,
     /// Whether to begin with the tour.
@@ -96,6 +98,7 @@ impl Default for Options {
             params: SearchParams::default(),
             beside: Vec::new(),
             pair: None,
+            judges: Vec::new(),
             pace: Duration::from_secs(1),
             keymap: Keymap::default(),
             tour: false,
@@ -136,6 +139,8 @@ pub struct App {
     models: Option<ModelSet>,
     /// Strong models loaded so far.
     strongs: Vec<ModelInfo>,
+    /// The user's judges.
+    judges: Vec<String>,
     fetch: Option<Fetch>,
     /// What was loaded before, newest first.
     loads: Vec<Load>,
@@ -178,6 +183,7 @@ impl App {
             keymap: options.keymap,
             models: None,
             strongs: Vec::new(),
+            judges: options.judges,
             fetch: None,
             loads: pick::loads(&options.loads),
             is_leaving: false,
@@ -270,6 +276,18 @@ impl App {
     #[must_use]
     pub fn judge_of(&self, id: HypothesisId) -> Option<f64> {
         self.run.judged.get(&id).copied()
+    }
+
+    /// The user's judges, as they were named.
+    #[must_use]
+    pub fn judges(&self) -> &[String] {
+        &self.judges
+    }
+
+    /// What one of the user's judges says of a candidate; `None` before it has spoken.
+    #[must_use]
+    pub fn verdict_of(&self, judge: usize, id: HypothesisId) -> Option<&Verdict> {
+        self.run.verdicts.get(&(judge, id))
     }
 
     /// The weak pair whose scores count; the one wanted may be ahead of it.

@@ -8,7 +8,7 @@ use super::board::Judged;
 use super::nav::Sight;
 use super::sureness::same_parents;
 use crate::evidence::Evidence;
-use crate::message::{RunId, RunRequest, Speeds};
+use crate::message::{RunId, RunRequest, Speeds, Verdict};
 use crate::search::{
     CandidateTrace, Entry, HypothesisId, Mark, NodeId, PairId, Round, SearchTrace,
 };
@@ -59,6 +59,8 @@ pub(super) struct Run {
     pub first_pair: String,
     pub trace: SearchTrace,
     pub judged: Judged,
+    /// What the user's judges have said, by their numbers.
+    pub verdicts: HashMap<(usize, HypothesisId), Verdict>,
     /// For each cut how it would fall with other draws.
     pub same_parents: HashMap<NodeId, f64>,
     pub speeds: Speeds,
@@ -106,6 +108,7 @@ impl Run {
             first_pair: pair.to_owned(),
             trace: SearchTrace::default(),
             judged: Judged::new(),
+            verdicts: HashMap::new(),
             same_parents: HashMap::new(),
             speeds: Speeds::default(),
             beside: vec![Beside::new(None)],

@@ -42,6 +42,10 @@ impl App {
         match update {
             Update::Search { entry, .. } => self.on_entry(&entry),
             Update::Judged { scores, .. } => self.run.judged.extend(scores),
+            Update::Verdicts { judge, said, .. } => {
+                let said = said.into_iter().map(|(id, verdict)| ((judge, id), verdict));
+                self.run.verdicts.extend(said);
+            }
             Update::Beside {
                 way,
                 response,
@@ -229,6 +233,7 @@ fn of_run(update: &Update) -> Option<RunId> {
     match update {
         Update::Search { run, .. } | Update::Judged { run, .. } => Some(*run),
         Update::Paused { run, .. } | Update::NotRetuned { run, .. } => Some(*run),
+        Update::Verdicts { run, .. } => Some(*run),
         Update::PairRefused { run, .. } | Update::Beside { run, .. } => Some(*run),
         Update::WayDropped { run, .. } => Some(*run),
         Update::Evidence { run, .. } | Update::Refused { run, .. } => Some(*run),

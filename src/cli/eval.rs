@@ -33,6 +33,10 @@ pub struct EvalArgs {
     /// chosen score is chance (the winner's curse)
     #[arg(long, value_name = "SPEC")]
     pub second_pair: Option<String>,
+    /// A judge as `w2s judge` names them, or several by giving it again; the first draws the charts
+    /// [default: bundled]
+    #[arg(long = "judge", value_name = "SPEC")]
+    pub judges: Vec<String>,
     /// Keeps what is done in a file of JSON lines; the same command goes on where it was stopped
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -22,6 +22,7 @@ impl Cli {
                 args.rules = args.rules.or(file.search.rules);
                 args.pair.fill(&file.models);
             }
+            Some(Command::Judge(args)) => args.device = args.device.or(file.models.device),
             Some(Command::Inspect(args)) => args.models.fill(&file.models),
             Some(Command::Models(_) | Command::Print(_)) => {}
             None => self.playground.fill(file),

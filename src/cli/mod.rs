@@ -4,6 +4,7 @@
 
 mod eval;
 mod fill;
+mod judge;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use eval::{Control, EvalArgs, TableFormat};
+pub use judge::JudgeArgs;
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
@@ -38,6 +40,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Print what the weak pair thinks of a response, token by token.
     Score(ScoreArgs),
+    /// Print what judges say of a text: independent rewards that no search sees.
+    Judge(JudgeArgs),
     /// Print what the models see of a prompt, or a model's raw logits.
     Inspect(InspectArgs),
     /// List, fetch or check models: bundled, presets, in the Hugging Face cache.
@@ -73,6 +77,10 @@ pub struct PlaygroundArgs {
     pub search: SearchArgs,
     #[command(flatten)]
     pub models: ModelArgs,
+    /// A judge to show beside the bundled one, or several by giving it again; `w2s judge --help`
+    /// says which there are
+    #[arg(long = "judge", value_name = "SPEC")]
+    pub judges: Vec<String>,
     /// The least seconds a round takes, to watch it; 0 is full speed [default: 1]
     #[arg(long, value_name = "SECONDS", value_parser = pace_text, allow_negative_numbers = true)]
     pub pace: Option<Duration>,

@@ -51,8 +51,8 @@ impl<K: Kinds> Builder<'_, K> {
     /// The embedding and the head.
     fn ends(&self) -> Built<(K::Table, K::Matrix)> {
         let c = self.config;
-        let (n, k) = (c.vocab_size, c.hidden);
-        let rows = self.matrix(&format!("{}.weight", c.names.embedding), n, k)?;
+        let (n, k) = (c.n_outputs(), c.hidden);
+        let rows = self.matrix(&format!("{}.weight", c.names.embedding), c.vocab_size, k)?;
         let dense = |rows| Dense {
             rows,
             bias: None,

@@ -32,7 +32,7 @@ impl Logits {
         self.values.len() / self.vocab
     }
 
-    /// Length of a row.
+    /// Length of a row: of the vocabulary, or of a classifier's list of labels.
     #[must_use]
     pub fn vocab(&self) -> usize {
         self.vocab

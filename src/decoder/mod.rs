@@ -211,7 +211,8 @@ impl Decoder {
         })
     }
 
-    /// Appends each feed's tokens to its row and returns the logits that are wanted. Rows may
+    /// Appends each feed's tokens to its row and returns the logits that are wanted, of the
+    /// vocabulary or of a classifier's labels. Rows may
     /// be of different lengths and may be fed different numbers of tokens; rows that are not
     /// fed stay as they are.
     ///
@@ -240,7 +241,7 @@ impl Decoder {
         team: usize,
     ) -> Result<Logits, ForwardError> {
         self.check(cache, feeds)?;
-        let vocab = self.config.vocab_size;
+        let vocab = self.config.n_outputs();
         if feeds.is_empty() {
             return Ok(Logits {
                 values: Vec::new(),

@@ -101,6 +101,7 @@ fn chat(
     };
     let talk = Talk {
         prompt: prompt.to_owned(),
+        answer: None,
         system: system.map(str::to_owned),
         specials: model.tokenizer.specials().to_vec(),
         date: date.map(|date| date.0),

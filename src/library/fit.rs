@@ -37,7 +37,7 @@ pub fn cache_bytes(config: &DecoderConfig, n_rows: usize, len: usize) -> u64 {
 ///
 /// # Errors
 /// [`LoadError::TooLarge`], with what would fit.
-pub(super) fn check_weights(
+pub(crate) fn check_weights(
     name: &str,
     config: &DecoderConfig,
     weights: &Weights,
@@ -65,7 +65,11 @@ pub(super) fn check_factors(name: &str, needed: u64, free: Option<u64>) -> Resul
     check_room(name, needed, free, advice)
 }
 
-fn check_room(
+/// Refuses what needs more than `free`.
+///
+/// # Errors
+/// [`LoadError::TooLarge`], with `advice`.
+pub(crate) fn check_room(
     name: &str,
     needed: u64,
     free: Option<u64>,

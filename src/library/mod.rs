@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use fit::{check_factors, check_weights};
+use fit::check_factors;
 
 pub use fit::{cache_bytes, free_memory, gib, weight_bytes};
+pub(crate) use fit::{check_room, check_weights};
 pub use model::Model;
 pub use pair::WeakPair;
 

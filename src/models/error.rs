@@ -61,6 +61,14 @@ pub enum LoadError {
     /// A setting that changes the arithmetic and that the decoder does not implement.
     #[error("{family} with {setting} is not supported: choose another model")]
     Setting { family: String, setting: String },
+    /// A classifier of a family that is not known.
+    #[error(
+        "model type '{0}' cannot judge here: choose a classifier of bert, deberta-v2, distilbert, modernbert, roberta or xlm-roberta, or one of {KNOWN}"
+    )]
+    Encoder(String),
+    /// A model for something else.
+    #[error("it is no sequence classifier but {0}: choose one with labels")]
+    NoClassifier(String),
     /// Weights in a form of their own.
     #[error(
         "its weights are quantised by {0}, which is not read: choose the model before it was quantised, or a GGUF file of it"
@@ -173,6 +181,8 @@ impl LoadError {
             | Self::Generation(_)
             | Self::Family(_)
             | Self::Setting { .. }
+            | Self::Encoder(_)
+            | Self::NoClassifier(_)
             | Self::Quantised(_)
             | Self::Missing(_)
             | Self::Shape { .. }

@@ -50,7 +50,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-pub(super) fn text(path: &Path) -> io::Result<String> {
+/// All of a file of text.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
     let text = String::from_utf8(read(path)?);
     text.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-use super::config::DecoderConfig;
+use super::config::{ClassifierConfig, DecoderConfig};
 use super::error::{LoadError, short};
 use super::files;
 use super::map::map;
@@ -31,6 +31,15 @@ pub fn read_folder(path: impl AsRef<Path>) -> Result<(DecoderConfig, Weights), L
     if is_there(&generation)? {
         config.add_generation(&text(&generation)?)?;
     }
+    Ok((config, weights(folder)?))
+}
+
+/// [`read_folder`] of a sequence classifier.
+///
+/// # Errors
+/// A file is missing or unreadable, or the configuration is of no classifier that can be run.
+pub(crate) fn read_classifier(folder: &Path) -> Result<(ClassifierConfig, Weights), LoadError> {
+    let config = ClassifierConfig::parse(&text(&folder.join("config.json"))?)?;
     Ok((config, weights(folder)?))
 }
 

@@ -46,10 +46,13 @@ pub use weights::Weights;
 pub(crate) use adapter::{base_of, is_adapter};
 pub(crate) use chat::{Talk, render};
 pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNorm, Rope, Slot};
-pub(crate) use error::brief;
+pub(crate) use config::{Body, ClassifierConfig, Deberta, Encoder, EncoderConfig, Modern};
+pub(crate) use error::{brief, short};
+pub(crate) use files::text as file_text;
 pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
+pub(crate) use load::read_classifier;
 pub(crate) use watch::Meter;
 pub(crate) use weights::{Source, Stored};
-pub(crate) use words::WordFiles;
+pub(crate) use words::{Cut, WordFiles};

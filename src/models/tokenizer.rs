@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
-use tokenizers::{Decoder, DecoderWrapper};
+use tokenizers::{Decoder, DecoderWrapper, PostProcessor, TruncationDirection};
 
 use super::error::{EncodeError, LoadError, short};
 use super::gguf::GgufFile;
+use super::words::Cut;
 use super::{spaces, special};
 use crate::caught::caught;
 
@@ -190,6 +191,32 @@ impl Tokenizer {
     /// A text that the tokenizer refuses.
     pub fn try_encode(&self, text: &str) -> Result<Vec<TokenId>, EncodeError> {
         let encoded = caught(|| self.inner.encode_fast(text, false));
+        let ids = encoded.map(|encoded| encoded.get_ids().to_vec());
+        ids.map_err(EncodeError::Refused)
+    }
+
+    /// Token ids of `text` as a classifier reads it: no more than it takes, with those that the
+    /// tokenizer adds where `adds`.
+    ///
+    /// # Errors
+    /// As [`Self::try_encode`].
+    pub(crate) fn try_encode_cut(
+        &self,
+        text: &str,
+        cut: Cut,
+        adds: bool,
+    ) -> Result<Vec<TokenId>, EncodeError> {
+        let added = self.inner.get_post_processor().filter(|_| adds);
+        let n_added = added.map_or(0, |added| added.added_tokens(false));
+        let side = match cut.from_left {
+            true => TruncationDirection::Left,
+            false => TruncationDirection::Right,
+        };
+        let encoded = caught(|| {
+            let mut encoded = self.inner.encode_fast(text, false)?;
+            encoded.truncate(cut.most.saturating_sub(n_added), 0, side);
+            self.inner.post_process(encoded, None, adds)
+        });
         let ids = encoded.map(|encoded| encoded.get_ids().to_vec());
         ids.map_err(EncodeError::Refused)
     }

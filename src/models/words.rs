@@ -2,9 +2,9 @@
 //!
 //! | file | read | ignored | refused |
 //! | --- | --- | --- | --- |
-//! | `tokenizer.json` | all but | `truncation`, `padding`, which transformers resets | what the tokenizers crate refuses, ids far beyond the number of tokens |
+//! | `tokenizer.json` | all but | `padding`, and `truncation` but for classifiers, as transformers resets both | what the tokenizers crate refuses, ids far beyond the number of tokens |
 //! | `vocab.json`, `merges.txt` | where there is no `tokenizer.json` | | other classes than GPT-2's ([`merges`]) |
-//! | `tokenizer_config.json` | `*_token`, `added_tokens_decoder`, `additional_special_tokens`, `extra_special_tokens`, `chat_template` | classes, lengths, sides, clean-up of spaces | what is no JSON; tokens that would get other ids |
+//! | `tokenizer_config.json` | `*_token`, `added_tokens_decoder`, `additional_special_tokens`, `extra_special_tokens`, `chat_template`; for classifiers `model_max_length`, `truncation_side` | classes, clean-up of spaces | what is no JSON; tokens that would get other ids |
 //! | `special_tokens_map.json` | where `added_tokens_decoder` is not there; goes before the configuration | | what is no JSON |
 //! | `config.json` | `bos_token_id`, `eos_token_id`, where no token is named | | |
 //! | `chat_template.jinja`, `chat_template.json` | goes before the configuration's | templates with other names than `default` | what is no text |
@@ -52,6 +52,35 @@ impl WordFiles {
             chat_template,
             name: file.display().to_string(),
         })
+    }
+}
+
+/// How long texts are cut for a classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The most tokens, special ones included.
+    pub most: usize,
+    /// Whether the beginning goes, not the end.
+    pub from_left: bool,
+}
+
+impl WordFiles {
+    /// What the tokenizer's files say of texts that are too long, with `room` for tokens in the
+    /// model: the least of `truncation.max_length`, `model_max_length` and `room`; the side of
+    /// `truncation_side`, else of `truncation.direction`.
+    pub fn cut(&self, room: usize) -> Cut {
+        let read = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
+        let (tokenizer, config): (Value, Value) = (read(&self.tokenizer), read(&self.config));
+        let set = &tokenizer["truncation"];
+        let length = |value: &Value| value.as_f64().filter(|n| (1.0..1e9).contains(n));
+        let most = [&set["max_length"], &config["model_max_length"]];
+        let most = most.into_iter().filter_map(length).map(|n| n as usize);
+        let side = config["truncation_side"].as_str();
+        let side = side.or(set["direction"].as_str()).unwrap_or_default();
+        Cut {
+            most: most.fold(room, usize::min),
+            from_left: side.eq_ignore_ascii_case("left"),
+        }
     }
 }
 

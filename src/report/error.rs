@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::judge::JudgeError;
+use crate::models::LoadError;
 use crate::search::{ModelError, ParamError, SearchError};
 
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,17 @@ pub enum ReportError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Search(#[from] SearchError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A line of a list of cases, counted from 1.
+    #[error("{}, line {number}, is no {{\"prompt\", \"text\"}}: {source}", path.display())]
+    Case {
+        path: PathBuf,
+        number: usize,
+        source: serde_json::Error,
+    },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// The file is there, but not what was asked for.

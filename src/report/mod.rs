@@ -7,6 +7,7 @@ mod in_flight;
 mod input;
 mod inspect;
 mod json;
+mod judge;
 mod library;
 mod models;
 mod ports;
@@ -46,6 +47,8 @@ pub enum Outcome {
     Done,
     /// Stopped before its end; what was done is printed.
     Stopped,
+    /// Done but for what was told: exit code 1.
+    Partly,
 }
 
 /// Runs a command of the headless twin.
@@ -57,6 +60,7 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
         Command::Run(args) => run::run(args, session)?,
         Command::Eval(args) => eval::eval(args, session)?,
         Command::Score(args) => score::score(args, session)?,
+        Command::Judge(args) => judge::judge(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
         Command::Models(args) => models::models(args, session)?,
         Command::Print(what) => print::print(what, session.out)?,
@@ -98,6 +102,7 @@ fn exit_code(result: &Result<Outcome, ReportError>, stop: &Stop) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(stop.exit_code()),
+        Ok(Outcome::Partly) => ExitCode::from(1),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }

@@ -4,11 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::models;
+
 /// Asks a command to end. One that has nothing to hand over yet ends at once; one that heeds it
 /// prints what it has.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    is_set: Arc<AtomicBool>,
+    is_set: models::Stop,
     is_heeded: Arc<AtomicBool>,
     /// The signal's number; 0 as long as there was none.
     signal: Arc<AtomicU8>,
@@ -21,12 +23,17 @@ impl Stop {
     }
 
     pub fn set(&self) {
-        self.is_set.store(true, Ordering::Relaxed);
+        self.is_set.stop();
     }
 
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Relaxed)
+        self.is_set.is_stopped()
+    }
+
+    /// The same, for loads and what else models and judges take their time for.
+    pub(super) fn of_models(&self) -> models::Stop {
+        self.is_set.clone()
     }
 
     /// 128 and the signal, as shells have it.

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::board_view::View;
-use super::columns::Columns;
+use super::columns::{Columns, JUDGE};
 use super::cut::{self, margin, ranked_by};
 use super::draw::Parts;
 use super::settings::pair_name;
@@ -15,6 +15,7 @@ use super::theme::Theme;
 use super::{bar, draw, header, text};
 use crate::app::board::{Head, Line, Row, sign as fate_sign};
 use crate::app::{App, Pane, Phase, Sort, stats};
+use crate::message::Verdict;
 use crate::search::{CandidateSlot, Fate, HypothesisId, Mark, Round};
 
 /// Cells for the name of the pair that scored a round.
@@ -194,8 +195,11 @@ fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &
         Some(_) => "judge",
         None => "",
     };
+    let others = app.judges().iter().take(columns.judges);
+    let others = others.map(|spec| format!(" {:>7}", text::head(&judge_name(spec), JUDGE - 1)));
+    let others: String = others.collect();
     let spans = format!(
-        "    cand.     rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}  {what}",
+        "    cand.     rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}{others}  {what}",
         columns.gain, "to cut"
     );
     draw::line(buf, area, 0, vec![Span::styled(spans, theme.faint)]);
@@ -212,7 +216,7 @@ fn draw_line(
 ) {
     let spans = match line {
         Line::Head(head) => head_spans(head, columns, theme),
-        Line::Candidate(row) if columns.roomy => roomy_spans(row, columns, theme),
+        Line::Candidate(row) if columns.roomy => roomy_spans(row, columns, app, theme),
         Line::Candidate(row) => compact_spans(row, columns, theme),
         Line::Cut(line) => cut::spans(*line, area, app, theme),
     };
@@ -321,7 +325,7 @@ fn compact_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'s
     spans
 }
 
-fn roomy_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {
+fn roomy_spans(row: &Row<'_>, columns: &Columns, app: &App, theme: &Theme) -> Vec<Span<'static>> {
     let rank = row.rank.map_or_else(String::new, |rank| format!("#{rank}"));
     let mut spans = lead(row, theme);
     spans.push(Span::styled(format!("  {rank:<4}"), style(row, theme)));
@@ -336,10 +340,30 @@ fn roomy_spans(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'sta
     };
     spans.push(number(gain, 8, row, theme));
     spans.push(number(row.margin, 8, row, theme));
-    spans.push(number(row.judge, 8, row, theme));
+    spans.push(number(row.judge, JUDGE, row, theme));
+    let verdicts = (0..columns.judges).map(|judge| app.verdict_of(judge, row.id));
+    spans.extend(verdicts.map(|said| verdict(said, row, theme)));
     spans.push(Span::raw("  "));
     spans.extend(row_text(row, columns, theme));
     spans
+}
+
+/// What a judge says, or that it fails.
+fn verdict(said: Option<&Verdict>, row: &Row<'_>, theme: &Theme) -> Span<'static> {
+    match said {
+        Some(Err(_)) => Span::styled(format!("{:>JUDGE$}", "fails"), theme.accent),
+        Some(Ok(score)) => number(Some(*score), JUDGE, row, theme),
+        None => number(None, JUDGE, row, theme),
+    }
+}
+
+/// A judge's SPEC as its column's heading: without its kind and its owner.
+fn judge_name(spec: &str) -> String {
+    let name = ["hf:", "cmd:", "lexicon:"]
+        .iter()
+        .find_map(|kind| spec.strip_prefix(kind));
+    let name = name.unwrap_or(spec).trim_end_matches('/');
+    text::clean(name.rsplit('/').next().unwrap_or(name))
 }
 
 fn row_bar(row: &Row<'_>, columns: &Columns, theme: &Theme) -> Vec<Span<'static>> {

@@ -11,6 +11,10 @@ use crate::search::{Ranking, SearchParams};
 /// The width from which the board has column headings, beam lines and all numbers.
 pub const ROOMY: u16 = 96;
 
+/// Cells of a judge's column, and those that bar and text keep beside all of them.
+pub const JUDGE: usize = 8;
+const LEAST: usize = 30;
+
 /// Which columns there are and how wide they are.
 pub struct Columns {
     pub roomy: bool,
@@ -18,6 +22,8 @@ pub struct Columns {
     pub context: usize,
     pub bar: usize,
     pub text: usize,
+    /// How many of the user's judges have a column: as many as leave text its room.
+    pub judges: usize,
     pub scale: f64,
     /// The scale of the rounds before this one.
     before: f64,
@@ -44,6 +50,11 @@ impl Columns {
         let by_beam = roomy && app.look().sort == Sort::Beam;
         let numbers = if roomy { 57 } else { 21 };
         let room = usize::from(area.width).saturating_sub(numbers);
+        let judges = match roomy {
+            true => app.judges().len().min(room.saturating_sub(LEAST) / JUDGE),
+            false => 0,
+        };
+        let room = room - judges * JUDGE;
         let bar = match area.width {
             0..=49 => 0,
             50..ROOMY => 11,
@@ -55,6 +66,7 @@ impl Columns {
             context: if by_beam { 0 } else { text * 2 / 5 },
             bar,
             text,
+            judges,
             scale: bar::scale(app.trace().reach()),
             before: scale_before(app),
             gain: match app.shown_round() {

@@ -61,7 +61,7 @@ pub fn height_wanted(app: &App, width: u16) -> u16 {
     let strip = strip::height_wanted(app, known, width.saturating_sub(1));
     let table = known.score().len() + 2;
     let below = match app.evidence() {
-        Some(_) => usize::from(likeliest::LINES),
+        Some(_) => usize::from(likeliest::height(app)),
         None => 1,
     };
     u16::try_from(1 + strip + table + below).unwrap_or(u16::MAX)

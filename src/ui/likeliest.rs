@@ -10,21 +10,32 @@ use super::theme::Theme;
 use super::{draw, text};
 use crate::app::App;
 use crate::evidence::{Evidence, Likely, Place};
+use crate::message::Verdict;
 
 /// Cells for the pair's name.
 const PAIR: usize = 24;
 
-/// Lines of this panel, and the height from which the evidence has room for it.
-pub const LINES: u16 = 5;
+/// Lines of this panel without the user's judges, and the height from which the evidence has room
+/// for it.
+const LINES: u16 = 5;
 const ROOM: u16 = 15;
+
+/// As many of the user's judges have a line.
+const JUDGES: usize = 4;
+
+/// Lines of this panel.
+pub fn height(app: &App) -> u16 {
+    LINES + app.judges().len().min(JUDGES) as u16
+}
 
 /// Draws at the bottom of `area`; what is left of it above.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, theme: &Theme) -> Rect {
-    if area.height < ROOM {
+    let height = height(app);
+    if area.height < ROOM + height - LINES {
         return area;
     }
     let above = Rect {
-        height: area.height - LINES,
+        height: area.height - height,
         ..area
     };
     let here = draw::below(area, above.height);
@@ -59,6 +70,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, evidence: &Evidence, them
         4,
         draw::fitting(judged(app, evidence, theme), room),
     );
+    for (judge, spec) in app.judges().iter().enumerate().take(JUDGES) {
+        let said = app.verdict_of(judge, evidence.id);
+        draw::line(buf, here, 5 + judge, verdict(spec, said, theme));
+    }
     above
 }
 
@@ -94,6 +109,17 @@ fn judged(app: &App, evidence: &Evidence, theme: &Theme) -> Parts<'static> {
         ]
     }));
     parts
+}
+
+/// What one of the user's judges says, or why it says nothing.
+fn verdict(spec: &str, said: Option<&Verdict>, theme: &Theme) -> Vec<Span<'static>> {
+    let said = match said {
+        None => Span::styled("has not spoken yet", theme.muted),
+        Some(Ok(score)) => Span::styled(text::signed(Some(*score), 0), theme.signed(*score)),
+        Some(Err(why)) => Span::styled(format!("fails: {}", text::clean(why)), theme.accent),
+    };
+    let name = text::head(&text::clean(spec), 40);
+    vec![Span::styled(format!("{name:>8}  "), theme.muted), said]
 }
 
 fn likely(who: &str, tokens: &[Likely], theme: &Theme) -> Parts<'static> {

@@ -74,6 +74,7 @@ impl Worker {
         let id = request.run;
         self.run = None;
         self.inquiry = None;
+        self.bench.turn_to(id);
         match self.prepare(request) {
             Ok(run) => {
                 self.run = Some(run);

@@ -10,6 +10,7 @@
 //! - Growing text goes through a watch channel: only the latest state counts.
 //! - Pace is the loop's: a run that is shown slowly waits between passes, where commands wake it.
 
+mod bench;
 mod commands;
 mod evidence;
 mod floor;
@@ -26,11 +27,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use crate::decoder::{DeviceChoice, Placement};
+use crate::judge::JudgeSpec;
 use crate::library::{Library, Model};
 use crate::measure::Judge;
 use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, Update};
 use crate::models::{LoadError, ModelSpec, PairSpec};
 use crate::template::Templates;
+use bench::Bench;
 use evidence::Inquiry;
 use floor::Floor;
 use loader::Loader;
@@ -50,6 +53,8 @@ pub struct Startup {
     pub templates: Templates,
     /// The first is the default; each with a line about it.
     pub pairs: Vec<(PairSpec, String)>,
+    /// Judges beside the bundled one.
+    pub judges: Vec<JudgeSpec>,
 }
 
 impl Startup {
@@ -128,6 +133,8 @@ struct Worker {
     loader: Loader,
     startup: Startup,
     judge: Judge,
+    /// The user's judges.
+    bench: Bench,
     inbox: Receiver<Command>,
     out: Outbox,
     /// The strong model of the runs with all that is cached.
@@ -161,6 +168,7 @@ impl Worker {
             library,
             startup: startup.clone(),
             judge: Judge::bundled(),
+            bench: Bench::start(&startup.judges, &out).map_err(|e| e.to_string())?,
             inbox,
             out,
             floor: None,

@@ -235,9 +235,17 @@ impl Worker {
             if !judged.is_empty() {
                 let scores = judged.iter().map(|h| self.judged(h)).collect();
                 self.out.send(Update::Judged { run, scores })?;
+                self.ask_bench(&judged);
             }
         }
         Ok(())
+    }
+
+    /// Their words come when they come.
+    fn ask_bench(&self, candidates: &[Arc<Hypothesis>]) {
+        if let Some(run) = &self.run {
+            self.bench.ask(run.id(), &run.request.prompt, candidates);
+        }
     }
 
     pub(super) fn judged(&self, candidate: &Hypothesis) -> (HypothesisId, f64) {

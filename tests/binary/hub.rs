@@ -425,3 +425,37 @@ fn the_playground_fetches_beside_its_search() {
     });
     assert!(tty.see(|output| output.has("searching")));
 }
+
+/// Classifiers are models like others: what judges is fetched once.
+#[test]
+fn a_judge_comes_from_the_hub() {
+    let folder = repository("tests/judges/distilbert");
+    let names = [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
+    let files = names.map(|name| (name.to_owned(), fs::read(folder.join(name)).unwrap()));
+    let hub = Hub::of(files.into(), Fault::None);
+    let judge = format!("{MODEL}:LABEL_1-LABEL_0");
+    let args = [
+        "judge",
+        "--judge",
+        &judge,
+        "--text",
+        "This story has held",
+        "--format",
+        "json",
+    ];
+    for n_fetched in [4, 4] {
+        let output = hub.w2s(&args);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // As transformers has it: 0.68601 - 0.28941.
+        assert!(
+            (told["score"].as_f64().unwrap() - 0.3966).abs() < 1e-3,
+            "{told}"
+        );
+        assert_eq!(hub.server.seen().len(), n_fetched);
+    }
+}

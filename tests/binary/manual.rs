@@ -5,7 +5,7 @@ use super::commands::stdout;
 #[test]
 fn help() {
     insta::assert_snapshot!("help", stdout(&["--help"]));
-    for command in ["run", "score", "config", "completions", "man"] {
+    for command in ["run", "score", "judge", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
     }
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use w2s::config::Config;
 use w2s::decoder::DeviceChoice;
 use w2s::guide::positions;
+use w2s::judge::{Judge, JudgeError, Setup};
 use w2s::library::Library;
 use w2s::models::{ModelSpec, Prompt};
 use w2s::template::Template;
@@ -110,6 +111,55 @@ fn load_folder(folder: TempDir) -> Result<(), String> {
 }
 
 const MODEL: &str = "tests/models/other";
+
+/// Opens a classifier and asks it for something.
+fn judge_folder(folder: TempDir) -> Result<(), String> {
+    let spec = format!("{}:LABEL_0", folder.path().display());
+    let spec = spec.parse().map_err(|e: JudgeError| e.to_string())?;
+    let judge = Judge::open(&spec, &Setup::default());
+    let mut judge = judge.map_err(|e| e.to_string())?;
+    let text = "A film about <s> ½ \u{1f600}\n\n  aaaaaaaaaaaaaaaaaaaaaaaa! ".repeat(9);
+    let verdict = judge.score("I saw", &text).map_err(|e| e.to_string())?;
+    assert!(verdict.score.is_finite());
+    Ok(())
+}
+
+#[test]
+fn configurations_of_classifiers() {
+    for origin in [
+        "tests/judges/bert",
+        "tests/judges/deberta-v2",
+        "tests/judges/distilbert",
+        "tests/judges/modernbert",
+        "tests/judges/qwen3-reward",
+        "tests/judges/roberta",
+    ] {
+        fuzz(
+            |random| folder(origin, "config.json", json, random),
+            judge_folder,
+        );
+    }
+}
+
+#[test]
+fn words_of_classifiers() {
+    for (origin, name) in [
+        ("tests/judges/bert", "tokenizer.json"),
+        ("tests/judges/modernbert", "tokenizer.json"),
+        ("tests/judges/xlm-roberta", "tokenizer_config.json"),
+    ] {
+        fuzz(|random| folder(origin, name, json, random), judge_folder);
+    }
+}
+
+#[test]
+fn weights_of_classifiers() {
+    let origin = "tests/judges/deberta-v2";
+    fuzz(
+        |random| folder(origin, "model.safetensors", damage::header, random),
+        judge_folder,
+    );
+}
 
 #[test]
 fn configurations_of_models() {

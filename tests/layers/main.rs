@@ -59,6 +59,14 @@ const ROOMS: &[Room] = &[
         why: "measuring is arithmetic",
     },
     Room {
+        name: "judge",
+        knows: &[
+            "measure", "library", "decoder", "models", "template", "caught",
+        ],
+        never: &["tokio", "ratatui", "crossterm"],
+        why: "a judge knows texts, and nothing of searches",
+    },
+    Room {
         name: "models",
         knows: &["template", "caught"],
         never: &["tokio", "ratatui", "crossterm"],
@@ -100,7 +108,7 @@ const ROOMS: &[Room] = &[
         name: "worker",
         knows: &[
             "search", "evidence", "message", "guide", "library", "decoder", "models", "template",
-            "measure", "caught",
+            "measure", "judge", "caught",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
@@ -152,7 +160,7 @@ const ROOMS: &[Room] = &[
         name: "report",
         knows: &[
             "cli", "config", "line", "keeper", "search", "evidence", "guide", "library", "decoder",
-            "models", "template", "measure", "caught", "samples",
+            "models", "template", "measure", "judge", "caught", "samples",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",
@@ -248,11 +256,11 @@ fn a_room_names_nothing_foreign() {
 }
 
 #[test]
-fn only_models_and_decoder_know_candle() {
+fn only_models_decoder_and_judge_know_candle() {
     let house = house();
     let candle = house.sources.iter().filter(|s| s.code.contains("candle"));
     let rooms: BTreeSet<&str> = candle.map(|source| source.room()).collect();
-    assert_eq!(rooms, BTreeSet::from(["decoder", "models"]));
+    assert_eq!(rooms, BTreeSet::from(["decoder", "judge", "models"]));
 }
 
 #[test]

@@ -395,6 +395,30 @@ fn sixty_four_candidates_scroll_to_the_selection() {
     shot("sixty_four", &p.app);
 }
 
+/// Judges of the user's beside the bundled one: one has spoken, one fails, one is still to speak.
+#[test]
+fn judges() {
+    let judges = [
+        "hf:lvwerra/distilbert-imdb:POSITIVE-NEGATIVE",
+        "cmd:./judge.sh",
+        "length",
+    ];
+    let mut p = Playground::with(w2s::app::Options {
+        judges: judges.map(str::to_owned).to_vec(),
+        ..Default::default()
+    })
+    .load();
+    p.start_round().grow(5).score();
+    p.verdicts(0, |id| Ok(id as f64 * 0.75 - 4.0));
+    p.verdicts(1, |_| {
+        Err("the command ended with exit code 3: no luck".to_owned())
+    });
+    p.select().press(&["space", "down", "enter"]).answer();
+    shot("judges_evidence", &p.app);
+    p.press(&["enter"]);
+    shot("judges", &p.app);
+}
+
 #[test]
 fn hostile_text_stays_in_its_place() {
     let mut p = Playground::loaded().speaking(&[

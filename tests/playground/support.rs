@@ -11,6 +11,7 @@ use w2s::evidence::{
 };
 use w2s::message::{
     Command, Live, ModelInfo, ModelSet, Offer, PairInfo, Part, RunId, RunRequest, Speeds, Update,
+    Verdict,
 };
 use w2s::search::{
     CandidateSlot, EndReason, Entry, Finish, Hypothesis, HypothesisId, Lineage, LogRatio, Mark,
@@ -300,6 +301,14 @@ impl Playground {
         });
         let run = self.run;
         self.update(Update::Judged { run, scores })
+    }
+
+    /// One of the user's judges speaks of the candidates that were scored last.
+    pub fn verdicts(&mut self, judge: usize, says: impl Fn(u64) -> Verdict) -> &mut Self {
+        let ids = self.candidates.iter().map(|h| h.id);
+        let said = ids.map(|id| (id, says(id.0))).collect();
+        let run = self.run;
+        self.update(Update::Verdicts { run, judge, said })
     }
 
     /// Keeps the W best.

@@ -302,3 +302,23 @@ fn a_table_for_other_programs_has_a_line_a_method() {
         "{csv}"
     );
 }
+
+/// Any judges, each a column; one that fails marks its cells and loses nothing else.
+#[test]
+fn judges_speak_each_for_itself() {
+    let home = Home::new();
+    let broken = "cmd:echo no models here >&2; exit 3";
+    let args = [
+        "--method", "base,cbs", "--judge", "length", "--judge", broken, "--judge", "bundled",
+    ];
+    let json: Value =
+        serde_json::from_str(&home.eval(&[&args[..], &["--format", "json"]].concat())).unwrap();
+    let row = &json["summary"]["rows"][1];
+    assert_eq!(row["judge_failures"], serde_json::json!([0, 7, 0]));
+    assert!(row["values"][0]["mean"].as_f64().unwrap() > 0.0);
+    assert_eq!(row["values"][1], Value::Null);
+    assert!(row["values"][2]["mean"].is_f64());
+    let table = home.eval(&args);
+    assert!(table.contains("could not judge 7 of 7: "), "{table}");
+    assert!(table.contains("no models here"), "{table}");
+}

@@ -7,7 +7,7 @@
 //!
 //! | a template | |
 //! | --- | --- |
-//! | sees | `messages`, `add_generation_prompt` (true), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
+//! | sees | `messages`, `add_generation_prompt` (true, unless the answer is there), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
 //! | ignores | `{% generation %}`, which marks text for training; `{% block %}` where it stands alone ([`blocks`]) |
 //! | is refused for | filters (`attr`, `pprint`, `random`, `urlize`) and methods that are not here, `\N{...}` in texts, `{% include %}` and its like; methods that change a value, as transformers refuses them |
 //!
@@ -43,10 +43,12 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 
 use crate::caught::caught;
 
-/// What a template is rendered with: one user's turn, and the beginning of the answer after it.
+/// What a template is rendered with: one user's turn, and the answer or the beginning of one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Talk {
     pub prompt: String,
+    /// The answer, where there is one already; else the template ends where one begins.
+    pub answer: Option<String>,
     pub system: Option<String>,
     /// By name, such as `bos_token`.
     pub specials: Vec<(String, String)>,
@@ -103,12 +105,14 @@ fn run(source: &str, talk: &Talk) -> Result<String, Error> {
     let turn = |role: &str, content: &str| context! { role, content };
     let system = talk.system.as_deref().map(|text| turn("system", text));
     let messages = system.into_iter().chain([turn("user", &talk.prompt)]);
+    let answer = talk.answer.as_deref();
+    let messages = messages.chain(answer.map(|text| turn("assistant", text)));
     let messages: Vec<Value> = messages.collect();
     let given = [
         ("messages", Value::from(messages)),
         ("tools", Value::from(())),
         ("documents", Value::from(())),
-        ("add_generation_prompt", Value::from(true)),
+        ("add_generation_prompt", Value::from(answer.is_none())),
     ];
     let specials = talk.specials.iter();
     let specials = specials.map(|(name, text)| (name.as_str(), Value::from(text.as_str())));
@@ -124,7 +128,8 @@ fn environment<'a>(talk: &Talk) -> Environment<'a> {
         env.set_syntax(syntax);
     }
     env.set_debug(false);
-    env.set_fuel(Some(FUEL + talk.prompt.len() as u64));
+    let answer = talk.answer.as_ref().map_or(0, String::len);
+    env.set_fuel(Some(FUEL + (talk.prompt.len() + answer) as u64));
     env.set_unknown_method_callback(methods::call);
     filters::add(&mut env);
     operators::add(&mut env);

@@ -13,6 +13,7 @@ fn talk(system: Option<&str>) -> Talk {
     ];
     Talk {
         prompt: "Hi".to_owned(),
+        answer: None,
         system: system.map(str::to_owned),
         specials: specials
             .map(|(name, text)| (name.to_owned(), text.to_owned()))

@@ -60,6 +60,7 @@ fn llama_like(json: &Json<'_>, names: Names, tied: bool) -> Result<DecoderConfig
         bos: json.ids("bos_token_id")?.first().copied(),
         eos: json.ids("eos_token_id")?,
         tied: json.is("tie_word_embeddings", tied),
+        n_labels: None,
         arithmetic: Arithmetic {
             ropes: vec![rope],
             layers: vec![WHOLE; n_layers],
@@ -77,7 +78,7 @@ const WHOLE: LayerKind = LayerKind {
 };
 
 /// The number of layers, before it sizes a list.
-fn n_layers(json: &Json<'_>, keys: &[&str]) -> Result<usize, LoadError> {
+pub(super) fn n_layers(json: &Json<'_>, keys: &[&str]) -> Result<usize, LoadError> {
     let n = json.size(keys)?;
     match n <= MAX_LAYERS {
         true => Ok(n),
@@ -427,6 +428,7 @@ fn learned(
         bos: json.ids("bos_token_id")?.first().copied(),
         eos: json.ids("eos_token_id")?,
         tied: json.is("tie_word_embeddings", true),
+        n_labels: None,
         arithmetic: Arithmetic {
             norm: NormKind::Layer,
             gated: false,
@@ -452,7 +454,11 @@ fn all_biases(on: bool) -> Bias {
     }
 }
 
-fn activation(json: &Json<'_>, keys: &[&str], default: &str) -> Result<Activation, LoadError> {
+pub(super) fn activation(
+    json: &Json<'_>,
+    keys: &[&str],
+    default: &str,
+) -> Result<Activation, LoadError> {
     match json.text(keys).unwrap_or(default) {
         "silu" | "swish" => Ok(Activation::Silu),
         "gelu" => Ok(Activation::Gelu),
@@ -470,7 +476,7 @@ fn cap(json: &Json<'_>, key: &str, default: Option<f64>) -> Result<Option<f64>, 
     }
 }
 
-fn refused(json: &Json<'_>, setting: &str) -> LoadError {
+pub(super) fn refused(json: &Json<'_>, setting: &str) -> LoadError {
     LoadError::Setting {
         family: json.text(&["model_type"]).unwrap_or("this model").into(),
         setting: short(setting),

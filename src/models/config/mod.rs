@@ -6,12 +6,16 @@
 //! | ignored | keys that the family's code does not read (`sliding_window` outside mistral, phi3, qwen, gemma, smollm3 and starcoder2; `mlp_bias` outside llama, granite and smollm3; a partial rotary factor outside phi3 and gpt_neox), dropout, dtypes, initialisation, caches |
 //! | refused | other families, activations, kinds of attention and of rotary scaling; `quantization_config`, by its method; sizes that no model has, before they size anything |
 
+mod classifier;
+mod encoder;
 mod family;
 mod json;
 mod names;
 mod rope;
 mod stack;
 
+pub(crate) use classifier::{Body, ClassifierConfig};
+pub(crate) use encoder::{Deberta, Encoder, EncoderConfig, Modern};
 pub(crate) use names::Names;
 pub(super) use rope::PART;
 pub(crate) use rope::Rope;
@@ -41,6 +45,8 @@ pub struct DecoderConfig {
     pub eos: Vec<u32>,
     /// Whether the head is the embedding table.
     pub tied: bool,
+    /// Of a classifier: how many labels its head has, in place of the vocabulary.
+    pub n_labels: Option<usize>,
     pub(crate) arithmetic: Arithmetic,
     pub(crate) names: Names,
 }
@@ -202,9 +208,28 @@ impl DecoderConfig {
             .arithmetic
             .learned
             .map_or(0, |skip| self.context + skip);
-        let tables = self.vocab_size * if self.tied { 1 } else { 2 } + positions;
+        let head = if self.tied { 0 } else { self.n_outputs() };
+        let tables = self.vocab_size + head + positions;
         let last = self.norm_params() * usize::from(self.arithmetic.final_norm);
         (self.n_layers * layer + tables * d + last) as u64
+    }
+
+    /// How many numbers the head gives for a position: one a token of the vocabulary, or one a
+    /// label.
+    #[must_use]
+    pub fn n_outputs(&self) -> usize {
+        self.n_labels.unwrap_or(self.vocab_size)
+    }
+
+    /// The same body with the head of `…ForSequenceClassification`, `score`: nothing of what a
+    /// family does to logits is done to labels.
+    pub(crate) fn with_labels(mut self, n_labels: usize) -> Self {
+        self.n_labels = Some(n_labels);
+        self.tied = false;
+        self.names.head = "score";
+        self.arithmetic.logit_scale = 1.0;
+        self.arithmetic.logit_cap = None;
+        self
     }
 
     /// Width of all query heads.

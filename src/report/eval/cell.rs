@@ -66,6 +66,13 @@ impl Verdict {
             Self::Failed { .. } => None,
         }
     }
+
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Score(_) => None,
+            Self::Failed { error } => Some(error.clone()),
+        }
+    }
 }
 
 /// How much better the kept candidates of a round are than all of them, on the mean: by what chose

@@ -18,11 +18,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::error::ReportError;
+use super::models::bars;
 use super::{Outcome, Session};
 use crate::cli::{Control, EvalArgs, TableFormat};
-use crate::measure::Judge;
+use crate::judge::{self, Judge, JudgeSpec};
 use crate::search::PairId;
-use cell::{CellResult, Verdict};
+use cell::CellResult;
 use control::controlled;
 use ledger::Ledger;
 use plan::Plan;
@@ -36,10 +37,11 @@ pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome
     let plan = Plan::read(args)?;
     check(args, &plan)?;
     let against = plan.against(&args.against)?;
-    let judges = vec!["bundled".to_owned()];
+    let specs = judges(args)?;
+    let judges: Vec<String> = specs.iter().map(JudgeSpec::to_string).collect();
     let header = header(args, &plan, &judges);
     let mut ledger = Ledger::open(args.out.as_deref(), &header)?;
-    let is_done = fill(args, &plan, &mut ledger, session)?;
+    let is_done = fill(args, &plan, &specs, &mut ledger, session)?;
     let summary = Summary::of(&plan, ledger.results(), &judges, &against);
     let head = head(args, &plan, &summary);
     let printed = match args.format {
@@ -92,18 +94,19 @@ fn header(args: &EvalArgs, plan: &Plan, judges: &[String]) -> Value {
 fn fill(
     args: &EvalArgs,
     plan: &Plan,
+    specs: &[JudgeSpec],
     ledger: &mut Ledger,
     session: &mut Session<'_>,
 ) -> Result<bool, ReportError> {
     let second = args.second_pair.as_deref();
     let executor = session.models.executor(&plan.strong, &plan.panel, second)?;
     session.stop.heed();
-    let bundled = Judge::bundled();
-    let mut judges =
-        |prompt: &str, response: &str| vec![Verdict::Score(bundled.score(prompt, response))];
+    let opened = specs
+        .iter()
+        .map(|spec| Judge::open_or_fail(spec, &judging()));
     let setup = Setup {
         executor: controlled(executor, args.control),
-        judges: &mut judges,
+        judges: opened.collect(),
         second: second.map(PairId::from),
         is_shuffled: args.control == Some(Control::Shuffled),
         in_flight: args.in_flight.map(NonZeroUsize::get),
@@ -114,6 +117,25 @@ fn fill(
     let done = runner.run(ledger, &session.stop, told);
     bar.finish_and_clear();
     done
+}
+
+/// Those named, or the bundled one.
+fn judges(args: &EvalArgs) -> Result<Vec<JudgeSpec>, ReportError> {
+    match &args.judges[..] {
+        [] => Ok(vec!["bundled".parse()?]),
+        named => Ok(named
+            .iter()
+            .map(|spec| spec.parse())
+            .collect::<Result<_, _>>()?),
+    }
+}
+
+/// Beside the models of the searches, on the CPU.
+fn judging() -> judge::Setup {
+    judge::Setup {
+        watch: bars(),
+        ..judge::Setup::default()
+    }
 }
 
 /// On stderr, when somebody looks at it.

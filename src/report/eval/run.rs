@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::cell::{CellResult, Gain, Measured, Outcome, Verdict, measured};
 use super::ledger::Ledger;
 use super::plan::{Cell, Plan};
+use crate::judge::{Judge, Text};
 use crate::report::error::ReportError;
 use crate::report::json::Timing;
 use crate::report::ports::PromptExecutor;
@@ -18,14 +19,12 @@ use crate::search::{
 /// Candidates in one pass, together: more of them hardly make a pass better used.
 const ROWS: usize = 64;
 
-/// What scores responses that the searches never see.
-pub(super) type Judges<'a> = dyn FnMut(&str, &str) -> Vec<Verdict> + 'a;
-
 /// Searches under way, and those to come.
 pub(super) struct Runner<'a> {
     plan: &'a Plan,
     lanes: Lanes<Box<dyn PromptExecutor>>,
-    judges: &'a mut Judges<'a>,
+    /// They score responses, and no search sees them.
+    judges: Vec<Judge>,
     second: Option<PairId>,
     /// Whether pairs see the prompt of the next search.
     is_shuffled: bool,
@@ -42,9 +41,9 @@ struct Open {
 }
 
 /// What an evaluation is run with.
-pub(super) struct Setup<'a> {
+pub(super) struct Setup {
     pub executor: Box<dyn PromptExecutor>,
-    pub judges: &'a mut Judges<'a>,
+    pub judges: Vec<Judge>,
     pub second: Option<PairId>,
     pub is_shuffled: bool,
     pub in_flight: Option<usize>,
@@ -52,7 +51,7 @@ pub(super) struct Setup<'a> {
 
 impl<'a> Runner<'a> {
     /// All cells of `plan` that `ledger` does not hold.
-    pub fn new(plan: &'a Plan, setup: Setup<'a>, ledger: &Ledger) -> Self {
+    pub fn new(plan: &'a Plan, setup: Setup, ledger: &Ledger) -> Self {
         let done: HashSet<(usize, u64, &str)> = ledger
             .results()
             .iter()
@@ -167,8 +166,43 @@ impl<'a> Runner<'a> {
         let lanes = &self.lanes;
         let is_over = |lane: &LaneId| lanes.search(*lane).is_none_or(ChunkBeamSearch::is_finished);
         let done: Vec<LaneId> = self.open.keys().copied().filter(is_over).collect();
-        over.extend(done.into_iter().filter_map(|lane| self.finish(lane)));
+        let mut done: Vec<CellResult> = done
+            .into_iter()
+            .filter_map(|lane| self.finish(lane))
+            .collect();
+        self.judge(&mut done);
+        over.extend(done);
         over
+    }
+
+    /// What every judge says of responses, together: some read texts of one length side by side.
+    fn judge(&mut self, results: &mut [CellResult]) {
+        let prompts = &self.plan.prompts;
+        let mut done: Vec<(usize, &mut Measured)> = results
+            .iter_mut()
+            .filter_map(|result| match &mut result.outcome {
+                Outcome::Done(measured) => Some((result.prompt, &mut **measured)),
+                Outcome::Failed { .. } => None,
+            })
+            .collect();
+        let text = |(prompt, measured): &(usize, &mut Measured)| {
+            (prompts[*prompt].clone(), measured.response.clone())
+        };
+        let texts: Vec<(String, String)> = done.iter().map(text).collect();
+        let texts: Vec<Text<'_>> = texts
+            .iter()
+            .map(|(prompt, response)| Text { prompt, response })
+            .collect();
+        for judge in &mut self.judges {
+            for ((_, measured), said) in done.iter_mut().zip(judge.score_all(&texts)) {
+                measured.judges.push(match said {
+                    Ok(verdict) => Verdict::Score(verdict.score),
+                    Err(error) => Verdict::Failed {
+                        error: error.to_string(),
+                    },
+                });
+            }
+        }
     }
 
     fn failed(&self, cell: Cell, spent: Duration, why: &dyn std::fmt::Display) -> CellResult {
@@ -191,7 +225,7 @@ impl<'a> Runner<'a> {
         let mut open = self.open.remove(&lane)?;
         let search = self.lanes.search(lane)?.clone();
         let started = Instant::now();
-        let outcome = match self.measure(lane, open.cell, &search) {
+        let outcome = match self.measure(lane, &search) {
             Ok(measured) => Outcome::Done(Box::new(measured)),
             Err(error) => Outcome::Failed { error },
         };
@@ -200,22 +234,15 @@ impl<'a> Runner<'a> {
         Some(self.result(open.cell, open.spent, outcome))
     }
 
-    fn measure(
-        &mut self,
-        lane: LaneId,
-        cell: Cell,
-        search: &ChunkBeamSearch,
-    ) -> Result<Measured, String> {
+    fn measure(&mut self, lane: LaneId, search: &ChunkBeamSearch) -> Result<Measured, String> {
         let best = search.best().ok_or("the search came to nothing")?;
-        let (prompt, text) = (&self.plan.prompts[cell.prompt], best.text.to_string());
+        let text = best.text.to_string();
         let timing = Timing::new(0.0, search.history());
-        let judges = (self.judges)(prompt, &text);
         let meter = match self.second.clone() {
             Some(pair) => self.meter(lane, &pair, search.history()),
             None => Ok(Vec::new()),
         };
         Ok(Measured {
-            judges,
             strong_tokens: timing.strong_tokens,
             weak_tokens: timing.weak_tokens,
             meter: meter.map_err(|error| error.to_string())?,

@@ -89,6 +89,9 @@ pub(super) struct Row {
     pub values: Vec<Option<Spread>>,
     /// How many texts each judge could not judge.
     pub judge_failures: Vec<usize>,
+    /// Why the first of these was not judged, by judge.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub judge_faults: Vec<Option<String>>,
     /// An upper bound of the divergence from the strong model, in nats, where one is known.
     pub kl_bound: Option<f64>,
     /// Claimed and shown gain of a round by selection, where a second pair was asked.
@@ -210,6 +213,12 @@ impl<'a> Cells<'a> {
                 .map(|m| spread(&self.values(contender, *m)))
                 .collect(),
             judge_failures: (0..n_judges).map(unjudged).collect(),
+            judge_faults: match (0..n_judges).any(|i| unjudged(i) > 0) {
+                true => (0..n_judges)
+                    .map(|i| measured().find_map(|m| m.judges.get(i)?.error()))
+                    .collect(),
+                false => Vec::new(),
+            },
             kl_bound: kl_bound(params),
             meter: self.meter(contender),
         }

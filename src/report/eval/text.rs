@@ -185,12 +185,16 @@ fn failures(summary: &Summary) -> String {
                 one_line(why)
             );
         }
-        for (judge, n) in summary.judges.iter().zip(&row.judge_failures) {
+        for (i, (judge, n)) in summary.judges.iter().zip(&row.judge_failures).enumerate() {
             if *n > 0 {
+                let why = row.judge_faults.get(i).and_then(Option::as_deref);
                 let _ = writeln!(
                     out,
-                    "{}: {judge} could not judge {n} of {}",
-                    row.method, row.n
+                    "{}: {} could not judge {n} of {}: {}",
+                    row.method,
+                    one_line(judge),
+                    row.n,
+                    one_line(why.unwrap_or_default())
                 );
             }
         }
