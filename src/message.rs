@@ -69,6 +69,37 @@ pub struct RunRequest {
     pub beside: Vec<Way>,
 }
 
+/// Names an evaluation. What another than the last one tells is stale and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EvaluationId(pub u64);
+
+/// Several ways over many prompts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationRequest {
+    pub id: EvaluationId,
+    pub prompts: Vec<String>,
+    /// With their seeds.
+    pub ways: Vec<Way>,
+}
+
+/// One search of an evaluation, by indices of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CellId {
+    pub prompt: usize,
+    pub way: usize,
+}
+
+/// What a search of an evaluation came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Of prompt + response, by the bundled judge.
+    pub judge: f64,
+    /// Under the way's pair, in nats.
+    pub log_ratio: f64,
+    /// Tokens that the strong model sampled, all candidates together.
+    pub sampled: usize,
+}
+
 /// From the app to the worker. All that have come are read before every pass of a model, so that
 /// each is obeyed within one.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +126,10 @@ pub enum Command {
     },
     /// Gives the load under way up.
     CancelLoad(LoadId),
+    /// Evaluates beside the run; an evaluation before is given up.
+    Evaluate(EvaluationRequest),
+    /// Gives the evaluation under way up.
+    StopEvaluation,
     /// Runs that start from here on use this strong model.
     UseStrong(String),
     Pause(RunId),
@@ -157,6 +192,7 @@ impl Command {
     pub fn run(&self) -> Option<RunId> {
         match self {
             Self::Start(_) | Self::Shutdown | Self::UseStrong(_) => None,
+            Self::Evaluate(_) | Self::StopEvaluation => None,
             Self::Load { .. } | Self::CancelLoad(_) => None,
             Self::Retune { run, .. } | Self::UsePair { run, .. } | Self::Pace { run, .. } => {
                 Some(*run)
@@ -250,6 +286,17 @@ pub enum Update {
         what: String,
         done: u64,
         total: u64,
+    },
+    /// A search of an evaluation is over, or why it could not be made.
+    Cell {
+        id: EvaluationId,
+        cell: CellId,
+        measured: Result<Measured, String>,
+    },
+    /// An evaluation could not begin, in one sentence.
+    NotEvaluated {
+        id: EvaluationId,
+        why: String,
     },
     /// A load is done.
     Fetched {

@@ -8,7 +8,10 @@ use w2s::decoder::DeviceChoice;
 use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
-use w2s::message::{Act, Command, LoadId, Part, RunId, RunRequest, Update, Verdict, Way};
+use w2s::message::{
+    Act, CellId, Command, EvaluationId, EvaluationRequest, LoadId, Part, RunId, RunRequest, Update,
+    Verdict, Way,
+};
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
     Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Response, Rules, Sampling, SearchParams,
@@ -925,4 +928,87 @@ fn judges_speak_of_every_candidate() {
     }
     let failed = "the command ended with exit code 3: no luck";
     assert!(said[&2].values().all(|v| *v == Err(failed.to_owned())));
+}
+
+fn evaluation(id: u64, prompts: &[&str]) -> EvaluationRequest {
+    let own = Way {
+        params: params(),
+        pair: "positive".to_owned(),
+    };
+    let unguided = Way {
+        params: own.params.unguided(),
+        ..own.clone()
+    };
+    let prompts = prompts.iter().map(|prompt| (*prompt).to_owned()).collect();
+    let ways = vec![unguided, own];
+    EvaluationRequest {
+        id: EvaluationId(id),
+        prompts,
+        ways,
+    }
+}
+
+/// All cells of an evaluation, while a run goes on beside it.
+#[test]
+fn an_evaluation_fills_beside_a_run_and_a_cell_is_what_the_run_is() {
+    let mut desk = Desk::new();
+    desk.pace = Duration::from_millis(20);
+    desk.start(params(), false);
+    let endless = "a film ".repeat(5000);
+    let request = evaluation(1, &[PROMPT, "The film", &endless]);
+    desk.send(Command::Evaluate(request));
+    let mut cells = BTreeMap::new();
+    while cells.len() < 6 {
+        if let Update::Cell { id, cell, measured } =
+            desk.until(|u| matches!(u, Update::Cell { .. }))
+        {
+            assert_eq!(id, EvaluationId(1));
+            assert_eq!(cells.insert(cell, measured), None, "each once");
+        }
+    }
+    if !desk
+        .entries
+        .iter()
+        .any(|e| matches!(e, Entry::Finished { .. }))
+    {
+        desk.until_event(|e| matches!(e, Entry::Finished { .. }));
+    }
+    let best = &desk.trace.history().ending().unwrap().best;
+    let cell = |prompt, way| cells[&CellId { prompt, way }].clone();
+    let own = cell(0, 1).unwrap();
+    assert!((own.log_ratio - best.score().value()).abs() < 1e-9);
+    let judged = w2s::measure::Judge::bundled().score(PROMPT, &best.text.to_string());
+    assert!((own.judge - judged).abs() < 1e-9);
+    assert!(own.sampled > cell(0, 0).unwrap().sampled);
+    assert!(
+        cell(1, 1).is_ok() && cell(2, 0).is_err(),
+        "a prompt without room marks its cell"
+    );
+}
+
+#[test]
+fn an_evaluation_is_given_up_for_another_and_at_a_word() {
+    let mut desk = Desk::new();
+    let many = vec!["The film"; 50];
+    desk.send(Command::Evaluate(evaluation(1, &many)));
+    desk.until(|u| matches!(u, Update::Cell { .. }));
+    desk.send(Command::Evaluate(evaluation(2, &many)));
+    let is_of = |u: &Update, n| matches!(u, Update::Cell { id, .. } if *id == EvaluationId(n));
+    desk.until(|u| is_of(u, 2));
+    desk.send(Command::StopEvaluation);
+    // What was on its way comes; then the worker waits, and obeys.
+    desk.start(params(), false);
+    let mut late = 0;
+    desk.until(|u| {
+        assert!(!is_of(u, 1));
+        late += usize::from(is_of(u, 2));
+        matches!(
+            u,
+            Update::Search {
+                entry: Entry::Finished { .. },
+                ..
+            }
+        )
+    });
+    assert!(late < 20, "{late}");
 }

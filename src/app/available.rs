@@ -72,6 +72,14 @@ const PAGE: &[(&[Action], &str)] = &[
     (&[Action::Back], "close"),
 ];
 
+const GRID: &[(&[Action], &str)] = &[
+    (&[Action::Accept], "open as a run"),
+    (&[Action::SelectPrevious, Action::SelectNext], "prompts"),
+    (&[Action::EarlierRound, Action::LaterRound], "ways"),
+    (&[Action::Restart], "anew"),
+    (&[Action::Back], "close"),
+];
+
 impl App {
     /// What the keyboard is for at the moment.
     #[must_use]
@@ -81,6 +89,7 @@ impl App {
             Overlay::Prompt(_) | Overlay::Chunk(..) => Context::Text,
             Overlay::Menu(_) => Context::Menu,
             Overlay::Help(_) => Context::Page,
+            Overlay::Grid => Context::Grid,
         }
     }
 
@@ -93,7 +102,7 @@ impl App {
             A::TogglePause => self.is_searching(),
             A::Step | A::ToCut => self.is_searching() && self.run.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
-            A::KeepWay => loaded,
+            A::KeepWay | A::Evaluate => loaded,
             A::DropWays => !self.kept_ways.is_empty(),
             A::PickStrong | A::PickPair => loaded,
             A::GiveUpLoad => self.fetch.is_some(),
@@ -211,6 +220,7 @@ impl App {
             Context::Text => TEXT,
             Context::Menu => MENU,
             Context::Page => PAGE,
+            Context::Grid => GRID,
         };
         let hints = table.iter().map(|(actions, label)| Hint {
             keys: self.hint_keys(context, actions),

@@ -14,6 +14,8 @@ pub enum Context {
     Menu,
     /// A page to read is open.
     Page,
+    /// An evaluation is open.
+    Grid,
 }
 
 /// Keys and their actions; several keys may mean the same.
@@ -77,6 +79,27 @@ const PAGE: &[(Key, Action)] = &[
     (Key::plain(KeyCode::End), Action::SelectLast),
 ];
 
+const GRID: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Enter), Action::Accept),
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::char('q'), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::char('r'), Action::Restart),
+    (Key::char('C'), Action::GiveUpLoad),
+    (Key::plain(KeyCode::Up), Action::SelectPrevious),
+    (Key::plain(KeyCode::Down), Action::SelectNext),
+    (Key::plain(KeyCode::Left), Action::EarlierRound),
+    (Key::plain(KeyCode::Right), Action::LaterRound),
+    (Key::char('k'), Action::SelectPrevious),
+    (Key::char('j'), Action::SelectNext),
+    (Key::char('h'), Action::EarlierRound),
+    (Key::char('l'), Action::LaterRound),
+    (Key::plain(KeyCode::PageUp), Action::PageUp),
+    (Key::plain(KeyCode::PageDown), Action::PageDown),
+    (Key::plain(KeyCode::Home), Action::SelectFirst),
+    (Key::plain(KeyCode::End), Action::SelectLast),
+];
+
 impl Keymap {
     /// The action of `key`, if it has one.
     #[must_use]
@@ -121,6 +144,7 @@ impl Keymap {
             Context::Text => TEXT,
             Context::Menu => MENU,
             Context::Page => PAGE,
+            Context::Grid => GRID,
         }
     }
 }
@@ -202,6 +226,7 @@ const CHARS: &[(char, Action)] = &[
     ('r', Action::Restart),
     ('n', Action::NewSeed),
     ('V', Action::KeepWay),
+    ('A', Action::Evaluate),
     ('e', Action::EditPrompt),
     ('i', Action::EditPrompt),
     ('x', Action::SamplePrompts),

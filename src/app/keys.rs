@@ -24,7 +24,7 @@ impl App {
             Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.key(key),
             Overlay::Menu(menu) => menu.key(key),
             Overlay::None | Overlay::Tour(_) => return self.say_unbound(key),
-            Overlay::Help(_) => return Vec::new(),
+            Overlay::Help(_) | Overlay::Grid => return Vec::new(),
         };
         Vec::new()
     }
@@ -81,6 +81,9 @@ impl App {
 
     /// Does what the action says, or says that it cannot be done now.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        if self.overlay == Overlay::Grid {
+            return self.act_on_grid(action);
+        }
         if action.is_of_live() {
             self.turn_to_live(action);
         }
@@ -125,6 +128,7 @@ impl App {
             Action::UndoTurn => return self.undo_turn(),
             Action::ToggleRules => return self.toggle_rules(),
             Action::KeepWay => return self.keep_way(),
+            Action::Evaluate => return self.show_evaluation(),
             Action::DropWays => return self.drop_ways(),
             Action::EditPrompt => {
                 self.overlay = Overlay::Prompt(self.prompt_editor());

@@ -23,6 +23,7 @@ mod complete;
 mod control;
 mod copy;
 mod decisive;
+mod evaluation;
 mod find;
 mod hand;
 mod keys;
@@ -53,6 +54,7 @@ pub use beside::{Beside, Said};
 pub use board::Sort;
 pub use editor::Editor;
 pub use effect::Effect;
+pub use evaluation::{Evaluation, Total};
 pub use input::{Key, KeyCode, Msg, Target};
 pub use keymap::{Context, Keymap};
 pub use menu::{Menu, MenuKind};
@@ -119,6 +121,8 @@ pub enum Overlay {
     Menu(Menu),
     /// All keys, from this line on.
     Help(usize),
+    /// The evaluation.
+    Grid,
     /// A step of the tour, from 0.
     Tour(usize),
 }
@@ -150,6 +154,8 @@ pub struct App {
     wanted: Wanted,
     /// Ways that go beside the next runs, oldest first.
     kept_ways: Vec<Way>,
+    evaluation: Option<Evaluation>,
+    last_evaluation: u64,
     run: Run,
     /// Settings that a run is to begin with, once this ticket comes and no other has been given.
     brewing: Option<u64>,
@@ -190,6 +196,8 @@ impl App {
             last_load: LoadId::default(),
             run: Run::none(&wanted.prompt),
             wanted,
+            evaluation: None,
+            last_evaluation: 0,
             kept_ways: options.beside.into_iter().take(MOST_BESIDE).collect(),
             brewing: None,
             last_ticket: 0,

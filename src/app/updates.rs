@@ -31,6 +31,8 @@ impl App {
                 total,
             } => self.on_fetching(id, &what, (done, total)),
             Update::Fetched { id, fetched } => return self.on_fetched(id, fetched),
+            Update::Cell { id, cell, measured } => self.on_cell(id, cell, measured),
+            Update::NotEvaluated { id, why } => self.on_not_evaluated(id, why),
             Update::NotFetched { id, why } => return self.on_not_fetched(id, &why),
             _ => {}
         }
@@ -239,6 +241,7 @@ fn of_run(update: &Update) -> Option<RunId> {
         Update::Evidence { run, .. } | Update::Refused { run, .. } => Some(*run),
         Update::Failed { run, .. } => *run,
         Update::Loading { .. } | Update::Loaded(_) => None,
+        Update::Cell { .. } | Update::NotEvaluated { .. } => None,
         Update::Fetching { .. } | Update::Fetched { .. } | Update::NotFetched { .. } => None,
     }
 }

@@ -46,6 +46,9 @@ fn check_section(section: &str, inner: &DeTable<'_>, known: &DeTable<'_>) -> Res
     }
 }
 
+/// Characters of a name that are told back.
+const LONGEST: usize = 60;
+
 fn unknown(name: &Spanned<std::borrow::Cow<'_, str>>, known: &DeTable<'_>, place: &str) -> Fault {
     let wrong = name.get_ref();
     let distance = |right: &&str| strsim::damerau_levenshtein(wrong, right);
@@ -54,6 +57,11 @@ fn unknown(name: &Spanned<std::borrow::Cow<'_, str>>, known: &DeTable<'_>, place
         .map(|right| &**right.get_ref())
         .min_by_key(distance);
     let nearest = nearest.unwrap_or_default();
+    // Of a name that is no name, the beginning says enough.
+    let wrong = match wrong.chars().count() > LONGEST {
+        true => wrong.chars().take(LONGEST).chain(['…']).collect(),
+        false => wrong.to_string(),
+    };
     Fault {
         span: name.span(),
         what: format!(

@@ -26,6 +26,7 @@ mod comparison;
 mod cut;
 mod draw;
 mod evidence;
+mod grid;
 mod header;
 mod help;
 mod likeliest;

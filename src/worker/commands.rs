@@ -16,6 +16,8 @@ impl Worker {
             Command::Start(request) => return self.start(request),
             Command::Load { id, part, spec } => self.loader.start(id, part, spec),
             Command::CancelLoad(id) => self.loader.cancel(id),
+            Command::Evaluate(request) => return self.evaluate(request),
+            Command::StopEvaluation => self.evaluation = None,
             Command::UseStrong(spec) => self.startup.strong = ModelSpec::parse(&spec),
             command => return self.obey_in_run(command),
         }

@@ -12,6 +12,7 @@
 
 mod bench;
 mod commands;
+mod evaluation;
 mod evidence;
 mod floor;
 mod loader;
@@ -34,6 +35,7 @@ use crate::message::{Command, Live, ModelInfo, ModelSet, PairInfo, Update};
 use crate::models::{LoadError, ModelSpec, PairSpec};
 use crate::template::Templates;
 use bench::Bench;
+use evaluation::Evaluation;
 use evidence::Inquiry;
 use floor::Floor;
 use loader::Loader;
@@ -142,6 +144,7 @@ struct Worker {
     run: Option<Run>,
     /// What is asked about a candidate; only the newest question counts.
     inquiry: Option<Inquiry>,
+    evaluation: Option<Evaluation>,
 }
 
 /// Until when to wait for a command.
@@ -174,6 +177,7 @@ impl Worker {
             floor: None,
             run: None,
             inquiry: None,
+            evaluation: None,
         };
         let models = worker.load_all().map_err(|e| e.to_string())?;
         worker.loader.share(&worker.library);
@@ -223,7 +227,7 @@ impl Worker {
         let run = self.run.as_ref().filter(|_| is_busy);
         let due = run.map(Run::due);
         match due {
-            _ if self.inquiry.is_some() => Wait::No,
+            _ if self.inquiry.is_some() || self.evaluation.is_some() => Wait::No,
             Some(due) if due <= Instant::now() => Wait::No,
             Some(due) => Wait::Until(due),
             None if self.loader.is_busy() => Wait::Until(Instant::now() + GLANCE),
@@ -255,16 +259,23 @@ impl Worker {
         }
     }
 
-    /// One pass: of the searches when they are due, else of what is asked about a candidate.
+    /// One pass: of the searches when they are due, else of what is asked about a candidate, else
+    /// of an evaluation.
     fn pass(&mut self) -> Result<(), Gone> {
         let is_due = self
             .run
             .as_ref()
             .is_some_and(|run| run.due() <= Instant::now());
         if is_due && self.turns_to_searches() {
-            return self.search();
+            return match self.evaluation.as_mut().is_some_and(Evaluation::takes_turn) {
+                true => self.evaluate_on(),
+                false => self.search(),
+            };
         }
-        self.inquire()
+        match self.inquiry {
+            Some(_) => self.inquire(),
+            None => self.evaluate_on(),
+        }
     }
 
     /// Searches and questions take turns: neither waits for the other's end.

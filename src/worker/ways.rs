@@ -108,7 +108,7 @@ impl Worker {
     }
 
     /// A pair that is here: a run does not wait for what a way beside it would have to read.
-    fn loaded_pair(&mut self, name: &str) -> Result<WeakPair, String> {
+    pub(super) fn loaded_pair(&mut self, name: &str) -> Result<WeakPair, String> {
         let spec = PairSpec::parse(name).map_err(|e| e.to_string())?;
         if !self.library.has_pair(&spec) {
             return Err(format!("the weak pair {name} is not loaded"));
@@ -175,7 +175,7 @@ fn changes_response(entry: &Entry) -> bool {
 }
 
 /// Tokens that were sampled for the candidates that an entry brings.
-fn n_sampled(entry: &Entry) -> usize {
+pub(super) fn n_sampled(entry: &Entry) -> usize {
     let Entry::Scored {
         round, candidates, ..
     } = entry

@@ -601,3 +601,76 @@ fn two_branches_compared() {
     p.press(&["z"]);
     shot("branches_compared_alone", &p.app);
 }
+
+/// An evaluation of three prompts and three ways, partly filled.
+fn evaluated() -> Playground {
+    use w2s::message::{CellId, Command, Measured, Update};
+    let mut p = Playground::loaded();
+    p.round().press(&["V", "W", "A"]);
+    let asked = p.effects.iter().find_map(|effect| match effect {
+        w2s::app::Effect::Send(Command::Evaluate(request)) => Some(request.clone()),
+        _ => None,
+    });
+    let request = asked.unwrap();
+    assert_eq!((request.prompts.len(), request.ways.len()), (3, 3));
+    for (prompt, way) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)] {
+        let measured = Measured {
+            judge: way as f64 * 1.5 - prompt as f64,
+            log_ratio: 3.0 * way as f64,
+            sampled: if way == 0 { 50 } else { 800 },
+        };
+        let measured = match (prompt, way) {
+            (2, 0) => Err("no room".to_owned()),
+            _ => Ok(measured),
+        };
+        let (id, cell) = (request.id, CellId { prompt, way });
+        p.update(Update::Cell { id, cell, measured });
+    }
+    p
+}
+
+#[test]
+fn an_evaluation_fills() {
+    let mut p = evaluated();
+    p.press(&["down", "right"]);
+    shot("evaluation", &p.app);
+}
+
+/// A cell is a run of its prompt and its way; what is stale changes nothing.
+#[test]
+fn a_cell_opens_as_a_run() {
+    use w2s::message::{CellId, Command, EvaluationId, Update};
+    let mut p = evaluated();
+    let before = p.app.evaluation().cloned();
+    let (id, cell) = (EvaluationId(9), CellId { prompt: 0, way: 0 });
+    let measured = Err("stale".to_owned());
+    p.update(Update::Cell { id, cell, measured });
+    assert_eq!(p.app.evaluation().cloned(), before);
+    let own = before.unwrap().request;
+    p.effects.clear();
+    p.press(&["down", "right", "right", "enter"]);
+    let started = p.effects.iter().find_map(|effect| match effect {
+        w2s::app::Effect::Send(Command::Start(request)) => Some(request),
+        _ => None,
+    });
+    let started = started.unwrap();
+    assert_eq!(started.prompt, own.prompts[1]);
+    assert_eq!(started.params, own.ways[2].params);
+    assert_eq!(started.pair, own.ways[2].pair);
+    // The evaluation goes on, and is shown again by its key.
+    p.effects.clear();
+    p.press(&["A"]);
+    assert!(
+        p.effects
+            .iter()
+            .all(|e| !matches!(e, w2s::app::Effect::Send(Command::Evaluate(_))))
+    );
+    assert_eq!(p.app.evaluation().unwrap().progress(), (6, 9));
+    p.press(&["C"]);
+    assert!(p.app.evaluation().unwrap().is_over());
+    assert!(
+        p.effects
+            .iter()
+            .any(|e| matches!(e, w2s::app::Effect::Send(Command::StopEvaluation)))
+    );
+}
