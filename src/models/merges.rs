@@ -1,5 +1,6 @@
-//! `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2 and OPT as its older repositories
-//! keep it, made into the `tokenizer.json` that transformers makes of it (`GPT2Converter`).
+//! `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2, OPT and RoBERTa as their older
+//! repositories keep it, made into the `tokenizer.json` that transformers makes of it
+//! (`GPT2Converter`, `RobertaConverter`).
 
 use std::path::Path;
 
@@ -9,17 +10,44 @@ use super::error::LoadError;
 use super::load::{bytes, model_config, object};
 use super::special::content;
 
-/// Where no file names a special token, these are GPT-2's.
-const DEFAULT: &str = "<|endoftext|>";
-const DEFAULTED: [&str; 3] = ["bos_token", "eos_token", "unk_token"];
-const OTHERS: [&str; 4] = ["sep_token", "pad_token", "cls_token", "mask_token"];
+/// Special tokens, in the order in which transformers adds them.
+const SPECIALS: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
 const MORE: &str = "additional_special_tokens";
 
-/// Families whose tokenizer is GPT-2's where no file says which it is.
-const FAMILIES: [&str; 2] = ["gpt2", "opt"];
+/// Whose tokenizer it is: they differ in special tokens only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gpt2,
+    Roberta,
+}
+
+impl Kind {
+    /// A special token that no file names.
+    fn default(self, key: &str) -> Option<Value> {
+        match (self, key) {
+            (Self::Gpt2, "bos_token" | "eos_token" | "unk_token") => Some(json!("<|endoftext|>")),
+            (Self::Gpt2, _) => None,
+            (Self::Roberta, "bos_token" | "cls_token") => Some(json!("<s>")),
+            (Self::Roberta, "eos_token" | "sep_token") => Some(json!("</s>")),
+            (Self::Roberta, "unk_token") => Some(json!("<unk>")),
+            (Self::Roberta, "pad_token") => Some(json!("<pad>")),
+            (Self::Roberta, "mask_token") => Some(json!({"content": "<mask>", "lstrip": true})),
+            (Self::Roberta, _) => None,
+        }
+    }
+}
 
 /// A folder's files, all of JSON parsed.
 struct Files {
+    kind: Kind,
     vocab: Map<String, Value>,
     merges: String,
     config: Value,
@@ -28,8 +56,8 @@ struct Files {
 }
 
 /// The text of a `tokenizer.json`, from `vocab.json`, `merges.txt` and `config`, which is the
-/// folder's `tokenizer_config.json` with `special_tokens_map.json`. GPT-2's special tokens are
-/// added to it where it names none.
+/// folder's `tokenizer_config.json` with `special_tokens_map.json`. The kind's special tokens
+/// are added to it where it names none.
 ///
 /// # Errors
 /// [`LoadError::File`] for a file that is missing, [`LoadError::Tokenizer`] for a malformed one,
@@ -40,9 +68,15 @@ pub(super) fn tokenizer(folder: &Path, config: &mut Value) -> Result<Vec<u8>, Lo
         reason,
     };
     let model = Value::Object(model_config(folder)?);
-    check_kind(&model, config).map_err(unusable)?;
+    let kind = kind(&model, config).map_err(unusable)?;
+    for key in SPECIALS {
+        if let (None, Some(token)) = (config.get(key), kind.default(key)) {
+            config[key] = token;
+        }
+    }
     let text = String::from_utf8(bytes(&folder.join("merges.txt"))?);
     let files = Files {
+        kind,
         vocab: serde_json::from_slice(&bytes(&folder.join("vocab.json"))?)
             .map_err(|e| unusable(format!("vocab.json: {e}")))?,
         merges: text.map_err(|e| unusable(format!("merges.txt: {e}")))?,
@@ -50,25 +84,21 @@ pub(super) fn tokenizer(folder: &Path, config: &mut Value) -> Result<Vec<u8>, Lo
         added: object(folder, "added_tokens.json")?,
     };
     let tokenizer = files.tokenizer().map_err(unusable)?;
-    for key in DEFAULTED {
-        if config.get(key).is_none() {
-            config[key] = json!(DEFAULT);
-        }
-    }
     Ok(tokenizer.to_string().into_bytes())
 }
 
 /// Others split words by rules that only a `tokenizer.json` tells.
-fn check_kind(model: &Value, config: &Value) -> Result<(), String> {
+fn kind(model: &Value, config: &Value) -> Result<Kind, String> {
     let class = [config, model].map(|file| file["tokenizer_class"].as_str());
     let family = model["model_type"].as_str().unwrap_or_default();
     let kind = class.into_iter().flatten().next();
-    match kind {
-        Some("GPT2Tokenizer" | "GPT2TokenizerFast") => Ok(()),
-        None if FAMILIES.contains(&family) => Ok(()),
-        kind => Err(format!(
-            "it has no tokenizer.json, and its vocab.json is for {}, not for GPT2Tokenizer",
-            kind.unwrap_or(family)
+    match kind.unwrap_or(family) {
+        "GPT2Tokenizer" | "GPT2TokenizerFast" => Ok(Kind::Gpt2),
+        "RobertaTokenizer" | "RobertaTokenizerFast" => Ok(Kind::Roberta),
+        "gpt2" | "opt" if kind.is_none() => Ok(Kind::Gpt2),
+        "roberta" if kind.is_none() => Ok(Kind::Roberta),
+        other => Err(format!(
+            "it has no tokenizer.json, and its vocab.json is for {other}, not for GPT2Tokenizer"
         )),
     }
 }
@@ -84,7 +114,10 @@ impl Files {
             "padding": null,
             "normalizer": null,
             "pre_tokenizer": byte_level(prefix),
-            "post_processor": self.template(&added),
+            "post_processor": match self.kind {
+                Kind::Gpt2 => self.template(&added),
+                Kind::Roberta => self.between(&added, prefix),
+            },
             "decoder": byte_level(true),
             "model": self.model(),
             "added_tokens": added,
@@ -127,28 +160,36 @@ impl Files {
         })
     }
 
+    /// Texts stand between the token that is judged and the one that parts them.
+    fn between(&self, added: &[Value], prefix: bool) -> Value {
+        let token = |key| {
+            let text = self.special(key).unwrap_or_default();
+            let id = added.iter().find(|token| token["content"] == text);
+            json!([text, id.map(|token| &token["id"])])
+        };
+        json!({
+            "type": "RobertaProcessing",
+            "sep": token("sep_token"),
+            "cls": token("cls_token"),
+            "trim_offsets": true,
+            "add_prefix_space": prefix,
+        })
+    }
+
     /// What the files say of one special token: a text, or an object with its `content`.
     fn said(&self, key: &str) -> Option<&Value> {
         self.config.get(key)
     }
 
     fn special(&self, key: &str) -> Option<String> {
-        match self.said(key) {
-            Some(token) => content(token).map(str::to_owned),
-            None => DEFAULTED.contains(&key).then(|| DEFAULT.to_owned()),
-        }
+        self.said(key).and_then(content).map(str::to_owned)
     }
 
     /// All special tokens, in the order in which transformers adds them.
     fn specials(&self) -> Vec<Value> {
-        let default = json!(DEFAULT);
-        let defaulted = DEFAULTED
-            .iter()
-            .map(|key| self.said(key).unwrap_or(&default));
-        let others = OTHERS.iter().filter_map(|key| self.said(key));
+        let named = SPECIALS.iter().filter_map(|key| self.said(key));
         let more = self.said(MORE).and_then(Value::as_array);
-        let all = defaulted.chain(others).chain(more.into_iter().flatten());
-        all.cloned().collect()
+        named.chain(more.into_iter().flatten()).cloned().collect()
     }
 
     /// Tokens with ids of their own beside the vocabulary, by id.

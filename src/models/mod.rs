@@ -17,6 +17,7 @@ mod load;
 mod map;
 mod merges;
 mod pickle;
+mod pieces;
 mod presets;
 mod prompt;
 mod raw;

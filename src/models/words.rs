@@ -3,7 +3,8 @@
 //! | file | read | ignored | refused |
 //! | --- | --- | --- | --- |
 //! | `tokenizer.json` | all but | `padding`, and `truncation` but for classifiers, as transformers resets both | what the tokenizers crate refuses, ids far beyond the number of tokens |
-//! | `vocab.json`, `merges.txt` | where there is no `tokenizer.json` | | other classes than GPT-2's ([`merges`]) |
+//! | `vocab.json`, `merges.txt` | where there is no `tokenizer.json` | | other classes than those of GPT-2 and RoBERTa ([`merges`]) |
+//! | `vocab.txt` | where there is neither | | other classes than those of BERT and DistilBERT ([`pieces`]) |
 //! | `tokenizer_config.json` | `*_token`, `added_tokens_decoder`, `additional_special_tokens`, `extra_special_tokens`, `chat_template`; for classifiers `model_max_length`, `truncation_side` | classes, clean-up of spaces | what is no JSON; tokens that would get other ids |
 //! | `special_tokens_map.json` | where `added_tokens_decoder` is not there; goes before the configuration | | what is no JSON |
 //! | `config.json` | `bos_token_id`, `eos_token_id`, where no token is named | | |
@@ -14,11 +15,15 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::LoadError;
-use super::load::{bytes, is_there, model_config, object};
-use super::merges;
+use super::load::{bytes, first_of, is_there, model_config, object};
+use super::{merges, pieces};
 
 /// The files that make a tokenizer, best first.
-pub(super) const TOKENIZERS: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
+pub(super) const TOKENIZERS: [&[&str]; 3] = [
+    &["tokenizer.json"],
+    &["vocab.json", "merges.txt"],
+    &["vocab.txt"],
+];
 
 /// What a folder says of words, as [`Tokenizer::from_bytes`](super::Tokenizer::from_bytes) takes
 /// it.
@@ -33,18 +38,19 @@ pub(crate) struct WordFiles {
 }
 
 impl WordFiles {
-    /// Reads `tokenizer.json`, or makes one of `vocab.json` and `merges.txt`.
+    /// Reads `tokenizer.json`, or makes one of `vocab.json` and `merges.txt`, or of `vocab.txt`.
     ///
     /// # Errors
-    /// Neither is there, or what is there is not usable.
+    /// None is there, or what is there is not usable.
     pub fn read(folder: &Path) -> Result<Self, LoadError> {
         let file = folder.join(TOKENIZERS[0][0]);
         let mut config = config(folder)?;
         let chat_template = chat_template(folder, &config)?;
-        let older = !is_there(&file)? && is_there(&folder.join(TOKENIZERS[1][0]))?;
-        let tokenizer = match older {
-            true => merges::tokenizer(folder, &mut config)?,
-            false => bytes(&file)?,
+        let names = TOKENIZERS.map(|files| files[0]);
+        let tokenizer = match first_of(folder, &names)? {
+            "vocab.json" => merges::tokenizer(folder, &mut config)?,
+            "vocab.txt" => pieces::tokenizer(folder, &mut config)?,
+            _ => bytes(&file)?,
         };
         Ok(Self {
             tokenizer,

@@ -3,6 +3,7 @@
 
 use tempfile::TempDir;
 
+use super::folders::repository;
 use super::terminal::{Output, Tty};
 
 const WIDE: (u16, u16) = (200, 60);
@@ -592,4 +593,25 @@ fn colours(bytes: &[u8]) -> Vec<u16> {
         })
         .filter(|n| matches!(n, 30..=38 | 40..=48 | 90..=107))
         .collect()
+}
+
+/// Judges of the user's speak live; leaving waits for none and leaves no command behind.
+#[test]
+fn judges_speak_beside_the_search() {
+    let folder = repository("tests/judges/distilbert");
+    let classifier = format!("{}:LABEL_1-LABEL_0", folder.display());
+    let late = "cmd:sleep 3; touch \"$HOME/late\"";
+    let judges = [classifier.as_str(), "cmd:exit 3", late];
+    let judges: Vec<&str> = judges.iter().flat_map(|spec| ["--judge", *spec]).collect();
+    let (mut tty, home) = start(WIDE, &[&judges, SHORT].concat());
+    tty.wait_for("■ finished");
+    tty.wait("verdicts", |output| {
+        let rows = rows(output);
+        let failed = rows.iter().filter(|row| row.contains("   fails  "));
+        output.has("judge distil…  exit 3") && failed.count() >= 12
+    });
+    tty.press("q");
+    assert_eq!(tty.exit_code(), 0);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert!(!home.path().join("late").exists());
 }

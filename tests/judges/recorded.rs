@@ -2,8 +2,11 @@
 //! ids with special tokens → logits, float32).
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
+use w2s::decoder::{Kernels, Placement};
+use w2s::judge::{Judge, Setup, Text};
 
 use super::support::{cases, changed, edit, folder, lines, told};
 
@@ -194,4 +197,70 @@ fn reward_models_see_chats() {
         logit(&text),
         logit(&["--judge", &plain, "--text", "<Hi>Ho"])
     );
+}
+
+/// The folder without tokenizer.json, its words as older repositories keep them.
+fn older(root: &Path, name: &str) -> String {
+    changed(root, name, |folder| {
+        let path = folder.join("tokenizer.json");
+        let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        fs::remove_file(path).unwrap();
+        let model = &json["model"];
+        if name == "roberta" {
+            fs::write(folder.join("vocab.json"), model["vocab"].to_string()).unwrap();
+            let merge = |pair: &Value| format!("{} {}\n", text(&pair[0]), text(&pair[1]));
+            let merges = model["merges"].as_array().unwrap().iter().map(merge);
+            let merges = format!("#version: 0.2\n{}", merges.collect::<String>());
+            fs::write(folder.join("merges.txt"), merges).unwrap();
+        } else {
+            let vocab = model["vocab"].as_object().unwrap();
+            let mut words: Vec<_> = vocab.iter().collect();
+            words.sort_by_key(|(_, id)| id.as_u64());
+            let words: String = words.iter().map(|(word, _)| format!("{word}\n")).collect();
+            fs::write(folder.join("vocab.txt"), words).unwrap();
+        }
+        edit(folder, "tokenizer_config.json", |config| {
+            *config = serde_json::json!({"model_max_length": 64});
+        });
+    })
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
+fn older_repositories_keep_their_words_otherwise() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["bert", "distilbert", "roberta"] {
+        let recorded = recorded(name);
+        let cases = cases(root.path(), &texts(&recorded));
+        let spec = format!("{}:LABEL_0", older(root.path(), name));
+        let told = lines(&told(&["--judge", &spec, "--cases", &cases, "--ids"]));
+        for (told, recorded) in told.iter().zip(&recorded) {
+            assert!(difference(told, recorded) < 1e-3, "{name}: {recorded}");
+        }
+    }
+}
+
+/// The plain kernels are those of other devices.
+#[test]
+fn a_reward_is_the_same_on_any_kernels() {
+    for name in ["llama-reward", "qwen3-reward"] {
+        let setup = Setup {
+            placement: Placement::cpu(Kernels::Plain),
+            ..Setup::default()
+        };
+        let mut judge = Judge::open(&spec(name).parse().unwrap(), &setup).unwrap();
+        let recorded = recorded(name);
+        let text = |response| Text {
+            prompt: "",
+            response,
+        };
+        let all: Vec<_> = texts(&recorded).into_iter().map(text).collect();
+        for (verdict, recorded) in judge.score_all(&all).iter().zip(&recorded) {
+            let score = verdict.as_ref().unwrap().score;
+            assert!((score - logits(recorded)[0]).abs() < 1e-3, "{recorded}");
+        }
+    }
 }
