@@ -22,7 +22,7 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// False for the clone of a finished hypothesis, which only [`Rules::Reference`] makes.
+    /// False for the clone of a finished hypothesis, which only [`Rules::Reference`](super::params::Rules) makes.
     pub fn grows(&self) -> bool {
         self.parent.as_ref().is_none_or(|p| !p.is_finished())
     }
