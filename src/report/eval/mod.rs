@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::error::ReportError;
 use super::models::bars;
-use super::{Outcome, Session};
+use super::{Outcome, Session, Stop};
 use crate::cli::{Control, EvalArgs, TableFormat};
 use crate::judge::{self, Judge, JudgeSpec};
 use crate::search::PairId;
@@ -103,7 +103,7 @@ fn fill(
     session.stop.heed();
     let opened = specs
         .iter()
-        .map(|spec| Judge::open_or_fail(spec, &judging()));
+        .map(|spec| Judge::open_or_fail(spec, &judging(&session.stop)));
     let setup = Setup {
         executor: controlled(executor, args.control),
         judges: opened.collect(),
@@ -131,9 +131,9 @@ fn judges(args: &EvalArgs) -> Result<Vec<JudgeSpec>, ReportError> {
 }
 
 /// Beside the models of the searches, on the CPU.
-fn judging() -> judge::Setup {
+fn judging(stop: &Stop) -> judge::Setup {
     judge::Setup {
-        watch: bars(),
+        watch: bars().until(stop.of_models()),
         ..judge::Setup::default()
     }
 }

@@ -17,7 +17,7 @@ use crate::search::{
 };
 
 /// Candidates in one pass, together: more of them hardly make a pass better used.
-const ROWS: usize = 64;
+const ROWS: usize = 192;
 
 /// Searches under way, and those to come.
 pub(super) struct Runner<'a> {
