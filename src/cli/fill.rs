@@ -61,6 +61,7 @@ impl PairArgs {
     fn fill(&mut self, file: &Models) {
         self.pair = self.pair.take().or_else(|| file.pair.clone());
         self.device = self.device.or(file.device);
+        self.exact |= file.exact == Some(true);
         self.date = self.date.or(file.date);
     }
 }

@@ -47,9 +47,9 @@ pub(crate) use adapter::{base_of, is_adapter};
 pub(crate) use chat::{Talk, render};
 pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNorm, Rope, Slot};
 pub(crate) use error::brief;
-pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
+pub(crate) use gguf::{Codes, Form, GROUP, QuantRows, Scheme};
 pub(crate) use watch::Meter;
 pub(crate) use weights::{Source, Stored};
 pub(crate) use words::WordFiles;
