@@ -1,4 +1,4 @@
-//! Activations in 8 bits.
+//! Activations in twice 8 bits.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -9,15 +9,25 @@ use crate::models::GROUP;
 /// Inputs that are multiplied in one step: as many bytes as a lane has.
 pub(super) const QUAD: usize = 4;
 
-/// A group of one row's inputs: `x` is about `d q`, where `q` are from −127 to 127.
+/// Steps of the fine part in one of the coarse part.
+pub(super) const FINE: f32 = 254.0;
+
+/// A group of one row's inputs: `x` is about `d (254 q + r)`, where `q` and `r` are from −127 to 127.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Rounded {
-    /// Four `q` each, the first one lowest.
-    pub quads: [i32; GROUP / QUAD],
+    pub coarse: Bytes,
+    pub fine: Bytes,
     pub d: f32,
-    /// `d Σ q`
+    /// `d Σ (254 q + r)`
     pub total: f32,
-    /// `−Σ q` of the first half, the second half and both.
+}
+
+/// A byte for each input of a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Bytes {
+    /// Four each, the first one lowest.
+    pub quads: [i32; GROUP / QUAD],
+    /// Minus the sums of the first half, the second half and both.
     pub less: [i32; 3],
 }
 
@@ -92,25 +102,38 @@ const ROUNDER: f32 = 12_582_912.0;
 /// Loops without closures, which would not be compiled for the same vectors.
 #[inline(always)]
 fn round(x: &[f32; GROUP], out: &mut Rounded) {
-    let d = highest(x) / 127.0;
-    let scale = if d > 0.0 { 1.0 / d } else { 0.0 };
-    let mut q = [0i8; GROUP];
+    let step = highest(x) / 127.0;
+    let scale = if step > 0.0 { 1.0 / step } else { 0.0 };
+    let (mut coarse, mut fine) = ([0i8; GROUP], [0i8; GROUP]);
     for j in 0..GROUP {
-        q[j] = (x[j] * scale + ROUNDER).to_bits() as i8;
+        let x = x[j] * scale;
+        let rounded = x + ROUNDER;
+        coarse[j] = rounded.to_bits() as i8;
+        let rest = (x - (rounded - ROUNDER)) * FINE;
+        fine[j] = (rest + ROUNDER).to_bits() as i8;
     }
+    out.coarse = bytes(&coarse);
+    out.fine = bytes(&fine);
+    out.d = step / FINE;
+    let (coarse, fine) = (out.coarse.less[2], out.fine.less[2]);
+    out.total = -out.d * (FINE * coarse as f32 + fine as f32);
+}
+
+#[inline(always)]
+fn bytes(q: &[i8; GROUP]) -> Bytes {
     let (mut first, mut second) = (0, 0);
     for j in 0..GROUP / 2 {
-        first += i32::from(q[j]);
-        second += i32::from(q[j + GROUP / 2]);
+        first -= i32::from(q[j]);
+        second -= i32::from(q[j + GROUP / 2]);
     }
-    for (t, quad) in out.quads.iter_mut().enumerate() {
+    let mut quads = [0; GROUP / QUAD];
+    for (t, quad) in quads.iter_mut().enumerate() {
         let at = t * QUAD;
         let bytes = [q[at], q[at + 1], q[at + 2], q[at + 3]];
         *quad = i32::from_le_bytes(bytes.map(|q| q as u8));
     }
-    out.d = d;
-    out.total = d * (first + second) as f32;
-    out.less = [-first, -second, -first - second];
+    let less = [first, second, first + second];
+    Bytes { quads, less }
 }
 
 /// The highest absolute value.

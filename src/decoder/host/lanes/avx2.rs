@@ -13,7 +13,7 @@ use core::arch::x86_64::{
 
 use fearless_simd::{Avx2, f32x8, prelude::*, u8x16, u8x32, u16x8};
 
-use super::acts::{Acts, QUAD, Rounded};
+use super::acts::{Acts, Bytes, FINE, QUAD, Rounded};
 use super::pack::{Line, Panel, ROWS};
 use super::strip::Strip;
 use crate::models::Scheme;
@@ -115,12 +115,14 @@ fn tile<const B: usize, const S: u8, const M: usize>(
     sums
 }
 
-/// `sum + dot * (a * d)`
+/// `sum + (254 coarse + fine) * (a * d)`
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn scaled(dot: __m256i, a: __m256, d: f32, sum: __m256) -> __m256 {
+fn scaled([coarse, fine]: [__m256i; 2], a: __m256, d: f32, sum: __m256) -> __m256 {
     let a = _mm256_mul_ps(a, _mm256_set1_ps(d));
-    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), a, sum)
+    let (coarse, fine) = (_mm256_cvtepi32_ps(coarse), _mm256_cvtepi32_ps(fine));
+    let dot = _mm256_fmadd_ps(coarse, _mm256_set1_ps(FINE), fine);
+    _mm256_fmadd_ps(dot, a, sum)
 }
 
 /// Quads whose sums of two products of bytes fit in 16 bits together: `2 · 127 · 15 · 8 < 2^15`,
@@ -134,46 +136,66 @@ const fn together(bits: usize) -> usize {
     }
 }
 
-/// The whole products of some quads of a group, for each row of activations.
+/// The coarse and fine products of some quads of a group, for each row of activations.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dots<const B: usize, const S: u8, const M: usize, const FROM: usize, const TO: usize>(
     t: Avx2,
     lines: (&[Line; B], usize),
     x: &[Rounded; M],
-) -> [__m256i; M] {
-    let less = match (S, FROM) {
-        (CENTRED, _) => 2,
-        (_, 0) => 0,
-        _ => 1,
-    };
-    let mut acc = [_mm256_setzero_si256(); M];
+) -> [[__m256i; 2]; M] {
+    let mut acc = [[_mm256_setzero_si256(); 2]; M];
     for i in 0..M {
-        // With 8 bits weights have their signs.
-        if B < 8 && (S == CENTRED || S == HALVED) {
-            let less = _mm256_set1_epi32(x[i].less[less]);
-            acc[i] = _mm256_sll_epi32(less, shift(B - 1));
-        }
+        acc[i] = [
+            start::<B, S, FROM>(&x[i].coarse),
+            start::<B, S, FROM>(&x[i].fine),
+        ];
     }
     for first in (FROM..TO).step_by(together(B)) {
-        let mut twos = [_mm256_setzero_si256(); M];
+        let mut twos = [[_mm256_setzero_si256(); 2]; M];
         for q in first..TO.min(first + together(B)) {
             let w = weights::<B>(t, lines, q);
             for i in 0..M {
-                let x = _mm256_set1_epi32(x[i].quads[q]);
-                let product = match B {
-                    8 => _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)),
-                    _ => _mm256_maddubs_epi16(w, x),
-                };
-                twos[i] = _mm256_add_epi16(twos[i], product);
+                let coarse = product::<B>(w, x[i].coarse.quads[q]);
+                let fine = product::<B>(w, x[i].fine.quads[q]);
+                twos[i][0] = _mm256_add_epi16(twos[i][0], coarse);
+                twos[i][1] = _mm256_add_epi16(twos[i][1], fine);
             }
         }
         for i in 0..M {
-            let fours = _mm256_madd_epi16(twos[i], _mm256_set1_epi16(1));
-            acc[i] = _mm256_add_epi32(acc[i], fours);
+            for p in 0..2 {
+                let fours = _mm256_madd_epi16(twos[i][p], _mm256_set1_epi16(1));
+                acc[i][p] = _mm256_add_epi32(acc[i][p], fours);
+            }
         }
     }
     acc
+}
+
+/// What the products of weights that have a centre begin with. With 8 bits weights have their signs.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn start<const B: usize, const S: u8, const FROM: usize>(x: &Bytes) -> __m256i {
+    let less = match (S, FROM) {
+        (CENTRED, _) => x.less[2],
+        (_, 0) => x.less[0],
+        _ => x.less[1],
+    };
+    match B < 8 && (S == CENTRED || S == HALVED) {
+        true => _mm256_sll_epi32(_mm256_set1_epi32(less), shift(B - 1)),
+        false => _mm256_setzero_si256(),
+    }
+}
+
+/// The products of a quad, summed by twos.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn product<const B: usize>(w: __m256i, x: i32) -> __m256i {
+    let x = _mm256_set1_epi32(x);
+    match B {
+        8 => _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)),
+        _ => _mm256_maddubs_epi16(w, x),
+    }
 }
 
 /// One quad of a group, in bytes.

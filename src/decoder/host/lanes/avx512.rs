@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 
 use fearless_simd::{Avx512, f32x16, prelude::*, u8x16, u8x64, u16x16};
 
-use super::acts::{Acts, QUAD, Rounded};
+use super::acts::{Acts, Bytes, FINE, QUAD, Rounded};
 use super::pack::{Line, Panel, ROWS};
 use super::strip::Strip;
 use crate::models::{GROUP, Scheme};
@@ -105,40 +105,47 @@ fn step<const B: usize, const S: u8>(
     x: &Rounded,
     sum: __m512,
 ) -> __m512 {
-    let (first, second) = w.split_at(QUADS / 2);
-    let (left, right) = x.quads.split_at(QUADS / 2);
-    let a = _mm512_mul_ps(a, _mm512_set1_ps(x.d));
-    let centred = |less| _mm512_sll_epi32(_mm512_set1_epi32(less), shift(B - 1));
+    let d = _mm512_set1_ps(x.d);
     match S {
         HALVED => {
-            let b = _mm512_mul_ps(b, _mm512_set1_ps(x.d));
-            let dot = dots(first, left, centred(x.less[0]));
-            let sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), a, sum);
-            let dot = dots(second, right, centred(x.less[1]));
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), b, sum)
+            let left = dot::<B, 0, 4>(w, x, Some(0));
+            let right = dot::<B, 4, 8>(w, x, Some(1));
+            let sum = _mm512_fmadd_ps(left, _mm512_mul_ps(a, d), sum);
+            _mm512_fmadd_ps(right, _mm512_mul_ps(b, d), sum)
         }
         CENTRED => {
-            let dot = dots(first, left, centred(x.less[2]));
-            let dot = dots(second, right, dot);
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), a, sum)
+            let dot = dot::<B, 0, 8>(w, x, Some(2));
+            _mm512_fmadd_ps(dot, _mm512_mul_ps(a, d), sum)
         }
         _ => {
-            let dot = dots(first, left, _mm512_setzero_si512());
-            let dot = dots(second, right, dot);
-            let sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), a, sum);
+            let dot = dot::<B, 0, 8>(w, x, None);
+            let sum = _mm512_fmadd_ps(dot, _mm512_mul_ps(a, d), sum);
             _mm512_fmadd_ps(b, _mm512_set1_ps(x.total), sum)
         }
     }
 }
 
-/// `acc` and the products of quads.
+/// The product of some quads, in steps of the fine part; `less` says whose sum to take from it for
+/// weights that have a centre.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dots(w: &[__m512i], x: &[i32], mut acc: __m512i) -> __m512i {
-    for (w, x) in w.iter().zip(x) {
-        acc = _mm512_dpbusd_epi32(acc, *w, _mm512_set1_epi32(*x));
+fn dot<const B: usize, const FROM: usize, const TO: usize>(
+    w: &[__m512i; QUADS],
+    x: &Rounded,
+    less: Option<usize>,
+) -> __m512 {
+    let start = |x: &Bytes| match less {
+        Some(i) => _mm512_sll_epi32(_mm512_set1_epi32(x.less[i]), shift(B - 1)),
+        None => _mm512_setzero_si512(),
+    };
+    let (mut coarse, mut fine) = (start(&x.coarse), start(&x.fine));
+    for q in FROM..TO {
+        let x = (x.coarse.quads[q], x.fine.quads[q]);
+        coarse = _mm512_dpbusd_epi32(coarse, w[q], _mm512_set1_epi32(x.0));
+        fine = _mm512_dpbusd_epi32(fine, w[q], _mm512_set1_epi32(x.1));
     }
-    acc
+    let coarse = _mm512_cvtepi32_ps(coarse);
+    _mm512_fmadd_ps(coarse, _mm512_set1_ps(FINE), _mm512_cvtepi32_ps(fine))
 }
 
 /// The quads of a group, in bytes.

@@ -2,7 +2,7 @@ use candle_core::quantized::GgmlDType;
 use half::f16;
 use pulp::Arch;
 
-use super::acts::{Acts, Rounded};
+use super::acts::{Acts, Bytes, Rounded};
 use super::*;
 use crate::models::{Codes, Form, GROUP, Scheme, archs};
 
@@ -25,11 +25,19 @@ fn activations(n_rows: usize, width: usize) -> Mat {
     }
 }
 
-/// The sum over some weights of a group of whole products.
+/// The sum over some weights of a group of whole products, in steps of the fine part.
 fn dot(q: &[u8], x: &Rounded, range: std::ops::Range<usize>, centre: u8) -> f32 {
-    let bytes: Vec<u8> = x.quads.iter().flat_map(|quad| quad.to_le_bytes()).collect();
-    let product = |j| (i32::from(q[j]) - i32::from(centre)) * i32::from(bytes[j] as i8);
-    range.map(product).sum::<i32>() as f32
+    let (coarse, fine) = (spread(&x.coarse), spread(&x.fine));
+    let sum = |x: &[i32]| -> i32 {
+        let product = |j| (i32::from(q[j]) - i32::from(centre)) * x[j];
+        range.clone().map(product).sum()
+    };
+    (254 * sum(&coarse) + sum(&fine)) as f32
+}
+
+fn spread(x: &Bytes) -> Vec<i32> {
+    let bytes = x.quads.iter().flat_map(|quad| quad.to_le_bytes());
+    bytes.map(|byte| i32::from(byte as i8)).collect()
 }
 
 /// One row of weights times one row of activations, written out.
@@ -98,7 +106,7 @@ fn products_are_close_to_those_in_f32() {
             let found = lanes.apply(Arch::new(), 1, &x);
             let both = found.data.iter().zip(&wanted.data);
             let off = both.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
-            assert!(off < 0.01 * size, "{dtype:?}, {unit:?}: {off} of {size}");
+            assert!(off < 5e-5 * size, "{dtype:?}, {unit:?}: {off} of {size}");
         }
     }
 }
@@ -141,11 +149,15 @@ fn rounding_is_the_same_on_every_machine() {
     }
     for (i, group) in usual.iter().enumerate() {
         let (g, row) = (i / 3, i % 3);
-        let bytes = group.quads.iter().flat_map(|quad| quad.to_le_bytes());
-        for (byte, x) in bytes.zip(&x.row(row)[g * GROUP..]) {
-            let off = f32::from(byte as i8) * group.d - x;
-            assert!(off.abs() <= group.d * 0.501, "{off} of {}", group.d);
+        let both = spread(&group.coarse).into_iter().zip(spread(&group.fine));
+        let mut total = 0;
+        for ((coarse, fine), x) in both.zip(&x.row(row)[g * GROUP..]) {
+            let steps = 254 * coarse + fine;
+            let off = steps as f32 * group.d - x;
+            assert!(off.abs() <= group.d * 0.51, "{off} of {}", group.d);
+            total += steps;
         }
+        assert_eq!(group.total, group.d * total as f32);
     }
 }
 
@@ -154,5 +166,6 @@ fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
     let data = [[0.0; GROUP], [1e38; GROUP]].concat();
     let acts = Acts::new(Arch::new(), 1, &Mat { data, width: 32 });
     assert_eq!(acts.rows::<2>(0, 0)[0], Rounded::default());
-    assert_eq!(acts.rows::<2>(0, 0)[1].quads, [0x7F7F_7F7F; 8]);
+    assert_eq!(acts.rows::<2>(0, 0)[1].coarse.quads, [0x7F7F_7F7F; 8]);
+    assert_eq!(acts.rows::<2>(0, 0)[1].fine.quads, [0; 8]);
 }
