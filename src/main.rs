@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
-use w2s::decoder::{Placement, start_threads};
+use w2s::decoder::{Placement, Sums, start_threads};
 use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::message::{MOST_BESIDE, Way};
@@ -86,10 +86,13 @@ fn library(command: &Command) -> Result<Library, LoadError> {
     let templates = models.map(|models| models.templates());
     let templates = templates.or_else(|| pair.map(|pair| pair.templates()));
     let library = Library::open(device.into())?.with_templates(templates.unwrap_or_default());
-    match models.and_then(|models| models.pair_device) {
-        Some(device) => Ok(library.with_pairs_on(Placement::pick(device.into())?)),
-        None => Ok(library),
-    }
+    let library = match models.and_then(|models| models.pair_device) {
+        Some(device) => library.with_pairs_on(Placement::pick(device.into())?),
+        None => library,
+    };
+    let is_tape = matches!(command, Command::Run(args) if args.tape.is_some());
+    let exact = is_tape || pair.is_none_or(|pair| pair.exact);
+    Ok(library.with_sums(Sums::wished(exact)))
 }
 
 fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_eyre::Result<()> {
@@ -207,6 +210,7 @@ fn startup(args: &PlaygroundArgs) -> color_eyre::Result<Startup> {
     Ok(Startup {
         device: args.models.weak.device().into(),
         pair_device: args.models.pair_device.map(Into::into),
+        sums: Sums::wished(args.models.weak.exact),
         strong: ModelSpec::parse(args.models.strong()),
         templates: args.models.templates(),
         pairs: asked.chain(bundled).collect::<color_eyre::Result<_>>()?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use w2s::decoder::DeviceChoice;
+use w2s::decoder::{DeviceChoice, Sums};
 use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
@@ -58,6 +58,7 @@ impl Desk {
             templates: Templates::default(),
             device: DeviceChoice::Cpu,
             pair_device: None,
+            sums: Sums::Exact,
             strong: ModelSpec::parse(strong),
             pairs: PAIRS.iter().map(pair).collect(),
             judges: judges.iter().map(|text| text.parse().unwrap()).collect(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use w2s::decoder::DeviceChoice;
+use w2s::decoder::{DeviceChoice, Sums};
 use w2s::message::{Command, RunId, RunRequest, Update};
 use w2s::models::{ModelSpec, PairSpec};
 use w2s::search::{Entry, Hypothesis, Rules, Sampling, SearchParams};
@@ -64,6 +64,7 @@ impl Desk {
             templates: Templates::default(),
             device: DeviceChoice::Cpu,
             pair_device: None,
+            sums: Sums::Exact,
             strong: ModelSpec::parse(strong),
             pairs: vec![(pair, String::new())],
             judges: Vec::new(),

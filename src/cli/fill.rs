@@ -73,6 +73,7 @@ impl PairArgs {
             self.pair.extend(file.pair.clone());
         }
         self.device = self.device.or(file.device);
+        self.exact |= file.exact == Some(true);
         self.date = self.date.or(file.date);
     }
 }

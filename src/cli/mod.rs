@@ -349,6 +349,10 @@ pub struct PairArgs {
     /// Where models run [default: auto]
     #[arg(long, value_enum)]
     pub device: Option<Device>,
+    /// On the CPU, multiply quantised weights in f32: slower, and without the rounding of
+    /// activations to 8 bits
+    #[arg(long)]
+    pub exact: bool,
 }
 
 impl ModelArgs {

@@ -59,6 +59,7 @@ pub struct Models {
     pub pair: Option<String>,
     pub device: Option<Device>,
     pub pair_device: Option<Device>,
+    pub exact: Option<bool>,
     #[serde(deserialize_with = "date")]
     pub date: Option<Date>,
 }

@@ -34,7 +34,7 @@ use probe::Probe;
 pub use cache::KvCache;
 pub use error::ForwardError;
 pub use feed::{Feed, Logits, Want};
-pub use placement::{DeviceChoice, Kernels, Placement};
+pub use placement::{DeviceChoice, Kernels, Placement, Sums};
 pub use pool::{pool, start as start_threads};
 
 pub(crate) use factors::Factors;
@@ -60,8 +60,8 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
-fn host(builder: &Parts<'_>, arch: Arch) -> Result<Body, LoadError> {
-    let net = builder.net(&Packed::new(arch, builder.config.n_params()))?;
+fn host(builder: &Parts<'_>, arch: Arch, sums: Sums) -> Result<Body, LoadError> {
+    let net = builder.net(&Packed::new(arch, builder.config.n_params(), sums))?;
     Ok(Body::Host(Box::new(Host::new(net, builder.config, arch))))
 }
 
@@ -120,7 +120,7 @@ impl Decoder {
             meter: &Meter::start(watch, Doing::Loading, name, config.n_params()),
         };
         let body = match place.kernels {
-            Kernels::Fast => host(&parts, Arch::new())?,
+            Kernels::Fast => host(&parts, Arch::new(), place.sums)?,
             Kernels::Plain => plain(&parts, place)?,
         };
         Ok(Self { config, body })
@@ -326,7 +326,7 @@ mod tests {
             source: &Source::open(&Weights::Random { seed: 3 }).unwrap(),
             meter: &Meter::start(&nobody, Doing::Loading, "", 0),
         };
-        let body = host(&parts, arch).unwrap();
+        let body = host(&parts, arch, Sums::Exact).unwrap();
         let decoder = Decoder { config, body };
         let mut cache = decoder.cache();
         let tokens: Vec<_> = (0..120).map(|i| i * 31 % 67).collect();

@@ -25,12 +25,32 @@ pub enum Kernels {
     Plain,
 }
 
+/// How the CPU's own kernels multiply weights that are quantised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sums {
+    /// In f32, by what the weights stand for: recordings and comparisons are made so.
+    #[default]
+    Exact,
+    /// As whole numbers, activations rounded to 8 bits first, as llama.cpp does; exactly, where
+    /// the machine or the format has no such kernel.
+    Rounded,
+}
+
+impl Sums {
+    /// By the user's wish.
+    #[must_use]
+    pub fn wished(exact: bool) -> Self {
+        if exact { Self::Exact } else { Self::Rounded }
+    }
+}
+
 /// A device, the number type on it and the kernels used.
 #[derive(Debug, Clone)]
 pub struct Placement {
     pub(super) device: Device,
     pub(super) dtype: DType,
     pub(super) kernels: Kernels,
+    pub(super) sums: Sums,
 }
 
 impl Placement {
@@ -56,6 +76,7 @@ impl Placement {
             device: Device::Cpu,
             dtype: DType::F32,
             kernels,
+            sums: Sums::Exact,
         }
     }
 
@@ -67,6 +88,12 @@ impl Placement {
             Kernels::Fast => self,
             Kernels::Plain => Self { dtype, ..self },
         }
+    }
+
+    /// The same place with other sums.
+    #[must_use]
+    pub fn with_sums(self, sums: Sums) -> Self {
+        Self { sums, ..self }
     }
 
     /// The device.
@@ -106,6 +133,7 @@ impl Placement {
             device,
             dtype: DType::BF16,
             kernels: Kernels::Plain,
+            sums: Sums::Exact,
         })
     }
 
@@ -121,6 +149,7 @@ impl Placement {
             device,
             dtype: DType::F16,
             kernels: Kernels::Plain,
+            sums: Sums::Exact,
         })
     }
 }

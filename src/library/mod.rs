@@ -15,7 +15,7 @@ pub(crate) use fit::{check_room, check_weights};
 pub use model::Model;
 pub use pair::WeakPair;
 
-use crate::decoder::{Decoder, DeviceChoice, Factors, Placement};
+use crate::decoder::{Decoder, DeviceChoice, Factors, Placement, Sums};
 use crate::models::bundled::{self, BundledModel};
 use crate::models::{
     Adapter, DecoderConfig, GgufFile, Hub, LoadError, ModelSpec, PairSpec, Tokenizer, Watch,
@@ -85,6 +85,17 @@ impl Library {
     pub fn with_pairs_on(mut self, placement: Placement) -> Self {
         self.pairs = Some(Box::new(Self::on(placement)));
         self
+    }
+
+    /// The same library with other sums for the models to come, pairs' included.
+    #[must_use]
+    pub fn with_sums(self, sums: Sums) -> Self {
+        let pairs = self.pairs.map(|pairs| Box::new(pairs.with_sums(sums)));
+        Self {
+            placement: self.placement.with_sums(sums),
+            pairs,
+            ..self
+        }
     }
 
     /// The same library with templates for the prompts to come.

@@ -50,9 +50,9 @@ pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNo
 pub(crate) use config::{Body, ClassifierConfig, Deberta, Encoder, EncoderConfig, Modern};
 pub(crate) use error::{brief, short};
 pub(crate) use files::text as file_text;
-pub(crate) use gguf::QuantRows;
 #[cfg(test)]
 pub(crate) use gguf::archs;
+pub(crate) use gguf::{Codes, Form, GROUP, QuantRows, Scheme};
 pub(crate) use load::read_classifier;
 pub(crate) use watch::Meter;
 pub(crate) use weights::{Source, Stored};

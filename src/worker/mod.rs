@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::decoder::{DeviceChoice, Placement};
+use crate::decoder::{DeviceChoice, Placement, Sums};
 use crate::judge::JudgeSpec;
 use crate::library::{Library, Model};
 use crate::measure::Judge;
@@ -51,6 +51,8 @@ pub struct Startup {
     pub device: DeviceChoice,
     /// Of the weak pairs, where it is another one.
     pub pair_device: Option<DeviceChoice>,
+    /// How quantised weights are multiplied on the CPU.
+    pub sums: Sums,
     pub strong: ModelSpec,
     pub templates: Templates,
     /// The first is the default; each with a line about it.
@@ -62,10 +64,11 @@ pub struct Startup {
 impl Startup {
     fn library(&self) -> Result<Library, LoadError> {
         let library = Library::open(self.device)?;
-        match self.pair_device {
-            Some(device) => Ok(library.with_pairs_on(Placement::pick(device)?)),
-            None => Ok(library),
-        }
+        let library = match self.pair_device {
+            Some(device) => library.with_pairs_on(Placement::pick(device)?),
+            None => library,
+        };
+        Ok(library.with_sums(self.sums))
     }
 }
 

@@ -3,14 +3,19 @@
 use candle_core::Result;
 use pulp::Arch;
 
+use super::lanes::Lanes;
 use super::mat::Mat;
 use super::panels::Panels;
 use super::quant::Quant;
+use super::store::Held;
 
 /// The weights of a linear layer.
 #[derive(Debug)]
 pub(crate) enum Linear {
     Panels(Panels),
+    /// Multiplied as whole numbers, with rounded activations.
+    Lanes(Lanes),
+    /// Multiplied in f32.
     Quant(Quant),
 }
 
@@ -19,15 +24,17 @@ impl Linear {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Panels(panels) => panels.bytes(),
+            Self::Lanes(lanes) => lanes.bytes(),
             Self::Quant(quant) => quant.bytes(),
         }
     }
 
-    /// The panels, where that is the form.
-    pub fn panels_mut(&mut self) -> Option<&mut Panels> {
+    /// Where packed weights lie.
+    pub fn stores_mut(&mut self) -> Vec<&mut dyn Held> {
         match self {
-            Self::Panels(panels) => Some(panels),
-            Self::Quant(_) => None,
+            Self::Panels(panels) => vec![panels.store_mut()],
+            Self::Lanes(lanes) => lanes.stores_mut(),
+            Self::Quant(_) => Vec::new(),
         }
     }
 
@@ -35,6 +42,7 @@ impl Linear {
     pub fn unpack(&self, j: usize, scale: f32, out: &mut [f32]) -> Result<()> {
         match self {
             Self::Panels(panels) => panels.unpack(j, scale, out),
+            Self::Lanes(lanes) => return lanes.unpack(j, scale, out),
             Self::Quant(quant) => return quant.unpack(j, scale, out),
         }
         Ok(())
@@ -44,6 +52,7 @@ impl Linear {
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Result<Mat> {
         match self {
             Self::Panels(panels) => Ok(panels.apply(arch, team, x)),
+            Self::Lanes(lanes) => Ok(lanes.apply(arch, team, x)),
             Self::Quant(quant) => quant.apply(arch, team, x),
         }
     }

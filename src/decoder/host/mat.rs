@@ -45,6 +45,20 @@ pub(super) fn strips(mat: &mut Mat, width: usize) -> Vec<Vec<&mut [f32]>> {
     strips
 }
 
+/// Cuts a matrix into strips of these numbers of columns: for each strip, each row's piece.
+pub(super) fn columns<'a>(mat: &'a mut Mat, widths: &[usize]) -> Vec<Vec<&'a mut [f32]>> {
+    let n_rows = mat.n_rows();
+    let mut strips: Vec<_> = widths.iter().map(|_| Vec::with_capacity(n_rows)).collect();
+    for mut row in mat.data.chunks_exact_mut(mat.width) {
+        for (strip, width) in strips.iter_mut().zip(widths) {
+            let (piece, rest) = row.split_at_mut(*width);
+            strip.push(piece);
+            row = rest;
+        }
+    }
+    strips
+}
+
 /// Calls `f` with the number of the first row and the rows, all of them or, where there is
 /// enough to do, parts of them on up to `team` threads.
 pub(super) fn by_rows(mat: &mut Mat, team: usize, f: impl Fn(usize, &mut [f32]) + Sync) {

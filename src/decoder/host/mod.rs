@@ -2,6 +2,7 @@
 
 mod attend;
 mod halves;
+mod lanes;
 mod linear;
 mod mat;
 mod math;
@@ -11,6 +12,7 @@ mod panels;
 mod plan;
 mod quant;
 mod run;
+mod store;
 mod tile;
 
 use std::ops::Range;
@@ -24,13 +26,16 @@ use crate::decoder::factors::Factors;
 use crate::decoder::feed::{Feed, Want};
 use crate::decoder::net::{Net, Tuned};
 use crate::decoder::pass::Kinds;
+use crate::decoder::placement::Sums;
 use crate::decoder::rope::RopeTable;
 use crate::models::{DecoderConfig, LoadError, QuantRows, Stored};
+use lanes::{Lanes, Unit};
 use linear::Linear;
 use math::Gain;
-use panels::{Panels, move_to_large_pages};
+use panels::Panels;
 use quant::Quant;
 use run::HostPass;
+use store::move_to_large_pages;
 
 pub(super) use pages::{Lane, PageShape};
 
@@ -88,7 +93,7 @@ struct Part {
 
 impl Host {
     pub fn new(mut net: Net<Packed>, config: &DecoderConfig, arch: Arch) -> Self {
-        move_to_large_pages(net.matrices_mut().filter_map(Linear::panels_mut));
+        move_to_large_pages(net.matrices_mut().flat_map(Linear::stores_mut));
         let ropes = config.arithmetic.ropes.iter();
         Self {
             small: net.matrices().map(Linear::bytes).sum::<usize>() <= IN_CACHE,
@@ -208,19 +213,37 @@ pub(super) struct Packed {
     arch: Arch,
     /// Whether weights that were stored in 16 bits are kept so.
     in_halves: bool,
+    /// What multiplies quantised weights as whole numbers, if anything does.
+    unit: Option<Unit>,
 }
 
 impl Packed {
     /// For a model of so many weights.
-    pub fn new(arch: Arch, n_weights: u64) -> Self {
-        let in_halves = keeps_halves(n_weights);
-        Self { arch, in_halves }
+    pub fn new(arch: Arch, n_weights: u64, sums: Sums) -> Self {
+        let rounded = sums == Sums::Rounded;
+        Self {
+            arch,
+            in_halves: keeps_halves(n_weights),
+            unit: Unit::all().next().filter(|_| rounded),
+        }
     }
 
     /// All in f32.
     fn whole(arch: Arch) -> Self {
-        let in_halves = false;
-        Self { arch, in_halves }
+        Self {
+            arch,
+            in_halves: false,
+            unit: None,
+        }
+    }
+
+    /// Weights in blocks.
+    fn blocks(&self, parts: Vec<QuantRows>, k: usize, bias: Option<Vec<f32>>) -> Linear {
+        let Some(unit) = self.unit else {
+            return Linear::Quant(Quant::new(parts, k, bias));
+        };
+        let packed = Lanes::pack(unit, parts, k, bias);
+        packed.map_or_else(Linear::Quant, Linear::Lanes)
     }
 
     fn panels(&self, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Linear {
@@ -247,7 +270,7 @@ impl Kinds for Packed {
     fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
         Ok(match rows {
             Stored::Quant(parts) if !parts.iter().all(QuantRows::is_dense) => {
-                Linear::Quant(Quant::new(parts, k, bias))
+                self.blocks(parts, k, bias)
             }
             rows => self.panels(&rows.into_plain()?, n, k, bias),
         })

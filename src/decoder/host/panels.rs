@@ -2,16 +2,14 @@
 //! in one direction.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use memmap2::MmapMut;
-use pulp::bytemuck::{self, Pod};
+use pulp::bytemuck::Pod;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::halves::{Halves, halved, widen};
 use super::mat::{Mat, strips};
-use super::memory::large_pages;
+use super::store::{Held, Store};
 use super::tile::{Form, Whole, load, store};
 
 /// Vectors of columns in a panel.
@@ -40,74 +38,18 @@ enum Weights {
 }
 
 impl Weights {
-    fn bytes(&self) -> &[u8] {
+    fn store(&self) -> &dyn Held {
         match self {
-            Self::Whole(store) => bytemuck::cast_slice(store.all()),
-            Self::Halves(store) => bytemuck::cast_slice(store.all()),
+            Self::Whole(store) => store,
+            Self::Halves(store) => store,
         }
     }
 
-    /// Lets the heap go.
-    fn clear(&mut self) {
+    fn store_mut(&mut self) -> &mut dyn Held {
         match self {
-            Self::Whole(store) => *store = Store::Heap(Vec::new()),
-            Self::Halves(store) => *store = Store::Heap(Vec::new()),
+            Self::Whole(store) => store,
+            Self::Halves(store) => store,
         }
-    }
-
-    /// From here on it lies in a part of the slab.
-    fn lie_in(&mut self, slab: Arc<MmapMut>, part: Range<usize>) {
-        match self {
-            Self::Whole(store) => *store = Store::Slab(slab, part),
-            Self::Halves(store) => *store = Store::Slab(slab, part),
-        }
-    }
-}
-
-/// On the heap until the whole model is read, then together in large pages.
-#[derive(Debug)]
-enum Store<T> {
-    Heap(Vec<T>),
-    /// A range of bytes.
-    Slab(Arc<MmapMut>, Range<usize>),
-}
-
-impl<T: Pod> Store<T> {
-    fn all(&self) -> &[T] {
-        match self {
-            Self::Heap(data) => data,
-            // A map begins on a page and is cut at whole lines.
-            Self::Slab(slab, range) => bytemuck::cast_slice(&slab[range.clone()]),
-        }
-    }
-}
-
-/// Bytes of a line of the cache, in which matrices begin.
-const LINE: usize = 64;
-
-/// Moves all weights into one stretch of large pages, matrix by matrix, so that only one of
-/// them is ever there twice. Where the system has no such memory, they stay where they are.
-pub(super) fn move_to_large_pages<'a>(matrices: impl Iterator<Item = &'a mut Panels>) {
-    let mut matrices: Vec<_> = matrices.collect();
-    let total: usize = matrices
-        .iter()
-        .map(|m| m.bytes().next_multiple_of(LINE))
-        .sum();
-    let Ok(mut slab) = large_pages(total) else {
-        return;
-    };
-    let mut ranges = Vec::with_capacity(matrices.len());
-    let mut start: usize = 0;
-    for matrix in &mut matrices {
-        let range = start..start + matrix.bytes();
-        start = range.end.next_multiple_of(LINE);
-        slab[range.clone()].copy_from_slice(matrix.data.bytes());
-        matrix.data.clear();
-        ranges.push(range);
-    }
-    let slab = Arc::new(slab);
-    for (matrix, range) in matrices.into_iter().zip(ranges) {
-        matrix.data.lie_in(Arc::clone(&slab), range);
     }
 }
 
@@ -150,7 +92,12 @@ impl Panels {
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        self.data.bytes().len()
+        self.data.store().bytes().len()
+    }
+
+    /// Where the weights lie.
+    pub fn store_mut(&mut self) -> &mut dyn Held {
+        self.data.store_mut()
     }
 
     /// Row `j` of the unpacked weights, times `scale`.

@@ -105,7 +105,7 @@ fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
 
 /// The fifth bits of a block's weights, as 16 or 0.
 #[inline(always)]
-fn fifths(block: &[u8], at: usize) -> [u8; 32] {
+pub(super) fn fifths(block: &[u8], at: usize) -> [u8; 32] {
     let bits = u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
     let mut fifths = [0; 32];
     for (j, fifth) in fifths.iter_mut().enumerate() {
@@ -143,24 +143,30 @@ fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
 
 /// Scale and minimum, 6 bits each, of part `j` of a block of eight.
 #[inline(always)]
-fn scale_and_min(scales: &[u8], j: usize) -> (f32, f32) {
-    let (scale, min) = match j {
+pub(super) fn scale_and_min(scales: &[u8], j: usize) -> (u8, u8) {
+    match j {
         0..4 => (scales[j] & 63, scales[j + 4] & 63),
         _ => (
             scales[j + 4] & 15 | scales[j - 4] >> 6 << 4,
             scales[j + 4] >> 4 | scales[j] >> 6 << 4,
         ),
-    };
+    }
+}
+
+/// The same in f32.
+#[inline(always)]
+fn scales(scales: &[u8], j: usize) -> (f32, f32) {
+    let (scale, min) = scale_and_min(scales, j);
     (f32::from(scale), f32::from(min))
 }
 
 #[inline(always)]
 fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
-    let (d, least, scales) = (half(block, 0), half(block, 2), &block[4..16]);
+    let (d, least, small) = (half(block, 0), half(block, 2), &block[4..16]);
     for part in 0..4 {
         let qs = &block[16 + 32 * part..][..32];
-        let (s1, m1) = scale_and_min(scales, 2 * part);
-        let (s2, m2) = scale_and_min(scales, 2 * part + 1);
+        let (s1, m1) = scales(small, 2 * part);
+        let (s2, m2) = scales(small, 2 * part + 1);
         let (s1, m1, s2, m2) = (d * s1, least * m1, d * s2, least * m2);
         let out = &mut out[64 * part..][..64];
         for l in 0..32 {
@@ -172,12 +178,12 @@ fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
 
 #[inline(always)]
 fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
-    let (d, least, scales) = (half(block, 0), half(block, 2), &block[4..16]);
+    let (d, least, small) = (half(block, 0), half(block, 2), &block[4..16]);
     let high = &block[16..48];
     for part in 0..4 {
         let qs = &block[48 + 32 * part..][..32];
-        let (s1, m1) = scale_and_min(scales, 2 * part);
-        let (s2, m2) = scale_and_min(scales, 2 * part + 1);
+        let (s1, m1) = scales(small, 2 * part);
+        let (s2, m2) = scales(small, 2 * part + 1);
         let (s1, m1, s2, m2) = (d * s1, least * m1, d * s2, least * m2);
         let out = &mut out[64 * part..][..64];
         for l in 0..32 {
@@ -230,33 +236,34 @@ pub(crate) fn archs() -> Vec<Arch> {
     archs
 }
 
+/// Bytes that look random, with scales that are finite.
+#[cfg(test)]
+pub(super) fn noise(n: usize, dtype: GgmlDType) -> Vec<u8> {
+    let mut state = 7u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 40) as u8
+    };
+    let mut bytes: Vec<u8> = (0..n).map(|_| next()).collect();
+    let halves: &[usize] = match dtype {
+        GgmlDType::Q6K => &[208],
+        GgmlDType::Q4_0 | GgmlDType::Q5_0 | GgmlDType::Q8_0 => &[0],
+        _ => &[0, 2],
+    };
+    for block in bytes.chunks_exact_mut(dtype.type_size()) {
+        for at in halves {
+            let value = f16::from_f32(f32::from(block[*at]) / 900.0 - 0.1);
+            block[*at..at + 2].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Bytes that look random, with scales that are finite.
-    fn noise(n: usize, dtype: GgmlDType) -> Vec<u8> {
-        let mut state = 7u64;
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 40) as u8
-        };
-        let mut bytes: Vec<u8> = (0..n).map(|_| next()).collect();
-        let halves: &[usize] = match dtype {
-            GgmlDType::Q6K => &[208],
-            GgmlDType::Q4_0 | GgmlDType::Q5_0 | GgmlDType::Q8_0 => &[0],
-            _ => &[0, 2],
-        };
-        for block in bytes.chunks_exact_mut(dtype.type_size()) {
-            for at in halves {
-                let value = f16::from_f32(f32::from(block[*at]) / 900.0 - 0.1);
-                block[*at..at + 2].copy_from_slice(&value.to_le_bytes());
-            }
-        }
-        bytes
-    }
 
     #[test]
     fn every_format_means_what_candle_says() {

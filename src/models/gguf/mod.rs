@@ -9,6 +9,7 @@
 //! | refused | other architectures, other rotary scaling than linear, other tokenizers than byte-level BPE and SentencePiece's, ways of splitting words that are not known or not said, a part that is not the first |
 
 mod blocks;
+mod codes;
 mod config;
 mod metadata;
 mod names;
@@ -17,6 +18,7 @@ mod vocab;
 
 #[cfg(test)]
 pub(crate) use blocks::archs;
+pub(crate) use codes::{Codes, Form, GROUP, Scheme};
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -265,6 +267,23 @@ pub(crate) struct QuantRows {
 }
 
 impl QuantRows {
+    /// Rows of noise.
+    #[cfg(test)]
+    pub fn noise(dtype: GgmlDType, n: usize, k: usize) -> Self {
+        let row_bytes = k / dtype.block_size() * dtype.type_size();
+        let mut map = memmap2::MmapMut::map_anon(n * row_bytes).unwrap();
+        map.copy_from_slice(&blocks::noise(n * row_bytes, dtype));
+        Self {
+            map: Arc::new(map.make_read_only().unwrap()),
+            start: 0,
+            dtype,
+            order: None,
+            n,
+            k,
+            row_bytes,
+        }
+    }
+
     /// Whether they are floats, not blocks.
     pub fn is_dense(&self) -> bool {
         is_dense(self.dtype)
@@ -272,6 +291,18 @@ impl QuantRows {
 
     pub fn n_bytes(&self) -> usize {
         self.n * self.row_bytes
+    }
+
+    /// How their blocks are made of whole numbers; `None` for rare formats and floats.
+    pub fn form(&self) -> Option<Form> {
+        Form::of(self.dtype)
+    }
+
+    /// One row as whole numbers, for what `codes` had; of a format with a form.
+    pub fn codes(&self, row: usize, codes: &mut Codes) {
+        let place = self.order.as_ref().map_or(row, |order| order[row] as usize);
+        let start = self.start + place * self.row_bytes;
+        codes.read(self.dtype, &self.map[start..][..self.row_bytes]);
     }
 
     /// Some rows as f32, one after the other.

@@ -81,6 +81,7 @@ fn header(args: &EvalArgs, plan: &Plan, judges: &[String]) -> Value {
         "methods": plan.contenders.iter().map(contender).collect::<Vec<_>>(),
         "seeds": plan.seeds,
         "strong": plan.strong,
+        "exact": args.models.weak.exact,
         "pair": plan.panel.id(),
         "second_pair": args.second_pair,
         "control": args.control.map(|control| format!("{control:?}").to_lowercase()),

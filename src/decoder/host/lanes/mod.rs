@@ -1,0 +1,169 @@
+//! Linear layers on the CPU whose weights stay quantised and are multiplied as whole numbers.
+
+mod acts;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod pack;
+mod strip;
+#[cfg(test)]
+mod tests;
+
+use candle_core::Result;
+#[cfg(target_arch = "x86_64")]
+use fearless_simd::{Avx2, Avx512, Level};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::mat::{Mat, columns};
+use super::quant::Quant;
+use super::store::Held;
+use crate::models::QuantRows;
+use acts::Acts;
+use pack::{Part, ROWS};
+use strip::Strip;
+
+/// What a machine multiplies whole numbers with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+}
+
+impl Unit {
+    /// All that this machine has, the fastest one first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let units = {
+            let level = Level::new();
+            let wide = level.as_avx512().map(Self::Avx512);
+            [wide, level.as_avx2().map(Self::Avx2)]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let units: [Option<Self>; 0] = [];
+        units.into_iter().flatten()
+    }
+
+    fn multiply(self, mut strip: Strip<'_>) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(token) => avx512::multiply(token, &mut strip),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(token) => avx2::multiply(token, &mut strip),
+        }
+    }
+}
+
+/// Multiplications that are worth a task of their own.
+const TASK: usize = 1 << 20;
+
+/// The weights of a linear layer: parts below each other, each with its own format.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    unit: Unit,
+    parts: Vec<Part>,
+    bias: Vec<f32>,
+    /// The same weights as stored, to look up rows.
+    stored: Quant,
+}
+
+impl Lanes {
+    /// Packs parts of `k` inputs each; `Err` gives back what no kernel is for. `bias` covers all rows.
+    pub fn pack(
+        unit: Unit,
+        parts: Vec<QuantRows>,
+        k: usize,
+        bias: Option<Vec<f32>>,
+    ) -> std::result::Result<Self, Quant> {
+        let forms: Option<Vec<_>> = parts.iter().map(QuantRows::form).collect();
+        let Some(forms) = forms else {
+            return Err(Quant::new(parts, k, bias));
+        };
+        let packed = parts.iter().zip(forms);
+        Ok(Self {
+            unit,
+            parts: packed.map(|(rows, form)| Part::pack(rows, form)).collect(),
+            bias: bias.unwrap_or_default(),
+            stored: Quant::new(parts, k, None),
+        })
+    }
+
+    /// Bytes of weights.
+    pub fn bytes(&self) -> usize {
+        let stores = self.parts.iter().flat_map(Part::stores);
+        stores.map(|store| store.bytes().len()).sum()
+    }
+
+    /// Where the weights lie.
+    pub fn stores_mut(&mut self) -> Vec<&mut dyn Held> {
+        self.parts.iter_mut().flat_map(Part::stores_mut).collect()
+    }
+
+    /// Row `j` of the weights, times `scale`.
+    pub fn unpack(&self, j: usize, scale: f32, out: &mut [f32]) -> Result<()> {
+        self.stored.unpack(j, scale, out)
+    }
+
+    /// `x W^T + b` on up to `team` threads of the current pool.
+    pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
+        let x = &Acts::new(arch, team, x);
+        let mut out = Mat::zeros(x.n_rows, self.stored.n);
+        let cuts = self.cuts(team, x.n_rows);
+        let widths: Vec<_> = cuts.iter().map(|cut| cut.width).collect();
+        let outs = columns(&mut out, &widths);
+        let multiply = |(cut, outs): (&Cut<'_>, _)| {
+            self.unit.multiply(Strip {
+                part: cut.part,
+                first: cut.first,
+                bias: self.bias.get(cut.column..).unwrap_or_default(),
+                x,
+                outs,
+            });
+        };
+        if team == 1 || cuts.len() == 1 {
+            cuts.iter().zip(outs).for_each(multiply);
+        } else {
+            cuts.par_iter().zip(outs).with_max_len(1).for_each(multiply);
+        }
+        out
+    }
+
+    /// Cuts the parts into tasks.
+    fn cuts(&self, team: usize, n_rows: usize) -> Vec<Cut<'_>> {
+        let n_panels: usize = self.parts.iter().map(Part::n_panels).sum();
+        let tasks = n_rows.max(4) * self.stored.n * self.stored.k / TASK;
+        let n = match team {
+            1 => 1,
+            // More tasks than threads, so that a thread that is held up holds up no other.
+            _ => tasks.clamp(1, 4 * team),
+        };
+        let most = n_panels.div_ceil(n);
+        let mut column = 0;
+        let mut cuts = Vec::new();
+        for part in &self.parts {
+            for first in (0..part.n_panels()).step_by(most) {
+                let width = (most * ROWS).min(part.n - first * ROWS);
+                cuts.push(Cut {
+                    part,
+                    first,
+                    column,
+                    width,
+                });
+                column += width;
+            }
+        }
+        cuts
+    }
+}
+
+/// Panels of a part that are one task.
+struct Cut<'a> {
+    part: &'a Part,
+    first: usize,
+    /// Of all columns.
+    column: usize,
+    width: usize,
+}
