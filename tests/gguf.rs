@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use w2s::decoder::{DeviceChoice, Feed, Want};
+use w2s::decoder::{DeviceChoice, Feed, Sums, Want};
 use w2s::library::{Library, Model};
 use w2s::models::{ModelSpec, Prompt};
 
@@ -23,9 +23,13 @@ fn file(name: &str) -> Option<PathBuf> {
 }
 
 fn load(name: &str) -> Option<Model> {
+    load_with(name, Sums::Exact)
+}
+
+fn load_with(name: &str, sums: Sums) -> Option<Model> {
     let spec = ModelSpec::Gguf(file(name)?);
-    let mut library = Library::open(DeviceChoice::Cpu).unwrap();
-    Some(library.model(&spec).unwrap())
+    let library = Library::open(DeviceChoice::Cpu).unwrap();
+    Some(library.with_sums(sums).model(&spec).unwrap())
 }
 
 /// The likeliest continuation, token by token: each with the log-probabilities of all that could
@@ -75,17 +79,21 @@ struct Recording {
     tokens: Vec<(u32, f64)>,
 }
 
-/// llama.cpp rounds activations to 8 bits before it multiplies, w2s does not. So far apart, in
+/// llama.cpp rounds activations to 8 bits before it multiplies; exact sums do not. So far apart, in
 /// nats, are the two's log-probabilities of one token at most; tokens closer than that are a tie.
 const ROUNDING: f64 = 0.5;
 
-fn agrees_with_llama_cpp(file: &str, recording: &str) {
-    let Some(model) = load(file) else { return };
+fn recordings(name: &str) -> Vec<Recording> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/llama.cpp/");
-    let text = std::fs::read_to_string(format!("{root}{recording}.json")).unwrap();
+    let text = std::fs::read_to_string(format!("{root}{name}.json")).unwrap();
     let recordings: Vec<Recording> = serde_json::from_str(&text).unwrap();
     assert_eq!(recordings.len(), 10);
-    for recording in &recordings {
+    recordings
+}
+
+fn agrees_with_llama_cpp(file: &str, recording: &str) {
+    let Some(model) = load(file) else { return };
+    for recording in &recordings(recording) {
         same_up_to_a_near_tie(&model, recording);
     }
 }
@@ -123,6 +131,90 @@ fn smollm2_writes_what_llama_cpp_writes() {
 #[test]
 fn gemma3_writes_what_llama_cpp_writes() {
     agrees_with_llama_cpp(GEMMA3, "gemma3");
+}
+
+/// The log-probabilities of a recording's tokens, in nats.
+fn log_probs(model: &Model, recording: &Recording) -> Vec<f64> {
+    let prompt = Prompt::from(recording.prompt.as_str());
+    let mut ids = model.prompt_ids(&prompt, 0).unwrap();
+    let n_prompt = ids.len();
+    ids.extend(recording.tokens.iter().map(|(id, _)| *id));
+    let n = model.decoder.config().vocab_size;
+    let all = w2s::guide::positions(&model.decoder, &ids, n).unwrap();
+    let steps = all[n_prompt - 1..].iter().zip(&recording.tokens);
+    let log_prob = |position: &w2s::guide::Position, id: u32| {
+        f64::from(position.logits[id as usize]) - position.log_sum_exp
+    };
+    steps
+        .map(|(position, (id, _))| log_prob(position, *id))
+        .collect()
+}
+
+/// Mean and highest absolute difference.
+fn apart(differences: &[f64]) -> (f64, f64) {
+    let all = differences.iter().map(|d| d.abs());
+    let mean = all.clone().sum::<f64>() / differences.len() as f64;
+    (mean, all.fold(0.0, f64::max))
+}
+
+/// Rounded sums are as much closer to exact ones than llama.cpp's are as 16 bits are to 8, and two
+/// models' of a response together, which a pair has, closer than 0.05 nats.
+fn rounding_is_small(file: &str, recording: &str) {
+    let (Some(exact), Some(rounded)) = (load(file), load_with(file, Sums::Rounded)) else {
+        return;
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for recording in recordings(recording) {
+        let wanted = log_probs(&exact, &recording);
+        let found = log_probs(&rounded, &recording);
+        let differences = found.iter().zip(&wanted).map(|(a, b)| a - b);
+        let sum: f64 = differences.clone().sum();
+        assert!(sum.abs() < 0.025, "{:?}: {sum}", recording.prompt);
+        ours.extend(differences);
+        let recorded = recording.tokens.iter().zip(&wanted);
+        theirs.extend(recorded.map(|((_, a), b)| a - b));
+    }
+    let (ours, theirs) = (apart(&ours), apart(&theirs));
+    eprintln!("{file}, mean and worst: {ours:?}, llama.cpp {theirs:?}");
+    assert!(ours.0 < theirs.0 / 30.0 && ours.1 < theirs.1 / 10.0);
+}
+
+#[test]
+fn rounding_smollm2s_activations_changes_little() {
+    rounding_is_small(SMOLLM2, "smollm2");
+}
+
+#[test]
+fn rounding_gemma3s_activations_changes_little() {
+    rounding_is_small(GEMMA3, "gemma3");
+}
+
+#[test]
+fn rows_are_the_same_in_any_company() {
+    for sums in [Sums::Exact, Sums::Rounded] {
+        let Some(model) = load_with(SMOLLM2, sums) else {
+            return;
+        };
+        let texts = (0..16).map(|row| (0..4).map(|i| 300 + 7 * row + i).collect());
+        let texts: Vec<Vec<u32>> = texts.collect();
+        let mut cache = model.decoder.cache();
+        cache.gather(&[0; 16]).unwrap();
+        let feeds = texts.iter().enumerate();
+        let feeds: Vec<_> = feeds.map(|(row, tokens)| Feed { row, tokens }).collect();
+        let together = model
+            .decoder
+            .forward(&mut cache, &feeds, Want::Last)
+            .unwrap();
+        for (row, tokens) in texts.iter().enumerate() {
+            let feed = Feed { row: 0, tokens };
+            let mut cache = model.decoder.cache();
+            let alone = model.decoder.forward(&mut cache, &[feed], Want::Last);
+            assert!(
+                alone.unwrap().row(0) == together.row(row),
+                "{sums:?}, {row}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -349,8 +349,7 @@ pub struct PairArgs {
     /// Where models run [default: auto]
     #[arg(long, value_enum)]
     pub device: Option<Device>,
-    /// On the CPU, multiply quantised weights in f32: slower, and without the rounding of
-    /// activations to 8 bits
+    /// On the CPU, multiply quantised weights in f32, activations not rounded to 16 bits: slower
     #[arg(long)]
     pub exact: bool,
 }

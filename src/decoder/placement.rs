@@ -31,8 +31,8 @@ pub enum Sums {
     /// In f32, by what the weights stand for: recordings and comparisons are made so.
     #[default]
     Exact,
-    /// As whole numbers, activations rounded to 8 bits first, as llama.cpp does; exactly, where
-    /// the machine or the format has no such kernel.
+    /// As whole numbers, activations rounded to 16 bits first; exactly, where the machine or the
+    /// format has no such kernel.
     Rounded,
 }
 

@@ -1,8 +1,8 @@
 //! Linear layers on the CPU whose weights stay quantised.
 //!
 //! A few rows of weights at a time become f32, just before they are multiplied with all rows of
-//! activations: memory holds and moves the small form, and the arithmetic is that of f32. (The
-//! other way, quantising activations too, is faster for some formats and none of the others.)
+//! activations: memory holds and moves the small form, and the arithmetic is that of f32. This is
+//! what `--exact` asks for, and the way of machines and formats that `lanes` has no kernels for.
 
 use std::array::from_fn;
 use std::cell::RefCell;

@@ -44,12 +44,30 @@ fearless_simd::kernel!(
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn panels<const B: usize, const S: u8>(t: Avx512, strip: &mut Strip<'_>) {
     for j in 0..strip.n_panels() {
+        if strip.x.n_rows >= MANY {
+            fetch(t, strip.panel(j).lines);
+        }
         let row = down::<B, S, 16>(t, strip, j, 0);
         let row = down::<B, S, 8>(t, strip, j, row);
         let row = down::<B, S, 4>(t, strip, j, row);
         let row = down::<B, S, 2>(t, strip, j, row);
         down::<B, S, 1>(t, strip, j, row);
     }
+}
+
+/// Rows whose products take so long that the machine does not see the next weights coming.
+const MANY: usize = 8;
+
+/// Has a panel brought from memory, all lines at once: with a wait for each group sixteen rows took
+/// a fifth to a third longer.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn fetch(t: Avx512, lines: &[Line]) {
+    let mut all = _mm512_setzero_si512();
+    for line in lines {
+        all = _mm512_or_si512(all, load(t, line));
+    }
+    std::hint::black_box(all);
 }
 
 /// Multiplies as many groups of `M` rows of activations as there are from `row` on with a panel.
