@@ -91,7 +91,7 @@ actions! {
         NewSeed = "other random numbers: a new run, or a fork where it went back",
         KeepWay = "keep these settings and pair as a way beside the next runs",
         DropWays = "no ways beside the next runs but the unguided one",
-        Evaluate = "these settings, kept ways and unguided over twenty prompts: who is ahead",
+        Evaluate = "all ways over twenty prompts: a grid that fills, who is ahead",
         EditPrompt = "edit the prompt",
         SamplePrompts = "choose a sample prompt",
         Presets = "choose a preset: a method with its settings",

@@ -43,7 +43,7 @@ pub struct EvalArgs {
     /// A report to open in a browser: table, charts and all responses, in one file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// How many searches at once [default: as many as have about 64 candidates together and fit
+    /// How many searches at once [default: as many as have about 192 candidates together and fit
     /// into memory]
     #[arg(long, value_name = "N")]
     pub in_flight: Option<NonZeroUsize>,
