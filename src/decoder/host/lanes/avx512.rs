@@ -145,6 +145,10 @@ fn step<const B: usize, const S: u8>(
 
 /// The product of some quads, in steps of the fine part; `less` says whose sum to take from it for
 /// weights that have a centre.
+#[allow(
+    clippy::needless_range_loop,
+    reason = "bounds that are constants unroll; slices of three arrays do not"
+)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn dot<const B: usize, const FROM: usize, const TO: usize>(
