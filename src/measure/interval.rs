@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// How often samples are drawn again.
 const RESAMPLES: usize = 10_000;
 
@@ -9,7 +11,7 @@ const RESAMPLES: usize = 10_000;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// A value with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     pub value: f64,
     pub low: f64,

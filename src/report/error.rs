@@ -45,6 +45,8 @@ pub enum ReportError {
     },
     #[error("there is no command {0:?} to have a manual page: see `w2s help`")]
     NoManual(String),
+    #[error("{} is not a file that `w2s eval --out` wrote: name another one", .0.display())]
+    NotKept(PathBuf),
     #[error("cannot write {}: {source}", path.display())]
     Keep { path: PathBuf, source: io::Error },
     #[error(

@@ -141,16 +141,18 @@ fn a_file_of_another_evaluation_is_left_as_it_is() {
         assert!(told.contains(what), "{told}");
         assert_eq!(std::fs::read(&out).unwrap(), before);
     }
-    home.write("notes.txt", "mine\n");
-    let notes = home.path("notes.txt");
-    let args = ["eval", "--prompts", &prompts, "--out", &notes];
-    let (outcome, _) = run_on(&mut ToyModels::default(), Stop::default(), &args);
-    let told = outcome.unwrap_err().to_string();
-    assert!(
-        told.contains("is not a file that `w2s eval --out` wrote"),
-        "{told}"
-    );
-    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine\n");
+    for text in ["mine\n", "mine, without an end", "{\"w2s\": 1}"] {
+        home.write("notes.txt", text);
+        let notes = home.path("notes.txt");
+        let args = ["eval", "--prompts", &prompts, "--out", &notes];
+        let (outcome, _) = run_on(&mut ToyModels::default(), Stop::default(), &args);
+        let told = outcome.unwrap_err().to_string();
+        assert!(
+            told.contains("is not a file that `w2s eval --out` wrote"),
+            "{told}"
+        );
+        assert_eq!(std::fs::read_to_string(&notes).unwrap(), text);
+    }
 }
 
 /// A prompt that cannot be searched marks its cells and loses nothing else.

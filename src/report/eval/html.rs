@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::cell::{CellResult, Outcome, Verdict};
 use super::chart::{self, escaped};
 use super::plan::Plan;
-use super::summary::{Interval2, Spread, Summary};
+use super::summary::Summary;
+use crate::measure::Mean;
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .7em;text-align:right;\
@@ -47,14 +48,14 @@ fn table(summary: &Summary) -> String {
     out + "</table>\n"
 }
 
-fn value(own: Option<Spread>) -> String {
+fn value(own: Option<Mean>) -> String {
     match own {
         None => "–".to_owned(),
-        Some(Spread {
+        Some(Mean {
             mean,
             half_width: None,
         }) => format!("{mean:.2}"),
-        Some(Spread {
+        Some(Mean {
             mean,
             half_width: Some(half),
         }) => format!("{mean:.2} ± {half:.2}"),
@@ -70,14 +71,13 @@ fn comparisons(summary: &Summary) -> String {
     let head = ["method", "against", "by", "n", "Δ", "wins"];
     out.push_str(&row(head.map(str::to_owned), "th"));
     for own in &summary.comparisons {
-        let Interval2 { value, low, high } = own.delta;
         let wins = [own.wins.value, own.wins.low, own.wins.high].map(|share| 100.0 * share);
         let cells = [
             escaped(&own.method),
             escaped(&own.against),
             escaped(&own.metric.name(&summary.judges)),
             own.n.to_string(),
-            format!("{value:+.2} [{low:+.2}, {high:+.2}]"),
+            own.delta.to_string(),
             format!("{:.0} % [{:.0}, {:.0}]", wins[0], wins[1], wins[2]),
         ];
         let line = row(cells, "td");

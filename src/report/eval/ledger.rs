@@ -95,7 +95,12 @@ fn read(
         line.clear();
         let n = reader.read_until(b'\n', &mut line).map_err(unreadable)? as u64;
         if line.last() != Some(&b'\n') {
-            return Ok((results, end));
+            // Nothing whole stands in it: only a header that was cut short is ours to write anew.
+            let is_ours = end > 0 || format!("{header}\n").as_bytes().starts_with(&line);
+            return match is_ours {
+                true => Ok((results, end)),
+                false => Err(ReportError::NotKept(path.to_owned())),
+            };
         }
         match end {
             0 => check(path, &line, header)?,

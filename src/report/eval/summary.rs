@@ -86,7 +86,7 @@ pub(super) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// By metric: the mean over prompts, of the means over seeds, with its 95 % t-interval.
-    pub values: Vec<Option<Spread>>,
+    pub values: Vec<Option<Mean>>,
     /// How many texts each judge could not judge.
     pub judge_failures: Vec<usize>,
     /// Why the first of these was not judged, by judge.
@@ -96,31 +96,7 @@ pub(super) struct Row {
     pub kl_bound: Option<f64>,
     /// Claimed and shown gain of a round by selection, where a second pair was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub meter: Option<(Interval2, Interval2)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Spread {
-    pub mean: f64,
-    /// Of the 95 % interval; none for a single prompt.
-    pub half_width: Option<f64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Interval2 {
-    pub value: f64,
-    pub low: f64,
-    pub high: f64,
-}
-
-impl From<Interval> for Interval2 {
-    fn from(own: Interval) -> Self {
-        Self {
-            value: own.value,
-            low: own.low,
-            high: own.high,
-        }
-    }
+    pub meter: Option<(Interval, Interval)>,
 }
 
 /// One method against another, by one judge or the log-ratio.
@@ -132,10 +108,10 @@ pub(super) struct Comparison {
     /// How many pairs of the same prompt and seed.
     pub n: usize,
     /// method − against: bootstrap over prompts.
-    pub delta: Interval2,
+    pub delta: Interval,
     pub tied: bool,
     /// The share of pairs that it wins, an equal one counting half: Wilson.
-    pub wins: Interval2,
+    pub wins: Interval,
 }
 
 /// A method over its sizes: what is optimised beside what is wanted.
@@ -225,7 +201,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The mean gain of a round, by prompt.
-    fn meter(&self, contender: usize) -> Option<(Interval2, Interval2)> {
+    fn meter(&self, contender: usize) -> Option<(Interval, Interval)> {
         let mut claimed: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         let mut shown: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for cell in self.of(contender) {
@@ -240,7 +216,7 @@ impl<'a> Cells<'a> {
         let interval = |by_prompt: BTreeMap<usize, Vec<f64>>| {
             Interval::bootstrap(&by_prompt.into_values().collect::<Vec<_>>())
         };
-        Some((interval(claimed)?.into(), interval(shown)?.into()))
+        Some((interval(claimed)?, interval(shown)?))
     }
 
     fn comparison(&self, one: usize, other: usize, metric: Metric) -> Option<Comparison> {
@@ -266,9 +242,9 @@ impl<'a> Cells<'a> {
             against: name(other),
             metric,
             n: deltas.len(),
-            delta: delta.into(),
             tied: delta.is_tied(),
-            wins: Interval::wilson(wins, deltas.len())?.into(),
+            delta,
+            wins: Interval::wilson(wins, deltas.len())?,
         })
     }
 }
@@ -308,7 +284,7 @@ impl Summary {
     }
 
     /// A row's value of a metric.
-    pub fn value(&self, row: &Row, metric: Metric) -> Option<Spread> {
+    pub fn value(&self, row: &Row, metric: Metric) -> Option<Mean> {
         let at = self.metrics().iter().position(|m| *m == metric)?;
         row.values.get(at).copied().flatten()
     }
@@ -322,18 +298,14 @@ fn failure(cell: &CellResult) -> Option<String> {
 }
 
 /// The mean over prompts of the means over their seeds, and the t-interval over prompts.
-fn spread(values: &Values) -> Option<Spread> {
+fn spread(values: &Values) -> Option<Mean> {
     let mut by_prompt: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for ((prompt, _), value) in values {
         by_prompt.entry(*prompt).or_default().push(*value);
     }
     let mean = |group: &Vec<f64>| group.iter().sum::<f64>() / group.len() as f64;
     let means: Vec<f64> = by_prompt.values().map(mean).collect();
-    let own = Mean::of(&means)?;
-    Some(Spread {
-        mean: own.mean,
-        half_width: own.half_width,
-    })
+    Mean::of(&means)
 }
 
 /// ln N − (N − 1)/N a choice among N (arXiv 2404.01730): exact for best-of-N; for a beam of one

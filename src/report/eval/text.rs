@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::chart;
-use super::summary::{Comparison, Curve, Interval2, Metric, Row, Spread, Summary};
+use super::summary::{Comparison, Curve, Metric, Row, Summary};
 use crate::line::one_line;
+use crate::measure::{Interval, Mean};
 
 /// The whole of what is printed.
 pub(super) fn text(summary: &Summary, header: &str) -> String {
@@ -37,8 +38,8 @@ fn table(summary: &Summary) -> String {
     aligned(&lines)
 }
 
-fn value(metric: Metric, value: Option<Spread>) -> String {
-    let Some(Spread { mean, half_width }) = value else {
+fn value(metric: Metric, value: Option<Mean>) -> String {
+    let Some(Mean { mean, half_width }) = value else {
         return "-".to_owned();
     };
     let (mean, half) = match metric {
@@ -104,7 +105,7 @@ fn comparisons(summary: &Summary) -> String {
 }
 
 fn compared(own: &Comparison) -> Vec<String> {
-    let Interval2 { value, low, high } = own.wins;
+    let Interval { value, low, high } = own.wins;
     let wins = format!(
         "{:.0} % [{:.0}, {:.0}]",
         100.0 * value,
@@ -114,13 +115,9 @@ fn compared(own: &Comparison) -> Vec<String> {
     let tied = if own.tied { "  tied" } else { "" };
     vec![
         own.method.clone(),
-        interval(own.delta),
+        own.delta.to_string(),
         format!("{wins}{tied}"),
     ]
-}
-
-fn interval(own: Interval2) -> String {
-    format!("{:+.2} [{:+.2}, {:+.2}]", own.value, own.low, own.high)
 }
 
 /// What selection gains a round, by who chose and by who had no say.
@@ -132,7 +129,11 @@ fn meters(summary: &Summary) -> String {
     ]];
     for row in &summary.rows {
         if let Some((claimed, shown)) = row.meter {
-            lines.push(vec![row.method.clone(), interval(claimed), interval(shown)]);
+            lines.push(vec![
+                row.method.clone(),
+                claimed.to_string(),
+                shown.to_string(),
+            ]);
         }
     }
     match lines.len() {

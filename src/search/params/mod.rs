@@ -65,7 +65,6 @@ impl Draft {
     }
 
     // By reference, since serde has it so.
-    #[allow(clippy::trivially_copy_pass_by_ref)]
     fn is_zero(value: &f64) -> bool {
         *value == 0.0
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::acts::QUAD;
-use crate::decoder::host::store::{Held, Store};
+use crate::decoder::host::store::{Blank, Held, Store};
 use crate::models::{Codes, Form, GROUP, QuantRows};
 
 /// Rows in a panel: one for each lane of the widest vectors.
@@ -53,15 +53,13 @@ impl Part {
         let n_groups = rows.k / GROUP;
         let sizes = sizes(form, n_groups);
         let n_panels = rows.n.div_ceil(ROWS);
-        let mut lines = vec![[0; QUAD * ROWS]; n_panels * sizes[0]];
-        let mut floats = vec![[0; ROWS]; n_panels * sizes[1]];
-        let mut small = vec![[0; ROWS]; n_panels * sizes[2]];
+        let mut lines = Blank::new(n_panels * sizes[0]);
+        let mut floats = Blank::new(n_panels * sizes[1]);
         // At least one each, so that there are as many chunks as panels.
-        small.resize(small.len().max(n_panels), [0; ROWS]);
-        let panels = lines.par_chunks_mut(sizes[0]).enumerate();
-        let scales = floats
-            .par_chunks_mut(sizes[1])
-            .zip(small.par_chunks_mut(sizes[2].max(1)));
+        let mut small = Blank::new(n_panels * sizes[2].max(1));
+        let panels = lines.all_mut().par_chunks_mut(sizes[0]).enumerate();
+        let small_ones = small.all_mut().par_chunks_mut(sizes[2].max(1));
+        let scales = floats.all_mut().par_chunks_mut(sizes[1]).zip(small_ones);
         panels
             .zip(scales)
             .for_each_init(Codes::default, |codes, ((i, lines), (floats, small))| {
@@ -80,9 +78,9 @@ impl Part {
             form,
             n: rows.n,
             n_groups,
-            lines: Store::Heap(lines),
-            floats: Store::Heap(floats),
-            small: Store::Heap(small),
+            lines: lines.keep(),
+            floats: floats.keep(),
+            small: small.keep(),
         }
     }
 
