@@ -1,9 +1,10 @@
 //! What computes: a language model that continues rows of tokens.
 //!
 //! One [`Decoder`] serves every family; what differs is data in [`DecoderConfig`]. The forward
-//! pass is written once (`net`) over a small set of operations (`pass`) with two
-//! implementations: `host`, own SIMD kernels in f32 for the CPU, and `plain`, candle tensors on
-//! any device, which is also the oracle that the kernels are tested against.
+//! pass is written once (`net`) over a small set of operations (`pass`) with three
+//! implementations: `host`, own SIMD kernels in f32 for the CPU, `plain`, candle tensors on
+//! any device, which is also the oracle that the kernels are tested against, and [`train`],
+//! which reads whole texts and has gradients.
 
 mod build;
 mod cache;
@@ -19,6 +20,7 @@ mod pool;
 mod probe;
 mod rope;
 mod tensors;
+pub mod train;
 
 use pulp::Arch;
 

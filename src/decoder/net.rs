@@ -97,6 +97,30 @@ impl<K: Kinds> Tuned<K> {
     /// Runs the fed tokens through all layers and returns the logits that are wanted, without
     /// scale and cap; `None` when none are.
     pub fn run<P: Pass<Kinds = K>>(&self, pass: &mut P, logits: bool) -> Result<Option<P::Acts>> {
+        let x = self.layers(pass)?;
+        if !logits {
+            return Ok(None);
+        }
+        let x = self.picked(pass, x)?;
+        let added = self.changes.iter().filter_map(|c| c.head.as_ref());
+        linear(pass, &self.net.head, added, &x).map(Some)
+    }
+
+    /// What the head reads of the tokens whose logits are wanted.
+    pub fn hidden<P: Pass<Kinds = K>>(&self, pass: &mut P) -> Result<P::Acts> {
+        let x = self.layers(pass)?;
+        self.picked(pass, x)
+    }
+
+    fn picked<P: Pass<Kinds = K>>(&self, pass: &mut P, x: P::Acts) -> Result<P::Acts> {
+        let x = pass.pick(x)?;
+        match &self.net.norm {
+            Some(norm) => pass.norm(norm, &x),
+            None => Ok(x),
+        }
+    }
+
+    fn layers<P: Pass<Kinds = K>>(&self, pass: &mut P) -> Result<P::Acts> {
         let (net, a) = (&self.net, &self.net.arithmetic);
         let mut x = pass.embed(&net.embedding, a.embedding_scale)?;
         if let (Some(table), Some(skip)) = (&net.positions, a.learned) {
@@ -111,13 +135,7 @@ impl<K: Kinds> Tuned<K> {
             };
             step.run(pass, a, &mut x)?;
         }
-        if !logits {
-            return Ok(None);
-        }
-        let x = pass.pick(x)?;
-        let normed = net.norm.as_ref().map(|n| pass.norm(n, &x)).transpose()?;
-        let added = self.changes.iter().filter_map(|c| c.head.as_ref());
-        linear(pass, &net.head, added, normed.as_ref().unwrap_or(&x)).map(Some)
+        Ok(x)
     }
 }
 

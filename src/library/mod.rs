@@ -3,6 +3,7 @@
 mod fit;
 mod model;
 mod pair;
+mod trainee;
 
 use std::collections::HashMap;
 use std::path::Path;

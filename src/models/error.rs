@@ -74,6 +74,9 @@ pub enum LoadError {
         "its weights are quantised by {0}, which is not read: choose the model before it was quantised, or a GGUF file of it"
     )]
     Quantised(String),
+    /// Why a model that runs is not one that can be trained.
+    #[error("{0}")]
+    Untrainable(&'static str),
     /// What is wrong with the model called `name`.
     #[error("{name}: {source}")]
     At { name: String, source: Box<Self> },
@@ -184,6 +187,7 @@ impl LoadError {
             | Self::Encoder(_)
             | Self::NoClassifier(_)
             | Self::Quantised(_)
+            | Self::Untrainable(_)
             | Self::Missing(_)
             | Self::Shape { .. }
             | Self::Dtype { .. }

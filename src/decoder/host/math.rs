@@ -11,7 +11,7 @@ const PARTS: usize = 16;
 
 /// e^x within 2 units in the last place; 0 below -87, capped at e^88.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(in crate::decoder) fn exp(x: f32) -> f32 {
     // e^x = 2^n e^r with |r| <= ln(2) / 2; ln 2 in two parts keeps r exact (Cody and Waite).
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -40,13 +40,13 @@ fn sigmoid(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
+pub(in crate::decoder) fn tanh(x: f32) -> f32 {
     2.0 * sigmoid(2.0 * x) - 1.0
 }
 
 /// The error function within 1.5e-7 (Abramowitz and Stegun 7.1.26).
 #[inline(always)]
-fn erf(x: f32) -> f32 {
+pub(in crate::decoder) fn erf(x: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
     let p = 1.061_405_4 * t - 1.453_152_1;
     let p = p * t + 1.421_413_8;
@@ -154,7 +154,7 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// log of the sum of the exponentials of raw logits, as a job for `Arch::dispatch`.
-pub(super) struct LogSumExp<'a>(pub &'a [f32]);
+pub(in crate::decoder) struct LogSumExp<'a>(pub &'a [f32]);
 
 impl WithSimd for LogSumExp<'_> {
     type Output = f64;
@@ -167,7 +167,7 @@ impl WithSimd for LogSumExp<'_> {
 
 /// Summed in f64 over blocks.
 #[inline(always)]
-fn log_sum_exp(x: &[f32]) -> f64 {
+pub(in crate::decoder) fn log_sum_exp(x: &[f32]) -> f64 {
     const BLOCK: usize = 1024;
     let highest = max(x);
     let block = |x: &[f32]| f64::from(sum(x, |v| exp(v - highest)));
@@ -175,7 +175,7 @@ fn log_sum_exp(x: &[f32]) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn max(x: &[f32]) -> f32 {
+pub(in crate::decoder) fn max(x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks::<PARTS>();
     let mut parts = [f32::NEG_INFINITY; PARTS];
     for chunk in whole {
@@ -192,7 +192,7 @@ pub(super) fn max(x: &[f32]) -> f32 {
 
 /// Replaces scores by the exponentials of their distance to the highest; returns their sum.
 #[inline(always)]
-pub(super) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
+pub(in crate::decoder) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
     if let Some(cap) = cap {
         scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap));
     }
@@ -203,7 +203,7 @@ pub(super) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
 
 /// Turns the pairs `(x[i], x[half + i])` of one head by a table row's angles.
 #[inline(always)]
-fn rotate(head: &mut [f32], row: &[f32]) {
+pub(in crate::decoder) fn rotate(head: &mut [f32], row: &[f32]) {
     let half = row.len() / 2;
     let (cos, sin) = row.split_at(half);
     let (left, rest) = head.split_at_mut(half);
@@ -214,7 +214,7 @@ fn rotate(head: &mut [f32], row: &[f32]) {
 
 /// An elementwise job, compiled for the machine that it runs on. (A closure would do, were it
 /// certain to be inlined where the machine's instructions are allowed.)
-pub(super) enum Job<'a> {
+pub(in crate::decoder) enum Job<'a> {
     /// `to = norm(from)`
     Norm {
         gain: &'a Gain,
@@ -240,7 +240,7 @@ pub(super) enum Job<'a> {
 }
 
 /// Rows of queries, keys and values: norms, rotates and scales where they stand.
-pub(super) struct Prepare<'a> {
+pub(in crate::decoder) struct Prepare<'a> {
     pub rows: &'a mut [f32],
     pub width: usize,
     /// Widths of all queries and of all keys.

@@ -5,7 +5,7 @@ mod halves;
 mod lanes;
 mod linear;
 mod mat;
-mod math;
+pub(super) mod math;
 mod memory;
 mod pages;
 mod panels;

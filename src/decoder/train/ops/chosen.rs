@@ -1,0 +1,242 @@
+//! Log-probabilities of chosen tokens: the head, its softmax and the choice as one node.
+//!
+//! Logits of all tokens over a whole vocabulary would be most of what training remembers. They
+//! are made some rows at a time, and made again for the gradient.
+
+use std::sync::Arc;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::values::{fast, is_ours, values};
+use crate::decoder::host::math::{exp, log_sum_exp, max, tanh};
+
+/// What a family does to logits.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decoder::train) struct Finish {
+    pub scale: f32,
+    pub cap: Option<f32>,
+}
+
+/// So many logits at a time.
+const AT_ONCE: usize = 1 << 22;
+
+/// `log softmax(finish(h W^T))[target]` for each row of `h` (rows, k); `weight` is
+/// (vocabulary, k).
+pub(in crate::decoder::train) fn chosen(
+    h: &Tensor,
+    weight: &Tensor,
+    targets: Arc<Vec<u32>>,
+    finish: Finish,
+) -> Result<Tensor> {
+    match is_ours(h) && is_ours(weight) {
+        true => h
+            .contiguous()?
+            .apply_op2(weight, Chosen { targets, finish }),
+        false => composed(h, weight, &targets, finish),
+    }
+}
+
+pub(super) fn composed(
+    h: &Tensor,
+    weight: &Tensor,
+    targets: &[u32],
+    finish: Finish,
+) -> Result<Tensor> {
+    let weight = weight.to_dtype(h.dtype())?.t()?;
+    let rows = rows_at_once(weight.dim(1)?);
+    let mut parts = Vec::new();
+    for (i, some) in targets.chunks(rows).enumerate() {
+        let logits = h.narrow(0, i * rows, some.len())?.matmul(&weight)?;
+        let mut logits = (logits.to_dtype(DType::F32)? * f64::from(finish.scale))?;
+        if let Some(cap) = finish.cap.map(f64::from) {
+            logits = ((logits / cap)?.tanh()? * cap)?;
+        }
+        let highest = logits.max_keepdim(D::Minus1)?.detach();
+        let sums = logits.broadcast_sub(&highest)?.exp()?;
+        let sums = (sums.sum_keepdim(D::Minus1)?.log()? + highest)?;
+        let targets = Tensor::new(some, h.device())?.unsqueeze(1)?;
+        parts.push((logits.gather(&targets, 1)? - sums)?.squeeze(1)?);
+    }
+    Tensor::cat(&parts, 0)
+}
+
+fn rows_at_once(vocab: usize) -> usize {
+    (AT_ONCE / vocab).max(1)
+}
+
+struct Chosen {
+    targets: Arc<Vec<u32>>,
+    finish: Finish,
+}
+
+impl CustomOp2 for Chosen {
+    fn name(&self) -> &'static str {
+        "chosen"
+    }
+
+    fn cpu_fwd(
+        &self,
+        h: &CpuStorage,
+        h_layout: &Layout,
+        weight: &CpuStorage,
+        layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (n, k) = h_layout.shape().dims2()?;
+        let (vocab, _) = layout.shape().dims2()?;
+        let columns = layout.transpose(0, 1)?;
+        let mut out = Vec::with_capacity(n);
+        let rows = rows_at_once(vocab);
+        for (i, targets) in self.targets.chunks(rows).enumerate() {
+            let some = h_layout.narrow(0, i * rows, targets.len())?;
+            let shape = (1, targets.len(), vocab, k);
+            let logits = h.matmul(weight, shape, &some, &columns)?;
+            let CpuStorage::F32(mut logits) = logits else {
+                candle_core::bail!("logits are not in f32");
+            };
+            let pieces = logits.par_chunks_mut(vocab).zip(targets);
+            let chosen = pieces.map(|(logits, target)| {
+                fast(LogProb {
+                    logits,
+                    target: *target as usize,
+                    finish: self.finish,
+                })
+            });
+            out.extend(chosen.collect::<Vec<f32>>());
+        }
+        Ok((CpuStorage::F32(out), n.into()))
+    }
+
+    fn bwd(
+        &self,
+        h: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let rows = rows_at_once(weight.dim(0)?);
+        let (mut of_h, mut of_weight) = (Vec::new(), None::<Tensor>);
+        let (h, frozen) = (h.detach(), weight.detach());
+        for (i, targets) in self.targets.chunks(rows).enumerate() {
+            let some = h.narrow(0, i * rows, targets.len())?;
+            let grad = grad.narrow(0, i * rows, targets.len())?.contiguous()?;
+            let back = ChosenBack {
+                targets,
+                finish: self.finish,
+            };
+            let logits = some.matmul(&frozen.t()?)?;
+            let of_logits = logits.apply_op2_no_bwd(&grad, &back)?;
+            of_h.push(of_logits.matmul(&frozen)?);
+            if weight.track_op() {
+                let part = of_logits.t()?.matmul(&some)?;
+                of_weight = Some(match of_weight {
+                    Some(sum) => (sum + part)?,
+                    None => part,
+                });
+            }
+        }
+        Ok((Some(Tensor::cat(&of_h, 0)?), of_weight))
+    }
+}
+
+/// One row's chosen log-probability; changes its logits.
+struct LogProb<'a> {
+    logits: &'a mut [f32],
+    target: usize,
+    finish: Finish,
+}
+
+impl WithSimd for LogProb<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f32 {
+        self.finish.apply(self.logits);
+        (f64::from(self.logits[self.target]) - log_sum_exp(self.logits)) as f32
+    }
+}
+
+impl Finish {
+    #[inline(always)]
+    fn apply(self, logits: &mut [f32]) {
+        if self.scale != 1.0 {
+            logits.iter_mut().for_each(|l| *l *= self.scale);
+        }
+        if let Some(cap) = self.cap {
+            logits.iter_mut().for_each(|l| *l = cap * tanh(*l / cap));
+        }
+    }
+}
+
+/// From logits and the gradient of each row's log-probability to the gradient of the logits.
+struct ChosenBack<'a> {
+    targets: &'a [u32],
+    finish: Finish,
+}
+
+impl CustomOp2 for ChosenBack<'_> {
+    fn name(&self) -> &'static str {
+        "chosen-back"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (logits, grad) = (values(logits, layout)?, values(grad, grad_layout)?);
+        let vocab = layout.shape().dims2()?.1;
+        let mut to = vec![0.0; logits.len()];
+        let rows = logits.par_chunks(vocab).zip(to.par_chunks_mut(vocab));
+        let rows = rows.zip(self.targets.par_iter().zip(grad));
+        rows.for_each(|((logits, to), (target, grad))| {
+            fast(RowBack {
+                logits,
+                to,
+                target: *target as usize,
+                grad: *grad,
+                finish: self.finish,
+            });
+        });
+        Ok((CpuStorage::F32(to), layout.shape().clone()))
+    }
+}
+
+/// `g (onehot - softmax)`, times the slope of scale and cap.
+struct RowBack<'a> {
+    logits: &'a [f32],
+    to: &'a mut [f32],
+    target: usize,
+    grad: f32,
+    finish: Finish,
+}
+
+impl WithSimd for RowBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { to, finish, .. } = self;
+        to.copy_from_slice(self.logits);
+        finish.apply(to);
+        let capped = finish.cap.map(|_| to.to_vec());
+        let highest = max(to);
+        to.iter_mut().for_each(|l| *l = exp(*l - highest));
+        let total: f64 = to
+            .chunks(1024)
+            .map(|l| f64::from(l.iter().sum::<f32>()))
+            .sum();
+        let factor = -self.grad * finish.scale / total as f32;
+        to.iter_mut().for_each(|l| *l *= factor);
+        to[self.target] += self.grad * finish.scale;
+        if let (Some(cap), Some(capped)) = (finish.cap, capped) {
+            for (to, l) in to.iter_mut().zip(capped) {
+                *to *= 1.0 - (l / cap) * (l / cap);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Every operation against the same in candle's terms: values and gradients.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor, Var};
+
+use super::*;
+use crate::models::Activation;
+
+/// Numbers without a pattern, around 0.
+fn noise(seed: u64, shape: &[usize]) -> Var {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let n = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|_| next()).collect();
+    Var::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Both forms give the same values and, weighted at random, the same gradients of all `vars`.
+fn check(vars: &[&Var], ours: impl Fn() -> Result<Tensor>, theirs: impl Fn() -> Result<Tensor>) {
+    let (ours, theirs) = (ours().unwrap(), theirs().unwrap());
+    close(&ours, &theirs);
+    let weights = noise(99, ours.dims());
+    let grads = |y: &Tensor| (y * weights.as_tensor()).unwrap().backward().unwrap();
+    let (ours, theirs) = (grads(&ours), grads(&theirs));
+    for var in vars {
+        close(ours.get(var).unwrap(), theirs.get(var).unwrap());
+    }
+}
+
+fn close(a: &Tensor, b: &Tensor) {
+    assert_eq!(a.dims(), b.dims());
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let (a, b) = (flat(a), flat(b));
+    let largest = b.iter().fold(1e-3_f32, |m, v| m.max(v.abs()));
+    for (a, b) in a.iter().zip(&b) {
+        assert!(
+            (a - b).abs() < 2e-5 * largest,
+            "{a} is not {b} of {largest}"
+        );
+    }
+}
+
+#[test]
+fn a_linear_layer() {
+    let (x, w) = (noise(1, &[7, 12]), noise(2, &[9, 12]));
+    let wt = || w.t()?.contiguous();
+    check(&[&x, &w], || linear(&x, &w), || x.matmul(&wt()?));
+}
+
+#[test]
+fn both_norms() {
+    for n in [16, 37] {
+        let (x, g, b) = (noise(1, &[50, n]), noise(2, &[n]), noise(3, &[n]));
+        let composed = |bias| norm::composed(&x, &g, bias, 1e-5);
+        check(&[&x, &g], || norm(&x, &g, None, 1e-5), || composed(None));
+        let ours = || norm(&x, &g, Some(&b), 1e-5);
+        check(&[&x, &g, &b], ours, || composed(Some(&b)));
+    }
+}
+
+#[test]
+fn all_activations() {
+    use Activation::{Gelu, GeluTanh, Relu, Silu};
+    let x = noise(5, &[33, 24]);
+    for how in [Silu, Gelu, GeluTanh, Relu] {
+        for gated in [false, true] {
+            let ours = || activate(how, gated, &x);
+            check(&[&x], ours, || activate::composed(how, gated, &x));
+        }
+    }
+}
+
+#[test]
+fn attention_of_unequal_rows() {
+    let angles: Vec<f32> = (0..20)
+        .flat_map(|t| {
+            let angle = move |i: usize| t as f32 * 0.3 / (i + 1) as f32;
+            (0..3)
+                .map(move |i| angle(i).cos())
+                .chain((0..3).map(move |i| angle(i).sin()))
+        })
+        .collect();
+    let heads = Heads {
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 10,
+        window: None,
+        scale: 0.4,
+        cap: None,
+        angles: None,
+        rows: Arc::new(vec![0..7, 7..8, 8..20]),
+    };
+    let turned = Some(Arc::new(angles));
+    let qkv = noise(7, &[20, heads.width()]);
+    for heads in [
+        heads.clone(),
+        Heads {
+            angles: turned.clone(),
+            ..heads.clone()
+        },
+        Heads {
+            window: Some(4),
+            angles: turned,
+            cap: Some(1.5),
+            ..heads
+        },
+    ] {
+        check(
+            &[&qkv],
+            || attend(&heads, &qkv),
+            || attend::composed(&heads, &qkv),
+        );
+    }
+}
+
+#[test]
+fn chosen_log_probabilities() {
+    let (h, w) = (noise(1, &[11, 8]), noise(2, &[70, 8]));
+    let targets: Vec<u32> = (0..11).map(|i| i * 13 % 70).collect();
+    for cap in [None, Some(0.9)] {
+        let finish = Finish { scale: 1.3, cap };
+        let ours = || chosen(&h, &w, Arc::new(targets.clone()), finish);
+        check(&[&h, &w], ours, || {
+            chosen::composed(&h, &w, &targets, finish)
+        });
+    }
+}
