@@ -1,11 +1,14 @@
 //! The program's own files, where the platform wants them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 
 /// Bytes of the list of what was loaded, at most.
 const MOST_OF_LOADS: u64 = 256 * 1024;
+
+/// So many tuned folders are remembered.
+const MOST_TUNED: usize = 20;
 
 /// `~/.config/w2s/config.toml`, or what the platform has for it.
 #[must_use]
@@ -58,6 +61,43 @@ pub fn remember_loads(lines: &[String]) {
         let written = std::fs::write(&new, lines.join("\n") + "\n");
         let _ = written.and_then(|()| std::fs::rename(&new, &file));
     }
+}
+
+/// Folders that were tuned here, oldest first.
+#[must_use]
+pub fn tuned() -> Vec<PathBuf> {
+    let text = tuned_file().and_then(|file| std::fs::read_to_string(file).ok());
+    let text = text.unwrap_or_default();
+    let folders = text.lines().map(PathBuf::from);
+    folders
+        .filter(|folder| folder.join("w2s.json").exists())
+        .collect()
+}
+
+/// A folder is a weak pair now: later starts offer it. A home that cannot be written to only means
+/// that it is not offered.
+pub fn remember_tuned(folder: &Path) {
+    let Ok(folder) = folder.canonicalize() else {
+        return;
+    };
+    let mut folders = tuned();
+    folders.retain(|known| *known != folder);
+    folders.push(folder);
+    let first = folders.len().saturating_sub(MOST_TUNED);
+    let lines = folders[first..]
+        .iter()
+        .map(|folder| format!("{}\n", folder.display()));
+    if let Some(file) = tuned_file() {
+        let new = file.with_extension("new");
+        let _ = std::fs::remove_file(&new);
+        let _ = file.parent().map(std::fs::create_dir_all);
+        let written = std::fs::write(&new, lines.collect::<String>());
+        let _ = written.and_then(|()| std::fs::rename(&new, &file));
+    }
+}
+
+fn tuned_file() -> Option<PathBuf> {
+    state_folder().map(|folder| folder.join("tuned"))
 }
 
 fn loads_file() -> Option<PathBuf> {

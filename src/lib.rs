@@ -12,6 +12,7 @@
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |
 //! | [`library`] | loaded models, each once, and pairs of them; lets go of what nothing uses | decoder, models, template |
 //! | [`guide`] | executors: the models answering the asks of all searches; what they say of text | search, evidence, library, decoder, models, template |
+//! | [`tune`] | makes the tuned halves of pairs: data, preferences by a judge, training step by step, its folder | guide, judge, library, decoder, models, template, search |
 //! | [`evidence`] | what models say of a candidate and see of its prompt, as plain data | search |
 //! | [`message`] | all that crosses the thread, as plain data | search, evidence |
 //! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, guide, library, decoder, models, template, measure, judge, message |
@@ -112,5 +113,6 @@ pub mod samples;
 pub mod search;
 pub mod template;
 pub mod terminal;
+pub mod tune;
 pub mod ui;
 pub mod worker;

@@ -80,9 +80,14 @@ fn library(command: &Command) -> Result<Library, LoadError> {
         Command::Eval(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Score(args) => (None, Some(&args.pair)),
-        Command::Judge(_) | Command::Models(_) | Command::Print(_) => (None, None),
+        Command::Tune(_) | Command::Judge(_) | Command::Models(_) | Command::Print(_) => {
+            (None, None)
+        }
     };
-    let device = pair.map_or(Device::Cpu, |pair| pair.device());
+    let device = match command {
+        Command::Tune(args) => args.model.device.unwrap_or_default(),
+        _ => pair.map_or(Device::Cpu, |pair| pair.device()),
+    };
     let templates = models.map(|models| models.templates());
     let templates = templates.or_else(|| pair.map(|pair| pair.templates()));
     let library = Library::open(device.into())?.with_templates(templates.unwrap_or_default());

@@ -23,6 +23,10 @@ impl Cli {
                 args.pair.fill(&file.models);
             }
             Some(Command::Judge(args)) => args.device = args.device.or(file.models.device),
+            Some(Command::Tune(args)) => {
+                args.model.device = args.model.device.or(file.models.device);
+                args.data.date = args.data.date.or(file.models.date);
+            }
             Some(Command::Inspect(args)) => args.models.fill(&file.models),
             Some(Command::Models(_) | Command::Print(_)) => {}
             None => self.playground.fill(file),

@@ -5,6 +5,7 @@
 mod eval;
 mod fill;
 mod judge;
+mod tune;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -16,6 +17,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use eval::{Control, EvalArgs, TableFormat};
 pub use judge::JudgeArgs;
+pub use tune::{DataArgs, Fall, Learnt, Loss, StepArgs, TuneArgs, TunedArgs, WatchArgs};
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
@@ -42,6 +44,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Print what judges say of a text: independent rewards that no search sees.
     Judge(JudgeArgs),
+    /// Train a small model for a value: the tuned half of a weak pair, or a reward model.
+    Tune(Box<TuneArgs>),
     /// Print what the models see of a prompt, or a model's raw logits.
     Inspect(InspectArgs),
     /// List, fetch or check models: bundled, presets, in the Hugging Face cache.

@@ -21,6 +21,7 @@ mod witness;
 pub use executor::{ModelExecutor, Prompts};
 pub use inspect::{Position, positions, seams, text_seams, xray};
 pub use prompts::{pair_prompt, strong_prompt};
+pub use sample::draw;
 pub use score::{score, score_text};
 pub use setting::Setting;
 pub use witness::Witness;

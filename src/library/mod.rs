@@ -411,10 +411,10 @@ fn check_tokenizer(
     })
 }
 
-/// The base that an adapter names: a folder here, or else a model of the hub.
+/// The base that an adapter names: a bundled model, a folder here, or else a model of the hub.
 fn adapter_base(adapter: &Path) -> Result<ModelSpec, LoadError> {
     let name = base_of(adapter)?;
-    match Path::new(&name).exists() {
+    match name.starts_with("bundled:") || Path::new(&name).exists() {
         true => Ok(ModelSpec::parse(&name)),
         false => Ok(ModelSpec::parse(&format!("hf:{name}"))),
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::bundled;
 use super::error::LoadError;
+use super::files;
 use super::presets::presets;
 
 /// Where a model comes from: `bundled:NAME`, a folder in HF layout, a GGUF file, `BASE+ADAPTER`,
@@ -76,7 +77,7 @@ impl ModelSpec {
     }
 
     /// As it can be parsed wherever it stands; alone, a bundled model is called by its bare name.
-    fn in_full(&self) -> String {
+    pub(crate) fn in_full(&self) -> String {
         match self {
             Self::Bundled(name) => format!("bundled:{name}"),
             other => other.to_string(),
@@ -138,8 +139,8 @@ impl fmt::Display for HubSpec {
     }
 }
 
-/// Which two models make a weak pair: the name of a bundled pair or of a preset, or
-/// `TUNED,UNTUNED`.
+/// Which two models make a weak pair: the name of a bundled pair or of a preset, a folder that
+/// `w2s tune` wrote, or `TUNED,UNTUNED`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PairSpec {
     pub tuned: ModelSpec,
@@ -162,6 +163,12 @@ impl PairSpec {
                 untuned: ModelSpec::parse(&preset.untuned),
             });
         }
+        if let Some(untuned) = tuned_from(Path::new(spec))? {
+            return Ok(Self {
+                tuned: ModelSpec::parse(spec),
+                untuned: ModelSpec::parse(&untuned),
+            });
+        }
         let name = spec.strip_prefix("bundled:").unwrap_or(spec);
         if !bundled::PAIRS.contains(&name) {
             return Err(LoadError::Unknown {
@@ -178,6 +185,21 @@ impl PairSpec {
             untuned: ModelSpec::Bundled(bundled::UNTUNED.to_owned()),
         })
     }
+}
+
+/// The model that the one in a folder was tuned from, where the folder says so.
+fn tuned_from(folder: &Path) -> Result<Option<String>, LoadError> {
+    let card = folder.join("w2s.json");
+    if !files::is_there(&card).unwrap_or(false) {
+        return Ok(None);
+    }
+    let broken = |source| LoadError::File {
+        path: card.clone(),
+        source,
+    };
+    let text = files::text(&card).map_err(broken)?;
+    let card: serde_json::Value = serde_json::from_str(&text).map_err(|e| broken(e.into()))?;
+    Ok(card["base"].as_str().map(str::to_owned))
 }
 
 impl fmt::Display for PairSpec {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::judge::JudgeError;
 use crate::models::LoadError;
 use crate::search::{ModelError, ParamError, SearchError};
+use crate::tune::TuneError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -19,6 +20,10 @@ pub enum ReportError {
     Judge(#[from] JudgeError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    #[error("give --data FILE, or --judge SPEC to make preferences here")]
+    NoData,
     /// A line of a list of cases, counted from 1.
     #[error("{}, line {number}, is no {{\"prompt\", \"text\"}}: {source}", path.display())]
     Case {

@@ -108,6 +108,10 @@ impl Models for Library {
         Self::check(self, model).map_err(in_words)
     }
 
+    fn library(&mut self) -> Result<&mut Library, ModelError> {
+        Ok(self)
+    }
+
     fn device(&self) -> String {
         Self::device(self)
     }

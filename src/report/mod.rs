@@ -19,6 +19,7 @@ mod run;
 mod score;
 mod stop;
 mod tape;
+mod tune;
 
 use std::io::{IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
         Command::Eval(args) => eval::eval(args, session)?,
         Command::Score(args) => score::score(args, session)?,
         Command::Judge(args) => judge::judge(args, session)?,
+        Command::Tune(args) => tune::tune(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
         Command::Models(args) => models::models(args, session)?,
         Command::Print(what) => print::print(what, session.out)?,

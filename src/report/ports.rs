@@ -2,7 +2,7 @@
 
 use crate::evidence::{Seams, Xray};
 use crate::guide::Position;
-use crate::library::Checked;
+use crate::library::{Checked, Library};
 use crate::models::ModelSpec;
 use crate::search::{
     Executor, LaneId, LogRatio, ModelError, PairId, Panel, Response, Rules, SearchParams, TokenId,
@@ -99,6 +99,16 @@ pub trait Models {
     /// Why it cannot be used.
     fn check(&mut self, model: &ModelSpec) -> Result<Checked, ModelError> {
         Err(cannot_be_inspected(&model.to_string()))
+    }
+
+    /// The library of all models, where there is one: what is trained is read from it.
+    ///
+    /// # Errors
+    /// These models cannot be trained.
+    fn library(&mut self) -> Result<&mut Library, ModelError> {
+        Err(ModelError::Other(
+            "these models cannot be trained".to_owned(),
+        ))
     }
 
     /// Where models run, in words.

@@ -197,7 +197,11 @@ fn factors_of_full_rank_step_as_matrices_do() {
             let matrix = format!("{matrix}.weight");
             let moved = (&after[&matrix] - &before[&matrix]).unwrap();
             // GPT-2 stores its matrices the other way round.
-            let moved = if folder.ends_with("gpt2") { moved.t().unwrap() } else { moved };
+            let moved = if folder.ends_with("gpt2") {
+                moved.t().unwrap()
+            } else {
+                moved
+            };
             let flat = |t: &candle_core::Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             close(&matrix, &flat(&added), &flat(&moved), 1e-5);
             n_compared += 1;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use candle_core::{Device, Result, Tensor, Var};
+use serde::{Deserialize, Serialize};
 
 use super::param::{Linear, Low, Trained};
 use super::stored::{Named, parts_first_order};
@@ -10,7 +11,8 @@ use crate::decoder::net::Net;
 use crate::models::{DecoderConfig, LoadError, Slot};
 
 /// Which matrices get factors.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Targets {
     /// All in the layers: PEFT's `all-linear`.
     All,
@@ -19,7 +21,7 @@ pub enum Targets {
 }
 
 /// Factors' size.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LowRank {
     /// Inner dimensions; at most as many as each matrix has inputs.
     pub rank: usize,

@@ -15,6 +15,7 @@ mod state;
 mod stored;
 mod trainee;
 
+pub use candle_core::Error as DeviceError;
 pub use low::{LowRank, Targets};
 pub use objective::{Example, Measured, Objective};
 pub use optim::AdamWSettings;

@@ -2,11 +2,14 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use serde::{Deserialize, Serialize};
+
 use super::rows::Row;
 
 /// A loss. Of preferences it is a function of the margin
 /// `h = (log π(chosen) - log π_ref(chosen)) - (log π(rejected) - log π_ref(rejected))`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Objective {
     /// The mean of `-log p` over all tokens that count.
     Likelihood,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
 
 use super::low::{self, LowRank};
 use super::objective::{Example, Measured, Objective, Said};
@@ -21,7 +22,8 @@ use crate::models::{DecoderConfig, Doing, LoadError, Meter, Source, Watch, Weigh
 type Result<T> = candle_core::Result<T>;
 
 /// Which weights are trained.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     All,
     /// Factors beside frozen weights.

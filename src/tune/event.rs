@@ -1,0 +1,90 @@
+//! What a training tells as it goes, as plain data: lines of its curve.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Step(Step),
+    Held(Held),
+    /// A checkpoint stands in a folder of its own.
+    Checkpoint {
+        step: usize,
+        path: PathBuf,
+    },
+    /// What the search says under a checkpoint.
+    Watched(Watched),
+    Ended {
+        step: usize,
+        why: Why,
+    },
+}
+
+/// One step of the optimiser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// From 1.
+    pub step: usize,
+    pub n_steps: usize,
+    pub loss: f64,
+    pub grad_norm: f64,
+    pub rate: f64,
+    /// Read in this step, prompts included, a second.
+    pub tokens_per_s: f64,
+    /// Until the last step, in seconds.
+    pub left_s: f64,
+    /// Of preferences alone.
+    #[serde(flatten)]
+    pub rewards: Option<Rewards>,
+}
+
+/// Mean rewards of preferences, as TRL names them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rewards {
+    #[serde(rename = "rewards/chosen")]
+    pub chosen: f64,
+    #[serde(rename = "rewards/rejected")]
+    pub rejected: f64,
+    #[serde(rename = "rewards/margins")]
+    pub margin: f64,
+    #[serde(rename = "rewards/accuracies")]
+    pub accuracy: f64,
+}
+
+/// What is held out, after so many steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    pub step: usize,
+    pub loss: f64,
+    #[serde(flatten)]
+    pub rewards: Option<Rewards>,
+    /// Whether it is the best so far.
+    pub is_best: bool,
+}
+
+/// A fixed set of prompts searched under a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    pub step: usize,
+    /// Mean score of each judge's, guided and unguided.
+    pub judge: String,
+    pub guided: f64,
+    pub unguided: f64,
+    /// The first prompt and what follows it.
+    pub prompt: String,
+    pub response: String,
+}
+
+/// Why a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    Done,
+    /// What is held out got no better.
+    NoBetter,
+    /// The user's wish; it goes on from here.
+    Stopped,
+}
