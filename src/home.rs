@@ -63,18 +63,24 @@ pub fn remember_loads(lines: &[String]) {
     }
 }
 
-/// Folders that were tuned here, oldest first.
+/// Where trainings of the playground get folders of their own.
+#[must_use]
+pub fn trainings() -> Option<PathBuf> {
+    dirs().map(|dirs| dirs.data_local_dir().join("tuned"))
+}
+
+/// Folders that were tuned on this machine, or are being, oldest first.
 #[must_use]
 pub fn tuned() -> Vec<PathBuf> {
     let text = tuned_file().and_then(|file| std::fs::read_to_string(file).ok());
     let text = text.unwrap_or_default();
     let folders = text.lines().map(PathBuf::from);
     folders
-        .filter(|folder| folder.join("w2s.json").exists())
+        .filter(|folder| folder.join("curve.jsonl").exists())
         .collect()
 }
 
-/// A folder is a weak pair now: later starts offer it. A home that cannot be written to only means
+/// A folder is to be a weak pair: later starts offer it. A home that cannot be written to only means
 /// that it is not offered.
 pub fn remember_tuned(folder: &Path) {
     let Ok(folder) = folder.canonicalize() else {

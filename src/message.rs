@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::curve::Training;
 use crate::evidence::Evidence;
 use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, Partial, SearchParams};
 
@@ -100,6 +101,16 @@ pub struct Measured {
     pub sampled: usize,
 }
 
+/// A value to be trained: what a judge prefers of the untuned half's own samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainRequest {
+    pub judge: String,
+    /// Whether what it finds worse is preferred.
+    pub flip: bool,
+    /// The pair whose untuned half is tuned.
+    pub pair: String,
+}
+
 /// From the app to the worker. All that have come are read before every pass of a model, so that
 /// each is obeyed within one.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +141,16 @@ pub enum Command {
     Evaluate(EvaluationRequest),
     /// Gives the evaluation under way up.
     StopEvaluation,
+    /// Trainings: [`Update::Trainings`] comes, and again whenever one has gone on, until
+    /// [`HideTrainings`](Self::HideTrainings).
+    ShowTrainings,
+    HideTrainings,
+    /// Trains a value beside the run, in a process of its own.
+    Train(TrainRequest),
+    /// Ends the training in a folder that was begun here; it can be gone on with.
+    StopTraining(String),
+    /// Goes on with it.
+    ResumeTraining(String),
     /// Runs that start from here on use this strong model.
     UseStrong(String),
     Pause(RunId),
@@ -193,6 +214,8 @@ impl Command {
         match self {
             Self::Start(_) | Self::Shutdown | Self::UseStrong(_) => None,
             Self::Evaluate(_) | Self::StopEvaluation => None,
+            Self::ShowTrainings | Self::HideTrainings => None,
+            Self::Train(_) | Self::StopTraining(_) | Self::ResumeTraining(_) => None,
             Self::Load { .. } | Self::CancelLoad(_) => None,
             Self::Retune { run, .. } | Self::UsePair { run, .. } | Self::Pace { run, .. } => {
                 Some(*run)
@@ -298,6 +321,10 @@ pub enum Update {
         id: EvaluationId,
         why: String,
     },
+    /// All trainings that are known of, the newest last, as far as they are.
+    Trainings(Vec<Training>),
+    /// A training could not begin, in one sentence.
+    NotTrained(String),
     /// A load is done.
     Fetched {
         id: LoadId,

@@ -91,6 +91,7 @@ actions! {
         NewSeed = "other random numbers: a new run, or a fork where it went back",
         KeepWay = "keep these settings and pair as a way beside the next runs",
         DropWays = "no ways beside the next runs but the unguided one",
+        Trainings = "train a value: what a judge likes becomes a weak pair",
         Evaluate = "all ways over twenty prompts: a grid that fills, who is ahead",
         EditPrompt = "edit the prompt",
         SamplePrompts = "choose a sample prompt",
@@ -190,6 +191,7 @@ impl Action {
                     | A::UndoTurn
                     | A::GiveUpLoad
                     | A::Evaluate
+                    | A::Trainings
                     | A::KeepWay
                     | A::DropWays
             ),

@@ -80,6 +80,14 @@ const GRID: &[(&[Action], &str)] = &[
     (&[Action::Back], "close"),
 ];
 
+const TRAININGS: &[(&[Action], &str)] = &[
+    (&[Action::Accept], "guide with it"),
+    (&[Action::Watch], "follow it"),
+    (&[Action::NewSeed], "train a value"),
+    (&[Action::SelectPrevious, Action::SelectNext], "choose"),
+    (&[Action::Back], "close"),
+];
+
 impl App {
     /// What the keyboard is for at the moment.
     #[must_use]
@@ -90,6 +98,7 @@ impl App {
             Overlay::Menu(_) => Context::Menu,
             Overlay::Help(_) => Context::Page,
             Overlay::Grid => Context::Grid,
+            Overlay::Trainings => Context::Trainings,
         }
     }
 
@@ -102,7 +111,7 @@ impl App {
             A::TogglePause => self.is_searching(),
             A::Step | A::ToCut => self.is_searching() && self.run.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
-            A::KeepWay | A::Evaluate => loaded,
+            A::KeepWay | A::Evaluate | A::Trainings => loaded,
             A::DropWays => !self.kept_ways.is_empty(),
             A::PickStrong | A::PickPair => loaded,
             A::GiveUpLoad => self.fetch.is_some(),
@@ -221,6 +230,7 @@ impl App {
             Context::Menu => MENU,
             Context::Page => PAGE,
             Context::Grid => GRID,
+            Context::Trainings => TRAININGS,
         };
         let hints = table.iter().map(|(actions, label)| Hint {
             keys: self.hint_keys(context, actions),
@@ -254,6 +264,7 @@ impl App {
         let items = match menu.kind {
             MenuKind::Strong => return self.strong_items(&menu.filter),
             MenuKind::Pairs => return self.pair_items(&menu.filter),
+            MenuKind::Values => return self.value_items(&menu.filter),
             MenuKind::Palette => self.palette(),
             MenuKind::Samples => self.sample_items(),
             MenuKind::Find => return self.found_items(&menu.filter),

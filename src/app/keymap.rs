@@ -16,6 +16,8 @@ pub enum Context {
     Page,
     /// An evaluation is open.
     Grid,
+    /// Trainings are shown.
+    Trainings,
 }
 
 /// Keys and their actions; several keys may mean the same.
@@ -100,6 +102,23 @@ const GRID: &[(Key, Action)] = &[
     (Key::plain(KeyCode::End), Action::SelectLast),
 ];
 
+const TRAININGS: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Enter), Action::Accept),
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::char('q'), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::char('n'), Action::NewSeed),
+    (Key::char('@'), Action::Watch),
+    (Key::char('r'), Action::Restart),
+    (Key::char('C'), Action::GiveUpLoad),
+    (Key::plain(KeyCode::Up), Action::SelectPrevious),
+    (Key::plain(KeyCode::Down), Action::SelectNext),
+    (Key::char('k'), Action::SelectPrevious),
+    (Key::char('j'), Action::SelectNext),
+    (Key::plain(KeyCode::Home), Action::SelectFirst),
+    (Key::plain(KeyCode::End), Action::SelectLast),
+];
+
 impl Keymap {
     /// The action of `key`, if it has one.
     #[must_use]
@@ -145,6 +164,7 @@ impl Keymap {
             Context::Menu => MENU,
             Context::Page => PAGE,
             Context::Grid => GRID,
+            Context::Trainings => TRAININGS,
         }
     }
 }
@@ -227,6 +247,7 @@ const CHARS: &[(char, Action)] = &[
     ('n', Action::NewSeed),
     ('V', Action::KeepWay),
     ('A', Action::Evaluate),
+    ('O', Action::Trainings),
     ('e', Action::EditPrompt),
     ('i', Action::EditPrompt),
     ('x', Action::SamplePrompts),

@@ -24,7 +24,7 @@ impl App {
             Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.key(key),
             Overlay::Menu(menu) => menu.key(key),
             Overlay::None | Overlay::Tour(_) => return self.say_unbound(key),
-            Overlay::Help(_) | Overlay::Grid => return Vec::new(),
+            Overlay::Help(_) | Overlay::Grid | Overlay::Trainings => return Vec::new(),
         };
         Vec::new()
     }
@@ -81,8 +81,10 @@ impl App {
 
     /// Does what the action says, or says that it cannot be done now.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
-        if self.overlay == Overlay::Grid {
-            return self.act_on_grid(action);
+        match self.overlay {
+            Overlay::Grid => return self.act_on_grid(action),
+            Overlay::Trainings => return self.act_on_trainings(action),
+            _ => {}
         }
         if action.is_of_live() {
             self.turn_to_live(action);
@@ -129,6 +131,7 @@ impl App {
             Action::ToggleRules => return self.toggle_rules(),
             Action::KeepWay => return self.keep_way(),
             Action::Evaluate => return self.show_evaluation(),
+            Action::Trainings => return self.show_trainings(),
             Action::DropWays => return self.drop_ways(),
             Action::EditPrompt => {
                 self.overlay = Overlay::Prompt(self.prompt_editor());
@@ -232,7 +235,9 @@ impl App {
             Choice::Pair(number) => self.choose_pair(number),
             Choice::Offer(number) => self.choose_offer(number),
             Choice::Load(number) => self.choose_load(number),
+            Choice::Typed if menu.kind == MenuKind::Values => self.train_typed(&menu.filter),
             Choice::Typed => self.load_typed(menu),
+            Choice::Value(number) => self.choose_value(number),
             Choice::Spot(spot) => {
                 self.look_at_spot(spot);
                 Vec::new()

@@ -20,6 +20,8 @@ pub enum MenuKind {
     Strong,
     /// Weak pairs.
     Pairs,
+    /// Values to be trained.
+    Values,
 }
 
 impl MenuKind {
@@ -32,6 +34,9 @@ impl MenuKind {
             Self::Find => "Find a candidate by what it says, or a key by what it does",
             Self::Watched => "Candidates that are watched",
             Self::Strong => "Strong model: choose, or type a folder, a .gguf, hf:owner/name",
+            Self::Values => {
+                "Train for: choose, or type a judge (lexicon:FILE, cmd:SHELL, a folder)"
+            }
             Self::Pairs => "Weak pair: choose, or type two models: TUNED,UNTUNED",
         }
     }
@@ -53,7 +58,9 @@ pub enum Choice {
     Offer(usize),
     /// What was loaded before, of this number.
     Load(usize),
-    /// Load what was typed.
+    /// The value of this number.
+    Value(usize),
+    /// Load what was typed, or learn from it.
     Typed,
     /// A place in the tree of rounds.
     Spot(Spot),

@@ -14,6 +14,7 @@ pub mod presets;
 pub mod settings;
 pub mod stats;
 pub mod tour;
+pub mod trainings;
 pub mod tree;
 pub mod xray;
 
@@ -64,6 +65,7 @@ pub use run::Phase;
 pub use settings::Wanted;
 pub use summary::RunSummary;
 pub use sureness::Sureness;
+pub use trainings::Trainings;
 pub use xray::End;
 
 /// What the app starts with.
@@ -123,6 +125,7 @@ pub enum Overlay {
     Help(usize),
     /// The evaluation.
     Grid,
+    Trainings,
     /// A step of the tour, from 0.
     Tour(usize),
 }
@@ -156,6 +159,7 @@ pub struct App {
     kept_ways: Vec<Way>,
     evaluation: Option<Evaluation>,
     last_evaluation: u64,
+    trainings: Trainings,
     run: Run,
     /// Settings that a run is to begin with, once this ticket comes and no other has been given.
     brewing: Option<u64>,
@@ -198,6 +202,7 @@ impl App {
             wanted,
             evaluation: None,
             last_evaluation: 0,
+            trainings: Trainings::default(),
             kept_ways: options.beside.into_iter().take(MOST_BESIDE).collect(),
             brewing: None,
             last_ticket: 0,

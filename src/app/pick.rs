@@ -191,6 +191,11 @@ impl App {
     /// forgotten.
     fn load(&mut self, part: Part, spec: &str) -> Vec<Effect> {
         self.overlay = Overlay::None;
+        self.load_beside(part, spec)
+    }
+
+    /// The same with what is open left open.
+    pub(super) fn load_beside(&mut self, part: Part, spec: &str) -> Vec<Effect> {
         let id = LoadId(self.last_load.0 + 1);
         self.last_load = id;
         self.note(format!("loading {spec}: the search goes on"));
@@ -235,6 +240,7 @@ impl App {
             Fetched::Pair(pair) => {
                 models.pairs.retain(|known| known.name != pair.name);
                 models.pairs.push(pair.clone());
+                self.drop_older_checkpoints(&pair.name);
                 effects.extend(self.use_pair(pair));
             }
             Fetched::Strong(model) => {

@@ -33,6 +33,8 @@ impl App {
             Update::Fetched { id, fetched } => return self.on_fetched(id, fetched),
             Update::Cell { id, cell, measured } => self.on_cell(id, cell, measured),
             Update::NotEvaluated { id, why } => self.on_not_evaluated(id, why),
+            Update::Trainings(all) => return self.on_trainings(all),
+            Update::NotTrained(why) => return self.on_not_trained(why),
             Update::NotFetched { id, why } => return self.on_not_fetched(id, &why),
             _ => {}
         }
@@ -242,6 +244,7 @@ fn of_run(update: &Update) -> Option<RunId> {
         Update::Failed { run, .. } => *run,
         Update::Loading { .. } | Update::Loaded(_) => None,
         Update::Cell { .. } | Update::NotEvaluated { .. } => None,
+        Update::Trainings(_) | Update::NotTrained(_) => None,
         Update::Fetching { .. } | Update::Fetched { .. } | Update::NotFetched { .. } => None,
     }
 }

@@ -17,6 +17,7 @@ mod progress;
 mod recording;
 mod run;
 mod score;
+mod session;
 mod stop;
 mod tape;
 mod tune;
@@ -29,28 +30,11 @@ pub use input::prompts;
 pub use models::bars;
 pub use ports::{Detokenizer, Models, PromptExecutor};
 pub use recording::{RecordedRound, RecordedSearch, Recording};
+pub use session::{Outcome, Session};
 pub use stop::Stop;
 
 use crate::cli::{Command, Print};
 use crate::line::{Visible, say};
-
-/// What a command works with.
-pub struct Session<'a> {
-    pub models: &'a mut dyn Models,
-    pub out: &'a mut dyn Write,
-    /// Set by signals.
-    pub stop: Stop,
-}
-
-/// How a command ended, when nothing went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// Stopped before its end; what was done is printed.
-    Stopped,
-    /// Done but for what was told: exit code 1.
-    Partly,
-}
 
 /// Runs a command of the headless twin.
 ///

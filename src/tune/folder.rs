@@ -6,6 +6,8 @@
 //! OUT/w2s.json                                       base, settings, data: makes OUT a pair
 //! OUT/curve.jsonl                                    all events, a line each
 //! OUT/preferences.jsonl, made.json                   where they were made here, and how
+//! OUT/command.json, log                              where the playground began it: how, and what
+//!                                                      it said of faults
 //! OUT/steps/00100/                                   checkpoints that can be loaded as models,
 //!                                                    the newest with what a resumption needs
 //! ```
@@ -22,8 +24,8 @@ use serde_json::json;
 
 use super::base::{Base, read_json, write, write_json};
 use super::error::TuneError;
-use super::event::Event;
 use super::settings::Settings;
+use crate::curve::Event;
 use crate::decoder::train::{Part, Trainee};
 
 /// How many checkpoints stay.
@@ -253,9 +255,16 @@ fn newest(path: &Path) -> Result<Option<PathBuf>, TuneError> {
             let mut names = names.map(|entry| entry.file_name());
             // What a training writes before its first checkpoint.
             names.any(|name| {
-                !["steps", "curve.jsonl", "preferences.jsonl", "made.json"]
-                    .iter()
-                    .any(|own| name == *own)
+                ![
+                    "steps",
+                    "curve.jsonl",
+                    "preferences.jsonl",
+                    "made.json",
+                    "command.json",
+                    "log",
+                ]
+                .iter()
+                .any(|own| name == *own)
             })
         }
     };

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::base::Base;
 use super::error::TuneError;
-use super::event::{Event, Held, Rewards, Step, Why};
 use super::folder::{Folder, Progress};
 use super::settings::{Settings, shuffled};
+use crate::curve::{Event, Held, Rewards, Step, Why};
 use crate::decoder::train::{Example, Measured, Row, Trainee};
 
 /// Tokens in a pass; a batch is learnt in as many passes as it needs.

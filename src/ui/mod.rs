@@ -46,6 +46,7 @@ mod text;
 mod theme;
 mod token_table;
 mod tour;
+mod trainings;
 mod tree;
 mod ways_table;
 mod window;

@@ -18,6 +18,11 @@ impl Worker {
             Command::CancelLoad(id) => self.loader.cancel(id),
             Command::Evaluate(request) => return self.evaluate(request),
             Command::StopEvaluation => self.evaluation = None,
+            Command::ShowTrainings
+            | Command::HideTrainings
+            | Command::Train(_)
+            | Command::StopTraining(_)
+            | Command::ResumeTraining(_) => return self.ask_trainings(command),
             Command::UseStrong(spec) => self.startup.strong = ModelSpec::parse(&spec),
             command => return self.obey_in_run(command),
         }

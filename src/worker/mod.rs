@@ -19,6 +19,7 @@ mod loader;
 mod offers;
 mod outbox;
 mod run;
+mod trainings;
 mod ways;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -41,6 +42,7 @@ use floor::Floor;
 use loader::Loader;
 use outbox::{Gone, Outbox};
 use run::Run;
+use trainings::Trainings;
 
 /// How many structural updates may wait for a reader: a few rounds' worth.
 const UPDATES: usize = 256;
@@ -148,6 +150,8 @@ struct Worker {
     /// What is asked about a candidate; only the newest question counts.
     inquiry: Option<Inquiry>,
     evaluation: Option<Evaluation>,
+    /// Begun with the first question about them.
+    trainings: Option<Trainings>,
 }
 
 /// Until when to wait for a command.
@@ -181,6 +185,7 @@ impl Worker {
             run: None,
             inquiry: None,
             evaluation: None,
+            trainings: None,
         };
         let models = worker.load_all().map_err(|e| e.to_string())?;
         worker.loader.share(&worker.library);

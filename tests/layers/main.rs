@@ -99,23 +99,38 @@ const ROOMS: &[Room] = &[
         why: "what models say is plain data",
     },
     Room {
+        name: "curve",
+        knows: &[],
+        never: PURE,
+        why: "what a training tells is plain data",
+    },
+    Room {
+        name: "tune",
+        knows: &[
+            "curve", "search", "evidence", "guide", "library", "decoder", "models", "template",
+            "judge", "measure", "caught",
+        ],
+        never: &["candle", "tokio", "ratatui", "crossterm"],
+        why: "training has no screen, and its arithmetic is the decoder's",
+    },
+    Room {
         name: "message",
-        knows: &["search", "evidence"],
+        knows: &["search", "evidence", "curve"],
         never: SCREEN,
         why: "messages are plain data",
     },
     Room {
         name: "worker",
         knows: &[
-            "search", "evidence", "message", "guide", "library", "decoder", "models", "template",
-            "measure", "judge", "caught",
+            "search", "evidence", "curve", "message", "guide", "library", "decoder", "models",
+            "template", "measure", "judge", "caught", "home",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
     },
     Room {
         name: "app",
-        knows: &["search", "evidence", "message"],
+        knows: &["search", "evidence", "curve", "message"],
         never: &[
             "candle",
             "tokio",
@@ -128,13 +143,15 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "ui",
-        knows: &["app", "search", "evidence", "message"],
+        knows: &["app", "search", "evidence", "curve", "message"],
         never: &["candle", "tokio", "std::fs"],
         why: "the view draws &App",
     },
     Room {
         name: "terminal",
-        knows: &["ui", "app", "search", "evidence", "message", "home", "line"],
+        knows: &[
+            "ui", "app", "search", "evidence", "curve", "message", "home", "line",
+        ],
         never: &["candle"],
         why: "the driver holds no models",
     },
@@ -146,7 +163,9 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "keys",
-        knows: &["config", "app", "search", "evidence", "message", "template"],
+        knows: &[
+            "config", "app", "search", "evidence", "curve", "message", "template",
+        ],
         never: PURE,
         why: "the file's keys meet the playground's here",
     },
@@ -159,8 +178,9 @@ const ROOMS: &[Room] = &[
     Room {
         name: "report",
         knows: &[
-            "cli", "config", "line", "keeper", "search", "evidence", "guide", "library", "decoder",
-            "models", "template", "measure", "judge", "caught", "samples",
+            "cli", "config", "line", "keeper", "search", "evidence", "curve", "tune", "guide",
+            "library", "decoder", "models", "template", "measure", "judge", "caught", "samples",
+            "home",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",

@@ -81,12 +81,17 @@ impl Measured {
         mean(&self.chosen_rewards) - mean(&self.rejected_rewards)
     }
 
-    /// How often the chosen has the higher reward.
+    /// How often the chosen has the higher reward; a difference that is but rounding is half right,
+    /// as all are before the first step.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
+        const ROUNDING: f32 = 1e-5;
         let pairs = self.chosen_rewards.iter().zip(&self.rejected_rewards);
-        let right = pairs.filter(|(chosen, rejected)| chosen > rejected).count();
-        right as f64 / self.chosen_rewards.len().max(1) as f64
+        let right = pairs.map(|(chosen, rejected)| match chosen - rejected {
+            close if close.abs() < ROUNDING => 0.5,
+            margin => f64::from(u8::from(margin > 0.0)),
+        });
+        right.sum::<f64>() / self.chosen_rewards.len().max(1) as f64
     }
 
     /// Mean reward of the chosen.

@@ -11,10 +11,10 @@ use crate::decoder::train::{Example, Row};
 use crate::judge::{Judge, JudgeSpec, Setup};
 use crate::library::Model;
 use crate::models::{Stop, TokenId};
-use crate::report::Session;
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
 use crate::report::models::bars;
+use crate::report::session::Session;
 use crate::samples;
 use crate::search::Sampling;
 use crate::tune::{

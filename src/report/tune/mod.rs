@@ -11,10 +11,11 @@ use std::path::Path;
 use super::error::ReportError;
 use super::{Outcome, Session};
 use crate::cli::TuneArgs;
+use crate::curve::Event;
 use crate::decoder::train::Example;
 use crate::home;
 use crate::line::say;
-use crate::tune::{Base, Data, Encoded, Event, Plan, Tuning};
+use crate::tune::{Base, Data, Encoded, Plan, Tuning};
 use make::Maker;
 use tell::Teller;
 use watch::Watch;
@@ -51,8 +52,8 @@ fn train(args: &TuneArgs, out: &Path, session: &mut Session<'_>) -> Result<Outco
     teller.begin(&tuning, args, session.out)?;
     let mut watch = Watch::new(args, &spec)?;
     session.stop.heed();
-    let outcome = run(&mut tuning, &mut watch, &mut teller, session)?;
     home::remember_tuned(out);
+    let outcome = run(&mut tuning, &mut watch, &mut teller, session)?;
     teller.end(out, outcome, session.out)?;
     Ok(outcome)
 }

@@ -9,7 +9,7 @@ use crate::cli::TuneArgs;
 use crate::decoder::train::{AdamWSettings, Example, Objective, Row, Trainee, Training};
 use crate::models::{ModelSpec, TokenId};
 use crate::report::error::{ReportError, parse, read};
-use crate::report::{Outcome, Session};
+use crate::report::session::{Outcome, Session};
 use crate::tune::TuneError;
 
 /// What the logits are read after, once a step is made, and how many of them.

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::{TextOrJson, TuneArgs};
-use crate::line::{one_line, say};
-use crate::report::Outcome;
+use crate::curve::{Event, Held, Rewards, Step, Watched, Why};
+use crate::line::one_line;
 use crate::report::error::ReportError;
-use crate::tune::{Compared, Event, Held, Rewards, Step, Tuning, Watched, Why};
+use crate::report::session::Outcome;
+use crate::tune::{Compared, Tuning};
 
 /// Steps between lines for people.
 const EVERY: usize = 5;
@@ -29,7 +30,7 @@ impl Teller {
 
     /// How far the making of preferences is, for whoever waits.
     pub fn made(&self, done: usize, all: usize) {
-        say(&format!("{done} of {all} pairs of samples compared"));
+        eprintln!("{done} of {all} pairs of samples compared");
     }
 
     /// What was made, and some of it.

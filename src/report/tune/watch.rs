@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::cli::TuneArgs;
+use crate::curve::{Event, Watched};
 use crate::judge::{Judge, JudgeSpec, Setup};
 use crate::models::ModelSpec;
-use crate::report::Session;
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
+use crate::report::session::Session;
 use crate::samples;
 use crate::search::{ChunkBeamSearch, LaneId, Lanes, MethodName, PairId, Panel, SearchParams};
-use crate::tune::{Event, Watched};
 
 pub(super) struct Watch {
     prompts: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a training tells as it goes, as plain data: lines of its curve.
+//! What a training tells as it goes, as plain data: lines of its curve, and what they come to.
 
 use std::path::PathBuf;
 
@@ -87,4 +87,70 @@ pub enum Why {
     NoBetter,
     /// The user's wish; it goes on from here.
     Stopped,
+}
+
+/// A training as its folder tells of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Training {
+    /// Its folder, absolute.
+    pub folder: String,
+    /// The SPEC of what it was tuned from.
+    pub base: String,
+    pub events: Vec<Event>,
+    /// Why it cannot be read, or why the process that trained has failed.
+    pub fault: Option<String>,
+    /// Whether it was begun here and goes on.
+    pub is_running: bool,
+}
+
+impl Training {
+    /// The last part of the folder's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let parts = self.folder.rsplit(['/', '\\']);
+        parts
+            .into_iter()
+            .find(|part| !part.is_empty())
+            .unwrap_or(&self.folder)
+    }
+
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Step(step) => Some(step),
+            _ => None,
+        })
+    }
+
+    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Held(held) => Some(held),
+            _ => None,
+        })
+    }
+
+    pub fn watched(&self) -> impl DoubleEndedIterator<Item = &Watched> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Watched(seen) => Some(seen),
+            _ => None,
+        })
+    }
+
+    /// The folder of the newest checkpoint, and after which step.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<(usize, String)> {
+        let found = self.events.iter().rev().find_map(|event| match event {
+            Event::Checkpoint { step, path } => Some((*step, path)),
+            _ => None,
+        });
+        found.map(|(step, path)| (step, path.display().to_string()))
+    }
+
+    /// How it ended, if that was the last that was heard of it.
+    #[must_use]
+    pub fn end(&self) -> Option<Why> {
+        match self.events.last() {
+            Some(Event::Ended { why, .. }) => Some(*why),
+            _ => None,
+        }
+    }
 }

@@ -1,0 +1,256 @@
+//! Trainings: a line each, and of the chosen one its curves, its numbers and what the search says
+//! under its checkpoints.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::theme::Theme;
+use super::window::{centered, inside, window};
+use super::{draw, text};
+use crate::app::trainings::{Standing, standing};
+use crate::app::{App, Trainings};
+use crate::curve::{Rewards, Step, Training};
+
+type Line = Vec<Span<'static>>;
+
+/// Lines of the list at most, and of a curve.
+const MOST_LISTED: usize = 6;
+const CURVE: usize = 3;
+
+/// Eighths of a cell, from nothing to full.
+const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Cells for a curve's name and value.
+const LABEL: usize = 22;
+
+pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
+    let trainings = app.trainings();
+    let place = centered(area, 130, 38);
+    let room = inside(place);
+    let n = trainings.all().len();
+    let listed = n.min(MOST_LISTED).min(usize::from(room.height) / 3).max(1);
+    let first = draw::scroll(trainings.at(), n, listed);
+    let more = text::more(first, n.saturating_sub(first + listed));
+    let foot = foot(trainings);
+    let inner = window(
+        buf,
+        place,
+        "Trainings: values for weak pairs",
+        foot,
+        &more,
+        theme,
+    );
+    let mut lines = match n {
+        0 => nothing(trainings, theme),
+        _ => list(trainings, first, listed, theme),
+    };
+    if let Some(why) = &trainings.fault {
+        lines.push(vec![Span::styled(text::clean(why), theme.accent)]);
+    }
+    if let Some(training) = trainings.chosen() {
+        lines.push(Line::new());
+        let left = usize::from(inner.height).saturating_sub(lines.len());
+        lines.extend(detail(training, usize::from(inner.width), left, theme));
+    }
+    for (row, line) in lines.into_iter().enumerate() {
+        draw::line(buf, inner, row, line);
+    }
+}
+
+fn foot(trainings: &Trainings) -> &'static str {
+    match trainings.chosen().map(standing) {
+        None => " n trains a value, esc closes ",
+        Some(Standing::Running) => {
+            " enter guides with it, @ follows it, C stops, n new, esc closes "
+        }
+        Some(Standing::Stopped | Standing::Failed) => {
+            " enter guides with it, r goes on with it, n new, esc closes "
+        }
+        Some(_) => " enter guides with it, @ follows it, n trains another, esc closes ",
+    }
+}
+
+fn nothing(trainings: &Trainings, theme: &Theme) -> Vec<Line> {
+    let words = match trainings.is_told() {
+        false => &["looking for trainings …"][..],
+        true => &[
+            "No value has been trained here yet.",
+            "",
+            "n trains one: the untuned model writes pairs of responses, a judge prefers one of each,",
+            "and a copy of the model learns to tell them apart (DPO). A minute or two on two cores.",
+            "Its checkpoints can guide the search that runs while it still learns.",
+        ],
+    };
+    words
+        .iter()
+        .map(|line| vec![Span::styled(*line, theme.muted)])
+        .collect()
+}
+
+fn list(trainings: &Trainings, first: usize, n: usize, theme: &Theme) -> Vec<Line> {
+    let rows = trainings.all().iter().enumerate().skip(first).take(n);
+    let line = |(i, training): (usize, &Training)| {
+        let is_here = i == trainings.at();
+        let sign = if is_here { "▸ " } else { "  " };
+        let name = text::pad(&text::head(&text::clean(training.name()), 30), 31);
+        let mut spans = vec![
+            Span::styled(sign, theme.accent),
+            Span::styled(name, if is_here { theme.title } else { theme.muted }),
+            Span::styled(text::pad(state(training), 12), theme.muted),
+        ];
+        if let Some(step) = training.steps().next_back() {
+            let Step { step, n_steps, .. } = step;
+            spans.push(Span::raw(text::pad(
+                &format!("step {step} of {n_steps}"),
+                20,
+            )));
+        }
+        let held = training.held().next_back().and_then(|held| held.rewards);
+        if let Some(Rewards { accuracy, .. }) = held {
+            let right = format!("held out right {:.0} %", accuracy * 100.0);
+            spans.push(Span::raw(text::pad(&right, 22)));
+        }
+        if trainings.is_followed(training) {
+            spans.push(Span::styled("guides as it learns", theme.accent));
+        }
+        spans
+    };
+    rows.map(line).collect()
+}
+
+fn state(training: &Training) -> &'static str {
+    match standing(training) {
+        Standing::Running => "learning",
+        Standing::Done => "done",
+        Standing::Stopped => "stopped",
+        Standing::Failed => "failed",
+        Standing::Elsewhere => "elsewhere",
+    }
+}
+
+/// Curves, numbers and texts of one training, in at most `room` lines.
+fn detail(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(fault) = &training.fault {
+        lines.push(vec![Span::styled(text::clean(fault), theme.accent)]);
+    }
+    if training.steps().next().is_none() && training.fault.is_none() {
+        let words = "sampling and judging pairs of responses; steps follow";
+        lines.push(vec![Span::styled(words, theme.muted)]);
+    }
+    lines.extend(curves(training, width, room, theme));
+    lines.extend(numbers(training, theme));
+    let left = room.saturating_sub(lines.len());
+    lines.extend(seen(training, width, left, theme));
+    lines
+}
+
+fn curves(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<Line> {
+    let of_steps = |f: fn(&Step) -> Option<f64>| training.steps().filter_map(f).collect::<Vec<_>>();
+    let held = training.held().filter_map(|held| held.rewards);
+    let held: Vec<f64> = held.map(|rewards| rewards.accuracy).collect();
+    let held_loss: Vec<f64> = training.held().map(|held| held.loss).collect();
+    let all = [
+        ("loss", of_steps(|step| Some(step.loss)), 4),
+        (
+            "margin of rewards",
+            of_steps(|step| Some(step.rewards?.margin)),
+            3,
+        ),
+        ("held-out loss", held_loss, 4),
+        ("held out right", held, 2),
+    ];
+    let height = if room > 26 { CURVE } else { 1 };
+    let shown = all.into_iter().filter(|(_, values, _)| values.len() > 1);
+    shown
+        .flat_map(|(name, values, digits)| curve(name, &values, digits, (width, height), theme))
+        .collect()
+}
+
+/// A curve of `height` lines, its name and last value before it.
+fn curve(
+    name: &str,
+    values: &[f64],
+    digits: usize,
+    (width, height): (usize, usize),
+    theme: &Theme,
+) -> Vec<Line> {
+    let cells = sampled(values, width.saturating_sub(LABEL + 1));
+    let (low, high) = cells.iter().fold((f64::MAX, f64::MIN), |(low, high), v| {
+        (low.min(*v), high.max(*v))
+    });
+    let span = if high > low { high - low } else { 1.0 };
+    let eighths =
+        |value: f64| (((value - low) / span) * (8 * height - 1) as f64).round() as usize + 1;
+    let last = values.last().copied().unwrap_or_default();
+    let rows = (0..height).rev().map(|row| {
+        let label = match row + 1 == height {
+            true => format!("{name} {last:.digits$}"),
+            false => String::new(),
+        };
+        let bars = cells.iter().map(|value| {
+            let filled = eighths(*value).saturating_sub(8 * row).min(8);
+            LEVELS[filled]
+        });
+        vec![
+            Span::styled(text::pad(&label, LABEL), theme.muted),
+            Span::styled(bars.collect::<String>(), theme.key),
+        ]
+    });
+    rows.collect()
+}
+
+/// At most `most` values, each the mean of those that it stands for.
+fn sampled(values: &[f64], most: usize) -> Vec<f64> {
+    let each = values.len().div_ceil(most.max(1)).max(1);
+    let mean = |some: &[f64]| some.iter().sum::<f64>() / some.len() as f64;
+    values.chunks(each).map(mean).collect()
+}
+
+fn numbers(training: &Training, theme: &Theme) -> Vec<Line> {
+    let Some(step) = training.steps().next_back() else {
+        return Vec::new();
+    };
+    let left = match standing(training) {
+        Standing::Running | Standing::Elsewhere => format!("  {:.0} s left", step.left_s),
+        _ => String::new(),
+    };
+    let told = format!(
+        "gradient {:.2}  rate {:.1e}  {:.0} tokens/s{left}",
+        step.grad_norm, step.rate, step.tokens_per_s
+    );
+    let base = format!("from {}", text::clean(&training.base));
+    vec![
+        vec![Span::styled(told, theme.muted)],
+        vec![Span::styled(base, theme.faint)],
+    ]
+}
+
+/// What the search says under each checkpoint, the newest first.
+fn seen(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let Some(newest) = training.watched().next_back() else {
+        return lines;
+    };
+    lines.push(Line::new());
+    let prompt = text::head(&text::clean(&newest.prompt), width.saturating_sub(40));
+    let title = format!(
+        "guided by its checkpoints, judge {}: {prompt} …",
+        text::clean(&newest.judge)
+    );
+    lines.push(vec![Span::styled(text::head(&title, width), theme.title)]);
+    for seen in training.watched().rev() {
+        let sign = format!("{:>5} {:+7.2} ", seen.step, seen.guided);
+        let response = text::head(&text::clean(&seen.response), width.saturating_sub(14));
+        lines.push(vec![
+            Span::styled(sign, theme.signed(seen.guided - seen.unguided)),
+            Span::raw(response),
+        ]);
+    }
+    let unguided = format!("      {:+7.2} unguided", newest.unguided);
+    lines.truncate(room.saturating_sub(1).max(2));
+    lines.push(vec![Span::styled(unguided, theme.muted)]);
+    lines.truncate(room);
+    lines
+}
