@@ -80,9 +80,8 @@ fn library(command: &Command) -> Result<Library, LoadError> {
         Command::Eval(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Inspect(args) => (Some(&args.models), Some(&args.models.weak)),
         Command::Score(args) => (None, Some(&args.pair)),
-        Command::Tune(_) | Command::Judge(_) | Command::Models(_) | Command::Print(_) => {
-            (None, None)
-        }
+        Command::Tune(_) | Command::Judge(_) | Command::Panel(_) => (None, None),
+        Command::Models(_) | Command::Print(_) => (None, None),
     };
     let device = match command {
         Command::Tune(args) => args.model.device.unwrap_or_default(),

@@ -28,7 +28,7 @@ impl Cli {
                 args.data.date = args.data.date.or(file.models.date);
             }
             Some(Command::Inspect(args)) => args.models.fill(&file.models),
-            Some(Command::Models(_) | Command::Print(_)) => {}
+            Some(Command::Panel(_) | Command::Models(_) | Command::Print(_)) => {}
             None => self.playground.fill(file),
         }
     }

@@ -6,6 +6,7 @@ mod eval;
 mod fill;
 mod judge;
 mod tune;
+mod panel;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -18,10 +19,13 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 pub use eval::{Control, EvalArgs, TableFormat};
 pub use judge::JudgeArgs;
 pub use tune::{DataArgs, Fall, Learnt, Loss, StepArgs, TuneArgs, TunedArgs, WatchArgs};
+pub use panel::PanelArgs;
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;
-use crate::search::{Draft, MethodName, Panel, ParamError, Ranking, Rules, SearchParams};
+use crate::search::{
+    Draft, MethodName, Panel, PanelRule, ParamError, Ranking, Rules, SearchParams,
+};
 use crate::template::{Date, Template, Templates};
 
 /// Weak-to-strong search in the terminal: a strong model proposes, a weak pair chooses.
@@ -46,6 +50,8 @@ pub enum Command {
     Judge(JudgeArgs),
     /// Train a small model for a value: the tuned half of a weak pair, or a reward model.
     Tune(Box<TuneArgs>),
+    /// Print what scores of several weak pairs come to: mixture, opinions, conflict, P(best).
+    Panel(PanelArgs),
     /// Print what the models see of a prompt, or a model's raw logits.
     Inspect(InspectArgs),
     /// List, fetch or check models: bundled, presets, in the Hugging Face cache.
@@ -260,6 +266,13 @@ pub struct SearchArgs {
     /// Multiplies the log-ratio at the cut: 0 ignores the pair, -1 turns it round [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub weight: Option<f64>,
+    /// How several pairs rank: mixture (the weighted sum of their log-ratios), naive (the mean of
+    /// their opinions) or bayes (that mean's lower bound; three pairs and more) [default: mixture]
+    #[arg(long, value_name = "RULE")]
+    pub panel: Option<PanelRule>,
+    /// How many standard deviations below the mean `--panel bayes` ranks by [default: 1]
+    #[arg(long, value_name = "KAPPA", allow_negative_numbers = true)]
+    pub kappa: Option<f64>,
     /// How to decode: base, greedy, bon:N, cbs, eft:BETA, eft-cbs:BETA, dvts, smc:ALPHA, tree:C,
     /// cards:TARGET or rejection:SHARE; W, K and L are those given, where the method leaves them
     /// open. The playground shows several side by side, `eval` compares them [default: cbs]
@@ -274,10 +287,23 @@ impl SearchArgs {
     /// [`ParamError`] names the setting that is out of range; several methods where there is to be
     /// one.
     pub fn params(&self) -> Result<SearchParams, ParamError> {
+        self.rule()?;
         match self.method[..] {
             [] => self.draft().build(),
             [name] => name.apply(self.draft()).build(),
             _ => Err(ParamError::OneMethod),
+        }
+    }
+
+    /// How several pairs rank.
+    ///
+    /// # Errors
+    /// κ without `--panel bayes`, or one that is no number.
+    pub fn rule(&self) -> Result<PanelRule, ParamError> {
+        match (self.panel, self.kappa) {
+            (rule, None) => Ok(rule.unwrap_or_default()),
+            (Some(PanelRule::Bayes { .. }), kappa) => PanelRule::bayes(kappa),
+            (_, Some(_)) => Err(ParamError::Kappa),
         }
     }
 
@@ -297,6 +323,8 @@ impl SearchArgs {
             seed: self.seed.unwrap_or(usual.seed),
             ranking: self.ranking.unwrap_or(usual.ranking),
             weight: self.weight.unwrap_or(usual.weight),
+            // What cannot be used was told before.
+            panel: self.rule().unwrap_or_default(),
             ..usual
         }
     }

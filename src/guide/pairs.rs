@@ -1,17 +1,15 @@
-//! The pairs that searches may name: each by itself, and several that speak as one.
+//! The pairs that searches may name, each by itself or as one of a panel.
 
 use std::collections::HashMap;
 
 use super::pair::Pair;
 use crate::library::WeakPair;
-use crate::search::{LogRatio, ModelError, PairId};
+use crate::search::{ModelError, PairId};
 
 /// Pairs by their names.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     own: HashMap<PairId, Pair>,
-    /// Pairs with weights, under one name.
-    mixes: HashMap<PairId, Vec<(PairId, f64)>>,
     /// What pairs that are let go had scored.
     n_scored_before: u64,
 }
@@ -22,19 +20,10 @@ impl Pairs {
         self.own.entry(id).or_insert_with(|| Pair::new(pair));
     }
 
-    /// Several that speak as one: their log-ratios count by their weights.
-    pub fn add_mix(&mut self, id: PairId, members: Vec<(PairId, f64)>) {
-        self.mixes.insert(id, members);
-    }
-
+    /// Whether a pair, or all of a panel's, are here.
     pub fn has(&self, id: &PairId) -> bool {
-        self.own.contains_key(id) || self.mixes.contains_key(id)
-    }
-
-    /// Who speaks under a name, with which weights; a pair by itself with 1.
-    pub fn members(&self, id: &PairId) -> Vec<(PairId, f64)> {
-        let alone = || vec![(id.clone(), 1.0)];
-        self.mixes.get(id).cloned().unwrap_or_else(alone)
+        let mut members = id.members().into_iter();
+        members.all(|(member, _)| self.own.contains_key(&member))
     }
 
     /// # Errors
@@ -53,35 +42,15 @@ impl Pairs {
         self.own.iter_mut()
     }
 
-    /// Lets go of those that are neither named nor members of one that is.
+    /// Lets go of the others.
     pub fn keep(&mut self, is_kept: impl Fn(&PairId) -> bool) {
-        self.mixes.retain(|id, _| is_kept(id));
-        let mixes = &self.mixes;
-        let is_member = |id: &PairId| mixes.values().flatten().any(|(member, _)| member == id);
-        let gone = self.own.extract_if(|id, _| !is_kept(id) && !is_member(id));
+        let gone = self.own.extract_if(|id, _| !is_kept(id));
         self.n_scored_before += gone.map(|(_, pair)| pair.n_scored()).sum::<u64>();
     }
 
     /// Weak tokens scored so far by all, those that are let go included.
     pub fn n_scored(&self) -> u64 {
         self.n_scored_before + self.own.values().map(Pair::n_scored).sum::<u64>()
-    }
-}
-
-/// Σ w · log-ratio of one response, term by term.
-///
-/// # Errors
-/// The pairs read the response as different tokens.
-pub(super) fn mixed(parts: &[(f64, LogRatio)]) -> Result<LogRatio, ModelError> {
-    match parts {
-        [(weight, only)] if *weight == 1.0 => Ok(only.clone()),
-        _ => LogRatio::mixed(parts).ok_or_else(|| {
-            ModelError::Other(
-                "pairs with different vocabularies cannot speak as one: choose pairs with one \
-                 tokenizer"
-                    .to_owned(),
-            )
-        }),
     }
 }
 

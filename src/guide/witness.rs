@@ -113,7 +113,7 @@ impl ModelExecutor {
         if !params.tilt().is_any() {
             return Ok(sides);
         }
-        for (member, weight) in self.members(pair) {
+        for (member, weight) in pair.members() {
             let setting = self.setting(lane, &member)?;
             let (ids, first) = setting.reader(params.rules(), 0)?.follow(response);
             let own = self.pair_part(&member)?;

@@ -31,6 +31,9 @@ pub enum ReportError {
         number: usize,
         source: serde_json::Error,
     },
+    /// Of several, counted from 1.
+    #[error("case {number}: {source}")]
+    ScoreCase { number: usize, source: ParamError },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// The file is there, but not what was asked for.

@@ -41,12 +41,14 @@ impl Work {
     fn new(args: &RunArgs, mut prompts: Vec<String>, is_list: bool) -> Result<Self, ReportError> {
         prompts.truncate(args.first.map_or(usize::MAX, NonZeroUsize::get));
         let default = if is_list { Format::Json } else { Format::Text };
+        let (params, pair) = (args.search.params()?, args.models.weak.panel()?);
+        pair.check(params.panel())?;
         Ok(Self {
             prompts,
             tapes: None,
-            params: args.search.params()?,
+            params,
             strong: args.models.strong().to_owned(),
-            pair: args.models.weak.panel()?,
+            pair,
             format: args.format.unwrap_or(default),
             is_list,
             in_flight: args.in_flight,

@@ -1,5 +1,7 @@
 //! The shapes of `--format json`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::input::Work;
@@ -42,6 +44,9 @@ pub(super) struct Settings<'a> {
     method: String,
     strong: &'a str,
     pair: PairId,
+    /// How several pairs rank.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    panel: Option<String>,
     device: String,
 }
 
@@ -63,6 +68,7 @@ impl<'a> Settings<'a> {
             method: MethodName::of(&work.params).to_string(),
             strong: &work.strong,
             pair: work.pair.id(),
+            panel: (!work.pair.is_single()).then(|| params.panel.to_string()),
             device,
         }
     }
@@ -74,6 +80,9 @@ pub(super) struct RoundReport<'a> {
     candidates: Vec<CandidateReport<'a>>,
     /// Best first.
     kept: &'a [HypothesisId],
+    /// Of a panel: how far its pairs disagree, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflict: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +94,9 @@ struct CandidateReport<'a> {
     /// log p_tuned and log p_untuned of the response.
     tuned: f64,
     untuned: f64,
+    /// Of a panel: what each of its pairs says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    scores: BTreeMap<&'a str, f64>,
     finished: bool,
     kept: bool,
 }
@@ -102,6 +114,7 @@ impl<'a> RoundReport<'a> {
             round: round.number,
             candidates: candidates.collect(),
             kept: round.kept(),
+            conflict: round.conflict().and_then(|own| own.share()),
         }
     }
 }
@@ -114,9 +127,19 @@ fn candidate<'a>(round: &Round, candidate: &'a Hypothesis) -> CandidateReport<'a
         score: candidate.score().value(),
         tuned: candidate.score().tuned(),
         untuned: candidate.score().untuned(),
+        scores: by_pair(round, candidate),
         finished: candidate.is_finished(),
         kept: round.fate(candidate.id) == Fate::Kept,
     }
+}
+
+fn by_pair<'a>(round: &Round, candidate: &'a Hypothesis) -> BTreeMap<&'a str, f64> {
+    let own = candidate
+        .scores
+        .iter()
+        .filter(|(pair, _)| round.pair.is_panel() && !pair.is_panel() && round.pair.includes(pair));
+    own.map(|(pair, score)| (pair.as_str(), score.value()))
+        .collect()
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -148,15 +171,20 @@ impl Timing {
     }
 }
 
-/// Terms that the parent does not have.
+/// Terms that the parent does not have, by all who speak.
 fn scored(history: &History, hypothesis: &Hypothesis) -> usize {
-    let own = hypothesis.score();
     let parent = hypothesis.parent.and_then(|id| history.hypothesis(id));
-    let shared = parent.map_or(0, |parent| {
-        let both = own.terms().zip(parent.score().terms());
-        both.take_while(|(a, b)| a.id == b.id).count()
+    let pairs = hypothesis.scored_by().map(PairId::members);
+    let own = pairs.into_iter().flatten().filter_map(|(pair, _)| {
+        let own = hypothesis.scores.by(&pair)?;
+        let before = parent.and_then(|parent| parent.scores.by(&pair));
+        let shared = before.map_or(0, |before| {
+            let both = own.terms().zip(before.terms());
+            both.take_while(|(a, b)| a.id == b.id).count()
+        });
+        Some(own.len() - shared)
     });
-    own.len() - shared
+    own.sum()
 }
 
 /// One line of `w2s score --cases`.

@@ -41,11 +41,6 @@ impl Models for Library {
             executor.add_pair(PairId::from(name), weak_pair(self, name)?);
         }
         let pair = panel.id();
-        if !panel.is_single() {
-            let weighted = panel.members().iter();
-            let weighted = weighted.map(|(name, w)| (PairId::from(name.as_str()), *w));
-            executor.add_mix(pair.clone(), weighted.collect());
-        }
         Ok(Box::new(Guided { executor, pair }))
     }
 

@@ -10,6 +10,7 @@ mod json;
 mod judge;
 mod library;
 mod models;
+mod panel;
 mod ports;
 mod print;
 mod printer;
@@ -47,6 +48,7 @@ pub fn execute(command: &Command, session: &mut Session<'_>) -> Result<Outcome, 
         Command::Score(args) => score::score(args, session)?,
         Command::Judge(args) => judge::judge(args, session)?,
         Command::Tune(args) => tune::tune(args, session)?,
+        Command::Panel(args) => panel::panel(args, session)?,
         Command::Inspect(args) => inspect::inspect(args, session)?,
         Command::Models(args) => models::models(args, session)?,
         Command::Print(what) => print::print(what, session.out)?,

@@ -18,8 +18,8 @@ use super::ids::HypothesisId;
 use super::layout::{Place, Seat, lay_out, more_seats, next_successor, seat, seats};
 use super::method::{self, Court, Scene, Verdict};
 use super::params::{Rules, SearchParams};
-use super::score::{LogRatio, PairId};
-use super::select::{Marks, Ranker, rank_by};
+use super::score::{PairId, Scores};
+use super::select::{Marks, Ranker};
 use super::work::Work;
 
 /// A search over the responses to one prompt.
@@ -43,8 +43,8 @@ pub struct ChunkBeamSearch {
     pub(super) typed: Vec<Typed>,
     /// The beam that lowered settings end, to be scored.
     pub(super) stopping: Option<Vec<Arc<Hypothesis>>>,
-    /// Scores that have come and are not in the history yet, all of the pair that is wanted.
-    pub(super) fresh: HashMap<HypothesisId, LogRatio>,
+    /// Scores that have come and are not in the history yet, all of pairs that are wanted.
+    pub(super) fresh: HashMap<HypothesisId, Scores>,
     /// Entries that nobody has taken yet.
     news: Vec<Entry>,
 }
@@ -204,9 +204,7 @@ impl ChunkBeamSearch {
         if is_over && all.iter().any(|h| h.is_finished()) {
             all.retain(|h| h.is_finished());
         }
-        let ranker = self.ranker();
-        all.into_iter()
-            .reduce(|a, b| Arc::clone(ranker.better(&a, &b)))
+        self.ranker().answers(all).into_iter().next()
     }
 
     /// What counts now.
@@ -298,12 +296,14 @@ impl ChunkBeamSearch {
         let Some(round) = self.history.open() else {
             return 0;
         };
+        let ranker = Ranker {
+            params: &round.params,
+            pair: &self.pair,
+        };
         method::more(Court {
             round,
-            ranker: Ranker {
-                params: &round.params,
-                pair: &self.pair,
-            },
+            ranker,
+            keys: &ranker.keys(&round.candidates),
             marks: &round.marks,
             shares: self.history.here().shares(),
         })
@@ -353,12 +353,14 @@ impl ChunkBeamSearch {
         candidates: Vec<Arc<Hypothesis>>,
     ) {
         let before = self.history.node(round.after);
+        let ranker = Ranker {
+            params: &round.params,
+            pair: &self.pair,
+        };
         let court = Court {
             round,
-            ranker: Ranker {
-                params: &round.params,
-                pair: &self.pair,
-            },
+            ranker,
+            keys: &ranker.keys(&candidates),
             marks: &marks,
             shares: before.map_or(&[][..], Node::shares),
         };
@@ -416,7 +418,7 @@ impl ChunkBeamSearch {
     }
 
     pub(super) fn stop_at(&mut self, beam: Vec<Arc<Hypothesis>>) {
-        let beam = rank_by(beam, |h| self.ranker().key(h));
+        let beam = self.ranker().ranked(beam);
         self.tell(Entry::CutOff { beam });
         self.tell_finished();
     }

@@ -162,9 +162,12 @@ pub enum Entry {
     },
     /// The head is another node from here on. Nothing is forgotten.
     Moved { to: NodeId, by: Move },
-    /// Scores under `pair`, which is in use from here on.
+    /// Scores under `pair`, which is in use from here on; of a panel also those that its pairs
+    /// have given since.
     Rescored {
         pair: PairId,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        members: Vec<(PairId, Vec<(HypothesisId, LogRatio)>)>,
         scores: Vec<(HypothesisId, LogRatio)>,
     },
     /// Lowered settings left nothing to sample: the beam ends where it stands, best first.

@@ -116,7 +116,9 @@ impl Hypothesis {
 
     /// The parent's score under `pair` has `kept` terms.
     pub(super) fn begin_chunk(&mut self, pair: &PairId, kept: usize) {
-        self.chunk_terms.retain(|(name, _)| name != pair);
+        let is_panel = pair.is_panel();
+        self.chunk_terms
+            .retain(|(name, _)| name != pair && !(is_panel && name.is_panel()));
         self.chunk_terms.push((pair.clone(), kept));
     }
 

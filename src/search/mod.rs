@@ -13,12 +13,13 @@ pub mod ids;
 pub mod lanes;
 mod layout;
 mod method;
-mod panel;
+pub mod panel;
 pub mod params;
 pub mod rope;
 pub mod score;
 mod scoring;
 pub mod select;
+mod spread;
 pub mod trace;
 mod work;
 
@@ -33,9 +34,10 @@ pub use ids::{HypothesisId, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use panel::Panel;
 pub use params::{
-    BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, ParamError,
-    Ranking, Rules, Sampling, SearchParams, Successors, Tilt, Weight,
+    BeamWidth, ChunkLen, Draft, Finite, Fraction, MaxNewTokens, Method, MethodName, PanelRule,
+    ParamError, Ranking, Rules, Sampling, SearchParams, Successors, Tilt, Weight,
 };
 pub use rope::{Rope, Text};
 pub use score::{LogRatio, PairId, Scores, TokenTerm};
+pub use spread::{Span, spans, spread};
 pub use trace::{CandidateTrace, SearchTrace};

@@ -1,35 +1,116 @@
 //! The log-ratio of a response and the per-token terms it is the sum of.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
 use super::ids::TokenId;
-use super::rope::{Iter, Rope};
+use super::rope::{Iter, Rope, Text};
+use super::spread::{Span, spans, spread};
 
-/// Names a weak pair: its name or SPEC.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveSerialize, Deserialize)]
-#[serde(transparent)]
-pub struct PairId(Arc<str>);
+/// Names who scores: a weak pair by its name or SPEC, or a panel, by all of its pairs and their
+/// weights. It knows whom it names.
+#[derive(Debug, Clone, DeriveSerialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct PairId {
+    name: Arc<str>,
+    /// Of a panel; none of a pair by itself.
+    panel: Option<Arc<[(PairId, f64)]>>,
+}
 
 impl PairId {
+    /// Several pairs with weights.
+    #[must_use]
+    pub fn of_panel(members: Vec<(Self, f64)>) -> Self {
+        let terms = members.iter().map(|(id, weight)| format!("{weight}*{id}"));
+        Self {
+            name: terms.collect::<Vec<_>>().join("+").into(),
+            panel: Some(members.into()),
+        }
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Whether it names several pairs, or one with a weight.
+    #[must_use]
+    pub fn is_panel(&self) -> bool {
+        self.panel.is_some()
+    }
+
+    /// Who speaks, with which weights; a pair by itself with 1.
+    #[must_use]
+    pub fn members(&self) -> Vec<(Self, f64)> {
+        match &self.panel {
+            Some(members) => members.to_vec(),
+            None => vec![(self.clone(), 1.0)],
+        }
+    }
+
+    /// Whether this pair is one of them.
+    #[must_use]
+    pub fn includes(&self, pair: &Self) -> bool {
+        match &self.panel {
+            Some(members) => members.iter().any(|(own, _)| own == pair),
+            None => self == pair,
+        }
+    }
+
+    /// A panel's name spells its pairs and weights out, so that names are enough, but for pairs
+    /// whose own names look like a panel's.
+    fn key(&self) -> (&str, bool) {
+        (&self.name, self.is_panel())
+    }
+}
+
+impl PartialEq for PairId {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for PairId {}
+
+impl Hash for PairId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl PartialOrd for PairId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PairId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
     }
 }
 
 impl<S: Into<Arc<str>>> From<S> for PairId {
     fn from(name: S) -> Self {
-        Self(name.into())
+        let name = name.into();
+        Self { name, panel: None }
+    }
+}
+
+impl From<PairId> for String {
+    fn from(id: PairId) -> Self {
+        id.name.to_string()
     }
 }
 
 impl fmt::Display for PairId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.name)
     }
 }
 
@@ -51,6 +132,10 @@ impl TokenTerm {
     #[must_use]
     pub fn delta(&self) -> f64 {
         self.tuned - self.untuned
+    }
+
+    fn said(&self) -> [f64; 2] {
+        [self.tuned, self.untuned]
     }
 }
 
@@ -81,27 +166,73 @@ impl LogRatio {
         Self(self.0.extended(kept, summed.collect()))
     }
 
-    /// The weighted sum of log-ratios of one response, term by term; `None` where their tokens
-    /// differ, or there is none.
+    /// The weighted sum of log-ratios of one response, which says `text`: term by term, in the
+    /// tokens of the first one. What others read as other tokens is spread over its bytes. The
+    /// first terms are shared with `before`, the same sum of what the response continues, as far
+    /// as its tokens are the same. Nothing for no parts.
     #[must_use]
-    pub fn mixed(parts: &[(f64, Self)]) -> Option<Self> {
-        let (_, first) = parts.first()?;
-        let ids = |ratio: &Self| ratio.terms().map(|term| term.id).collect::<Vec<_>>();
-        let own = ids(first);
-        if parts.iter().any(|(_, ratio)| ids(ratio) != own) {
-            return None;
-        }
-        let mut terms: Vec<TokenTerm> = first.terms().cloned().collect();
+    pub fn mixed(parts: &[(f64, Self)], text: &Text, before: Option<&Self>) -> Self {
+        let Some((_, first)) = parts.first() else {
+            return Self::default();
+        };
+        let is_same = parts.iter().all(|(_, own)| own.reads_as(first));
+        let kept = match before.filter(|_| is_same) {
+            Some(before) => before.n_alike(first),
+            None => 0,
+        };
+        let mut terms: Vec<TokenTerm> = first.terms_since(kept).cloned().collect();
         for term in &mut terms {
             (term.tuned, term.untuned) = (0.0, 0.0);
         }
-        for (weight, ratio) in parts {
-            for (sum, term) in terms.iter_mut().zip(ratio.terms()) {
-                sum.tuned += weight * term.tuned;
-                sum.untuned += weight * term.untuned;
+        for (weight, own) in parts {
+            let said = match own.reads_as(first) {
+                true => own.terms_since(kept).map(TokenTerm::said).collect(),
+                false => own.told_by(first, &text.to_string()),
+            };
+            for (sum, [tuned, untuned]) in terms.iter_mut().zip(said) {
+                sum.tuned += weight * tuned;
+                sum.untuned += weight * untuned;
             }
         }
-        Some(Self::default().extended(0, terms))
+        match before {
+            Some(before) if kept > 0 => before.extended(kept, terms),
+            _ => Self::from(terms),
+        }
+    }
+
+    /// How many of the first tokens are the same.
+    fn n_alike(&self, other: &Self) -> usize {
+        let both = self.terms().zip(other.terms());
+        both.take_while(|(a, b)| a.id == b.id).count()
+    }
+
+    /// Whether both read the response as the same tokens.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.n_alike(other) == self.len()
+    }
+
+    /// What both halves say, in the tokens of `other`, which reads `text` in its own way.
+    fn told_by(&self, other: &Self, text: &str) -> Vec<[f64; 2]> {
+        let spans = |ratio: &Self| {
+            let pieces: Vec<&str> = ratio.terms().map(|term| &*term.piece).collect();
+            spans(&pieces, text)
+        };
+        let (from, onto) = (spans(self), spans(other));
+        let half = |value: fn(&TokenTerm) -> f64| {
+            let values: Vec<f64> = self.terms().map(value).collect();
+            spread(&values, &from, &onto)
+        };
+        let both = half(|t| t.tuned).into_iter().zip(half(|t| t.untuned));
+        both.map(|(tuned, untuned)| [tuned, untuned]).collect()
+    }
+
+    /// The terms, summed over the tokens that stand at `onto` in `text`, which is the response's.
+    #[must_use]
+    pub fn deltas_by(&self, onto: &[Span], text: &str) -> Vec<f64> {
+        let pieces: Vec<&str> = self.terms().map(|term| &*term.piece).collect();
+        let values: Vec<f64> = self.terms().map(TokenTerm::delta).collect();
+        spread(&values, &spans(&pieces, text), onto)
     }
 
     /// Σ of the first `n` terms. Not `sum()`, whose empty sum is -0.0 and would rank below 0.0.
@@ -213,9 +344,12 @@ impl Scores {
         own.map(|(_, score)| score)
     }
 
-    /// Takes a score in; an earlier one of the same pair goes.
+    /// Takes a score in; an earlier one of the same pair goes, and of a panel that of any: it is
+    /// made of its pairs' scores, which stay.
     pub fn add(&mut self, pair: PairId, score: LogRatio) {
-        self.0.retain(|(name, _)| *name != pair);
+        let is_panel = pair.is_panel();
+        self.0
+            .retain(|(name, _)| *name != pair && !(is_panel && name.is_panel()));
         self.0.push((pair, score));
     }
 

@@ -11,7 +11,7 @@ use super::history::{Node, Round};
 use super::hypothesis::Hypothesis;
 use super::ids::HypothesisId;
 use super::score::{LogRatio, PairId};
-use super::select::{Ranker, rank_by};
+use super::select::Ranker;
 use super::work::Work;
 
 impl ChunkBeamSearch {
@@ -20,9 +20,8 @@ impl ChunkBeamSearch {
     /// of it is done.
     pub fn settle(&mut self) -> Option<Ask> {
         loop {
-            let missing = self.missing();
-            if !missing.is_empty() {
-                return Some(Ask::Score(self.score(&missing)));
+            if let Some(score) = self.next_score() {
+                return Some(Ask::Score(score));
             }
             if !self.record() {
                 return None;
@@ -116,25 +115,43 @@ impl ChunkBeamSearch {
         self.history.node(self.again.as_ref()?.node)?.round()
     }
 
-    /// What of it the wanted pair has not scored.
-    fn missing(&self) -> Vec<Arc<Hypothesis>> {
-        let mut wanted = self.wanted();
-        wanted.retain(|hypothesis| self.score_of(hypothesis).is_none());
-        wanted
-    }
-
-    fn score(&self, missing: &[Arc<Hypothesis>]) -> Score {
+    /// What is to be scored next, by the first of the wanted pairs that has not scored all.
+    fn next_score(&self) -> Option<Score> {
+        let wanted = self.wanted();
         let rules = self.params.rules();
-        Score {
-            pair: self.pair.clone(),
-            responses: missing.iter().map(|h| Response::of(h, rules)).collect(),
-        }
+        let of = |(pair, _): (PairId, f64)| {
+            let missing = wanted.iter().filter(|h| self.told(h, &pair).is_none());
+            let responses: Arc<[Response]> = missing.map(|h| Response::of(h, rules)).collect();
+            (!responses.is_empty()).then_some(Score { pair, responses })
+        };
+        self.pair.members().into_iter().find_map(of)
     }
 
-    /// The wanted pair's score, if it has come.
-    fn score_of<'a>(&'a self, hypothesis: &'a Hypothesis) -> Option<&'a LogRatio> {
-        let fresh = self.fresh.get(&hypothesis.id);
-        fresh.or_else(|| hypothesis.scores.by(&self.pair))
+    /// A pair's score, if it has come.
+    fn told<'a>(&'a self, hypothesis: &'a Hypothesis, pair: &PairId) -> Option<&'a LogRatio> {
+        let fresh = self.fresh.get(&hypothesis.id).and_then(|f| f.by(pair));
+        fresh.or_else(|| hypothesis.scores.by(pair))
+    }
+
+    /// The wanted score, once all that it is made of has come.
+    fn score_of(&self, hypothesis: &Hypothesis) -> Option<LogRatio> {
+        if !self.pair.is_panel() {
+            return self.told(hypothesis, &self.pair).cloned();
+        }
+        let is_fresh = self.fresh.contains_key(&hypothesis.id);
+        let known = hypothesis.scores.by(&self.pair);
+        if let Some(known) = known.filter(|_| !is_fresh) {
+            return Some(known.clone());
+        }
+        let part = |(pair, weight): (PairId, f64)| {
+            let told = self.told(hypothesis, &pair)?;
+            Some((weight, told.clone()))
+        };
+        let parts = self.pair.members().into_iter().map(part);
+        let parts = parts.collect::<Option<Vec<(f64, LogRatio)>>>()?;
+        let parent = self.parent(hypothesis);
+        let before = parent.as_ref().and_then(|p| p.scores.by(&self.pair));
+        Some(LogRatio::mixed(&parts, &hypothesis.text, before))
     }
 
     pub(super) fn take_scores(
@@ -142,11 +159,10 @@ impl ChunkBeamSearch {
         pair: &PairId,
         scores: Vec<(HypothesisId, LogRatio)>,
     ) -> Result<(), SearchError> {
-        if *pair != self.pair {
+        let Some(wanted) = self.next_score().filter(|score| score.pair == *pair) else {
             return Ok(()); // another one is wanted by now
-        }
-        let missing = self.missing();
-        let is_missing = |id: &HypothesisId| missing.iter().any(|h| h.id == *id);
+        };
+        let is_missing = |id: &HypothesisId| wanted.responses.iter().any(|r| r.id == *id);
         let asked: Vec<_> = scores
             .into_iter()
             .filter(|(id, _)| is_missing(id))
@@ -155,22 +171,55 @@ impl ChunkBeamSearch {
             let who = format!("the weak pair {pair}");
             return Err(ModelError::NotFinite { who }.into());
         }
-        self.fresh.extend(asked);
+        for (id, score) in asked {
+            self.fresh.entry(id).or_default().add(pair.clone(), score);
+        }
         Ok(())
     }
 
-    /// A hypothesis with the wanted pair's score as the last.
+    /// A hypothesis with the wanted score as the last; of a panel after those of its pairs.
     fn scored(&self, hypothesis: &Arc<Hypothesis>) -> Arc<Hypothesis> {
         let is_scored = hypothesis.scored_by() == Some(&self.pair);
-        let score = self.score_of(hypothesis).filter(|_| !is_scored);
-        let Some(score) = score.cloned() else {
+        let score = match is_scored {
+            true => None,
+            false => self.score_of(hypothesis),
+        };
+        let Some(score) = score else {
             return Arc::clone(hypothesis);
         };
         let parent = self.parent(hypothesis);
-        let base = parent.as_ref().and_then(|parent| self.score_of(parent));
         let mut scored = Hypothesis::clone(hypothesis);
-        scored.score_by(&self.pair, score, base);
+        for (pair, score) in self.fresh_of_members(hypothesis.id) {
+            let base = parent.as_ref().and_then(|parent| self.told(parent, pair));
+            scored.score_by(pair, score.clone(), base);
+        }
+        let base = parent.and_then(|parent| self.score_of(&parent));
+        scored.score_by(&self.pair, score, base.as_ref());
         Arc::new(scored)
+    }
+
+    /// What the pairs of a panel have said of a hypothesis that is not in the history yet.
+    fn fresh_of_members(&self, id: HypothesisId) -> impl Iterator<Item = (&PairId, &LogRatio)> {
+        let fresh = self.fresh.get(&id).filter(|_| self.pair.is_panel());
+        fresh.into_iter().flat_map(|fresh| fresh.iter())
+    }
+
+    /// The same of several, pair by pair.
+    fn fresh_by_member(
+        &self,
+        ids: &[HypothesisId],
+    ) -> Vec<(PairId, Vec<(HypothesisId, LogRatio)>)> {
+        let mut all: Vec<(PairId, Vec<(HypothesisId, LogRatio)>)> = Vec::new();
+        for id in ids {
+            for (pair, score) in self.fresh_of_members(*id) {
+                let own = (*id, score.clone());
+                match all.iter_mut().find(|(known, _)| known == pair) {
+                    Some((_, scores)) => scores.push(own),
+                    None => all.push((pair.clone(), vec![own])),
+                }
+            }
+        }
+        all
     }
 
     /// Everything that was wanted is scored: writes the first of it down. False when there was
@@ -217,14 +266,9 @@ impl ChunkBeamSearch {
             pair: &pair,
         };
         let beam = self.beam().iter().map(|h| self.scored(h)).collect();
-        let beam = rank_by(beam, |h| ranker.key(h));
+        let beam = ranker.ranked(beam);
         let all = each_once(beam.into_iter().chain(self.compared()));
-        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
-        let scores: Vec<_> = all.iter().filter_map(score).collect();
-        for (id, _) in &scores {
-            self.fresh.remove(id);
-        }
-        self.tell(Entry::Rescored { pair, scores });
+        self.tell_rescored(&all);
         if self.is_finished() {
             self.tell_finished();
         }
@@ -240,12 +284,33 @@ impl ChunkBeamSearch {
         ids.extend(self.compared_again().iter().map(|h| h.id));
         let known = ids.into_iter().filter_map(|id| self.history.hypothesis(id));
         let stale = known.filter(|known| known.scored_by() != Some(&self.pair));
-        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?.clone()));
-        let scores: Vec<_> = stale.filter_map(score).collect();
-        if !scores.is_empty() {
-            let pair = self.pair.clone();
-            self.tell(Entry::Rescored { pair, scores });
+        let stale: Vec<_> = stale
+            .filter(|h| self.score_of(h).is_some())
+            .cloned()
+            .collect();
+        if stale.is_empty() {
+            return;
         }
+        let fresh = self.fresh.clone();
+        self.tell_rescored(&stale);
+        // Candidates that are not in the history yet take them along.
+        self.fresh = fresh;
+    }
+
+    /// The wanted scores of these, as far as they have come, are in the history from here on.
+    fn tell_rescored(&mut self, all: &[Arc<Hypothesis>]) {
+        let score = |h: &Arc<Hypothesis>| Some((h.id, self.score_of(h)?));
+        let scores: Vec<_> = all.iter().filter_map(score).collect();
+        let ids: Vec<HypothesisId> = scores.iter().map(|(id, _)| *id).collect();
+        let members = self.fresh_by_member(&ids);
+        for id in &ids {
+            self.fresh.remove(id);
+        }
+        self.tell(Entry::Rescored {
+            pair: self.pair.clone(),
+            members,
+            scores,
+        });
     }
 
     /// A round that waits for its cut takes a candidate in while the head is before it.

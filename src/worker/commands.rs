@@ -132,11 +132,9 @@ impl Worker {
     fn let_go(&mut self) {
         if let (Some(floor), Some(run)) = (&mut self.floor, &self.run) {
             let RunRequest { pair, beside, .. } = &run.request;
-            let is_used = |id: &PairId| {
-                let ways = beside.iter().map(|way| &way.pair);
-                ways.chain([pair]).any(|name| id.as_str() == name)
-            };
-            floor.executor().keep_pairs(is_used);
+            let ways = beside.iter().map(|way| &way.pair);
+            let named = ways.chain([pair]).map(|name| PairId::from(name.as_str()));
+            floor.executor().keep_pairs(&named.collect::<Vec<_>>());
         }
         let strong = self.startup.strong.clone();
         self.library.let_go(&strong);

@@ -33,7 +33,7 @@ struct Step {
     logp: Vec<f64>,
 }
 
-/// An executor with the bundled pairs, and `mix` of some of them.
+/// An executor with these pairs.
 fn executor(mix: &[(&str, f64)]) -> ModelExecutor {
     let mut library = Library::open(DeviceChoice::Cpu).unwrap();
     let strong = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
@@ -42,11 +42,14 @@ fn executor(mix: &[(&str, f64)]) -> ModelExecutor {
         let pair = library.pair(&PairSpec::parse(name).unwrap()).unwrap();
         executor.add_pair(PairId::from(*name), pair);
     }
+    executor
+}
+
+fn panel(mix: &[(&str, f64)]) -> PairId {
     let members = mix
         .iter()
         .map(|(name, weight)| (PairId::from(*name), *weight));
-    executor.add_mix(PairId::from("mix"), members.collect());
-    executor
+    PairId::of_panel(members.collect())
 }
 
 fn params(name: &str, change: impl Fn(&mut Draft)) -> SearchParams {
@@ -60,10 +63,10 @@ fn params(name: &str, change: impl Fn(&mut Draft)) -> SearchParams {
 fn search(
     lanes: &mut Lanes<ModelExecutor>,
     prompt: &str,
-    pair: &str,
+    pair: impl Into<PairId>,
     params: SearchParams,
 ) -> Hypothesis {
-    let pair = PairId::from(pair);
+    let pair = pair.into();
     lanes.executor().open(LANE, prompt, &pair, &params).unwrap();
     lanes.open(LANE, ChunkBeamSearch::new(params, pair));
     while !lanes.search(LANE).unwrap().is_finished() {
@@ -104,13 +107,12 @@ fn it_equals_the_reference_implementation() {
     let mut n_steps = 0;
     for case in &recording.cases {
         let mut lanes = Lanes::new(executor(&case.mix()));
-        let answer = search(&mut lanes, &case.prompt, "mix", greedy);
+        let mix = panel(&case.mix());
+        let answer = search(&mut lanes, &case.prompt, mix.clone(), greedy);
         let same = case.check_ids(&answer.tokens.to_vec());
         let executor = lanes.executor();
         let tokenizer = executor.strong().tokenizer.clone();
-        let proposed = executor
-            .proposals(LANE, &"mix".into(), &greedy, &answer, 5)
-            .unwrap();
+        let proposed = executor.proposals(LANE, &mix, &greedy, &answer, 5).unwrap();
         // Those after a near tie follow another text.
         for (step, place) in case.steps.iter().zip(&proposed).take(same) {
             assert_eq!(place.proposed.len(), 5);

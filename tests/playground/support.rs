@@ -403,7 +403,12 @@ impl Playground {
         };
         let scores = self.beam.iter().rev().map(scored).collect();
         let pair = PairId::from(pair);
-        self.entry(Entry::Rescored { pair, scores }).look_up();
+        self.entry(Entry::Rescored {
+            pair,
+            members: Vec::new(),
+            scores,
+        })
+        .look_up();
         self
     }
 

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod conformance;
 mod eval;
+mod panel;
 mod tapes;
 // The engine's own tests use more of it.
 #[allow(dead_code)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use w2s::search::panel::ScoreTable;
 use w2s::search::{Entry, History, Hypothesis, HypothesisId, Mark, PairId, Ranking, Round, Rules};
 
 pub type Checked = Result<(), TestCaseError>;
@@ -100,8 +101,8 @@ fn check_cut(
 ) -> Checked {
     let marks: BTreeMap<_, _> = marks.iter().copied().collect();
     let mut keyed = Vec::new();
-    for id in round.candidates.iter().map(|c| c.id) {
-        let key = naive_key(history, round, pair, id);
+    let keys = naive_keys(history, round, pair);
+    for (id, key) in round.candidates.iter().map(|c| c.id).zip(keys) {
         prop_assert!(key.is_some(), "{id:?} or its parent has no score of {pair}");
         prop_assert_eq!(history.hypothesis(id).unwrap().scored_by(), Some(pair));
         let boost = match marks.get(&id) {
@@ -131,8 +132,30 @@ fn check_cut(
     Ok(())
 }
 
+/// What is ranked by: nats, or what the numbers of a panel say.
+fn naive_keys(history: &History, round: &Round, pair: &PairId) -> Vec<Option<f64>> {
+    let ids = round.candidates.iter().map(|c| c.id);
+    let weight = round.params.weight().get();
+    let parts = |pair: &PairId| -> Option<Vec<f64>> {
+        let all = ids.clone().map(|id| naive_part(history, round, pair, id));
+        all.collect()
+    };
+    let members = pair.members();
+    let scores: Option<Vec<Vec<f64>>> = members.iter().map(|(pair, _)| parts(pair)).collect();
+    let Some(scores) = scores else {
+        return vec![None; ids.count()];
+    };
+    if !pair.is_panel() {
+        return scores[0].iter().map(|s| Some(weight * s)).collect();
+    }
+    let weights = members.iter().map(|(_, weight)| *weight).collect();
+    let table = ScoreTable::new(scores, Some(weights)).unwrap();
+    let keys = table.keys(round.params.panel()).into_iter();
+    keys.map(|key| Some(weight * key)).collect()
+}
+
 /// What `pair` makes of a candidate, term by term.
-fn naive_key(history: &History, round: &Round, pair: &PairId, id: HypothesisId) -> Option<f64> {
+fn naive_part(history: &History, round: &Round, pair: &PairId, id: HypothesisId) -> Option<f64> {
     let candidate = history.hypothesis(id)?;
     let score = candidate.scores.by(pair)?;
     let deltas: Vec<f64> = score.terms().map(|term| term.delta()).collect();
@@ -145,7 +168,7 @@ fn naive_key(history: &History, round: &Round, pair: &PairId, id: HypothesisId) 
         Ranking::PerToken => deltas.len().max(1),
         _ => 1,
     };
-    Some(round.params.weight().get() * (sum / n as f64))
+    Some(sum / n as f64)
 }
 
 /// How many of its terms are its parent's, under this very pair.

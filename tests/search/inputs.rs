@@ -51,9 +51,24 @@ impl fmt::Debug for Input {
     }
 }
 
-/// Pairs, of which two have longer tokens than the strong model.
-pub fn pairs() -> [PairId; 4] {
-    [first_pair(), pair(8, 9, 1), pair(3, 4, 2), pair(5, 6, 3)]
+/// Pairs, of which two have longer tokens than the strong model, and panels of them.
+pub fn pairs() -> Vec<PairId> {
+    let panel = |members: &[(PairId, f64)]| PairId::of_panel(members.to_vec());
+    let [one, two, long, longer] = [first_pair(), pair(8, 9, 1), pair(3, 4, 2), pair(5, 6, 3)];
+    vec![
+        panel(&[(one.clone(), 1.0), (two.clone(), -0.5)]),
+        panel(&[(one.clone(), 0.25), (two.clone(), 0.5)]),
+        panel(&[
+            (two.clone(), 1.0),
+            (long.clone(), 2.0),
+            (longer.clone(), 0.5),
+        ]),
+        panel(&[(long.clone(), 0.0), (one.clone(), 1.0)]),
+        one,
+        two,
+        long,
+        longer,
+    ]
 }
 
 fn params() -> impl Strategy<Value = SearchParams> {
@@ -63,9 +78,15 @@ fn params() -> impl Strategy<Value = SearchParams> {
         2 => Just(Ranking::Chunk)
     ];
     let weight = prop_oneof![3 => Just(1.0), 1 => Just(0.0), 1 => Just(-1.0)];
-    (cases(), ranking, weight).prop_map(|(case, ranking, weight)| {
+    let rule = prop_oneof![
+        3 => Just("mixture"),
+        2 => Just("naive"),
+        2 => Just("bayes:0.5")
+    ];
+    (cases(), ranking, weight, rule).prop_map(|(case, ranking, weight, rule)| {
         let weight = Weight::new(weight).unwrap();
-        case.params().with_ranking(ranking).with_weight(weight)
+        let params = case.params().with_ranking(ranking).with_weight(weight);
+        params.with_panel(rule.parse().unwrap())
     })
 }
 
@@ -90,7 +111,7 @@ fn input() -> impl Strategy<Value = Input> {
     let n = 0..1000usize;
     prop_oneof![
         1 => params().prop_map(Input::Params),
-        2 => prop::sample::select(pairs().to_vec()).prop_map(Input::Pair),
+        2 => prop::sample::select(pairs()).prop_map(Input::Pair),
         1 => Just(Input::Stop),
         4 => (n.clone(), mark()).prop_map(|(n, mark)| Input::Mark(n, mark)),
         2 => (n.clone(), 0..3usize).prop_map(|(n, extra)| Input::Spend(n, extra)),

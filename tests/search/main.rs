@@ -8,6 +8,7 @@ mod inputs;
 mod laws;
 mod methods;
 mod names;
+mod panel;
 mod pending;
 mod post;
 mod scenarios;

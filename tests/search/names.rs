@@ -101,7 +101,7 @@ impl Names {
                 )
             }
             Entry::Moved { by, .. } => format!("moved: {by:?}"),
-            Entry::Rescored { pair, scores } => {
+            Entry::Rescored { pair, scores, .. } => {
                 let all = scores.iter().map(|(id, s)| (self.of_one(*id), s.value()));
                 format!("rescored by {pair}: {:?}", all.collect::<Vec<_>>())
             }

@@ -46,7 +46,7 @@ impl Post {
         let nobody = HypothesisId(1 << 40);
         let foreign = pairs()
             .into_iter()
-            .find(|pair| pair != search.pair())
+            .find(|pair| !pair.is_panel() && !search.pair().includes(pair))
             .unwrap();
         let mut unasked = vec![
             Answer::Grown(vec![(nobody, Growth::default())]),

@@ -305,12 +305,18 @@ fn partial(
     by: Option<&PairId>,
 ) -> Result<Partial, ModelError> {
     let text_start = slot.parent.as_ref().map_or(0, |p| row.text.leaves(&p.text));
-    let score = |pair| models.score(pair, &Response::growing(slot, row));
+    let score = |pair: &PairId| {
+        let said = |(pair, weight): (PairId, f64)| {
+            let score = models.score(&pair, &Response::growing(slot, row))?;
+            Ok::<f64, ModelError>(weight * score.value())
+        };
+        pair.members().into_iter().map(said).sum::<Result<f64, _>>()
+    };
     Ok(Partial {
         id: slot.id,
         chunk: row.text.since(text_start),
         text_start,
         n_tokens: slot.start() + row.tokens.len(),
-        score: by.map(score).transpose()?.map(|score| score.value()),
+        score: by.map(score).transpose()?,
     })
 }

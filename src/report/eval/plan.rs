@@ -43,13 +43,15 @@ impl Plan {
         };
         all.truncate(args.first.map_or(usize::MAX, NonZeroUsize::get));
         let first = args.search.draft().seed;
+        let panel = args.models.weak.panel()?;
+        panel.check(args.search.rule()?)?;
         let n_seeds = args.seeds.map_or(1, NonZeroUsize::get) as u64;
         Ok(Self {
             prompts: all,
             contenders: contenders(args)?,
             seeds: (0..n_seeds).map(|i| first.wrapping_add(i)).collect(),
             strong: args.models.strong().to_owned(),
-            panel: args.models.weak.panel()?,
+            panel,
         })
     }
 

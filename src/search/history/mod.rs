@@ -109,7 +109,11 @@ impl History {
                 late, candidate, ..
             } => self.add(*late, candidate),
             Entry::Moved { to, by } => self.go(*to, *by),
-            Entry::Rescored { pair, scores } => self.rescore(pair, scores),
+            Entry::Rescored {
+                pair,
+                members,
+                scores,
+            } => self.rescore(pair, members, scores),
             Entry::CutOff { beam } => self.nodes[self.head.0].stop(beam),
             Entry::Finished { best, reason } => self.finish(best, *reason),
         }

@@ -9,7 +9,6 @@ use crate::search::hypothesis::Hypothesis;
 use crate::search::ids::HypothesisId;
 use crate::search::params::Rules;
 use crate::search::score::{LogRatio, PairId};
-use crate::search::select::rank_by;
 
 /// How many finished responses are remembered. More than one, since another weak pair may
 /// prefer another of them.
@@ -218,7 +217,7 @@ fn pooled(
         }
     }
     all.retain(|h| round.mark_of(h.id) != Some(Mark::Kill));
-    let ranked = rank_by(all, |h| round.ranker().answer_key(h));
+    let ranked = round.ranker().answers(all);
     let ids = ranked.iter().map(|h| h.id);
     ids.take(POOL_SIZE).collect()
 }

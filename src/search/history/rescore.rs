@@ -8,6 +8,9 @@ use crate::search::hypothesis::Hypothesis;
 use crate::search::ids::HypothesisId;
 use crate::search::score::{LogRatio, PairId};
 
+/// What one pair says of several candidates.
+type PairScores = Vec<(HypothesisId, LogRatio)>;
+
 impl History {
     /// The scores of these candidates under a pair.
     pub(super) fn values(&self, ids: &[HypothesisId], pair: &PairId) -> HashMap<HypothesisId, f64> {
@@ -16,16 +19,30 @@ impl History {
     }
 
     /// The beam's order changes with its scores; the cut that chose it stays as it was.
-    pub(super) fn rescore(&mut self, pair: &PairId, scores: &[(HypothesisId, LogRatio)]) {
+    pub(super) fn rescore(
+        &mut self,
+        pair: &PairId,
+        members: &[(PairId, PairScores)],
+        scores: &PairScores,
+    ) {
         let beam = self.here().beam().to_vec();
-        for (id, score) in scores {
-            self.rescore_one(*id, pair, score);
+        // A panel's own scores go with its weights.
+        let before = self.pair.as_ref().map(|old| self.values(&beam, old));
+        let own = members.iter().map(|(member, scores)| (member, scores));
+        for (by, scores) in own.chain([(pair, scores)]) {
+            for (id, score) in scores {
+                self.rescore_one(*id, pair, by, score);
+            }
+            self.begin_chunks(pair, by, scores);
         }
-        self.begin_chunks(pair, scores);
-        let stopped = self.rescored_end(pair, scores);
+        let stopped = self.rescored_end(pair, members, scores);
         self.here_mut().reorder(pair, scores, stopped);
-        if let Some(old) = self.pair.replace(pair.clone()).filter(|old| old != pair) {
-            self.before = self.values(&beam, &old);
+        if self
+            .pair
+            .replace(pair.clone())
+            .is_some_and(|old| old != *pair)
+        {
+            self.before = before.unwrap_or_default();
         }
         let Some(open) = self.open().filter(|open| open.pair != *pair).cloned() else {
             return;
@@ -54,12 +71,13 @@ impl History {
         }
     }
 
-    fn rescore_one(&mut self, id: HypothesisId, pair: &PairId, score: &LogRatio) {
+    /// `pair` comes in use, and it or one of its pairs has given this score.
+    fn rescore_one(&mut self, id: HypothesisId, pair: &PairId, by: &PairId, score: &LogRatio) {
         let own = self
             .known
             .get(&id)
             .filter(|own| !self.is_ended_by(own, pair));
-        if let Some(own) = own.map(|own| self.rescored(own, pair, score)) {
+        if let Some(own) = own.map(|own| self.rescored(own, by, score)) {
             self.known.insert(id, own);
         }
     }
@@ -73,7 +91,7 @@ impl History {
     }
 
     /// What a chunk adds is told from its parent's score, which may come after its own.
-    fn begin_chunks(&mut self, pair: &PairId, scores: &[(HypothesisId, LogRatio)]) {
+    fn begin_chunks(&mut self, pair: &PairId, by: &PairId, scores: &PairScores) {
         let is_parents = |id: &HypothesisId| {
             let own = self.known.get(id);
             own.is_some_and(|own| !self.is_ended_by(own, pair))
@@ -82,9 +100,9 @@ impl History {
         let parents: HashMap<_, _> = parents.map(|(id, score)| (*id, score.len())).collect();
         for own in self.known.values_mut() {
             let kept = own.parent.and_then(|id| parents.get(&id));
-            let kept = kept.filter(|_| own.scores.by(pair).is_some());
+            let kept = kept.filter(|_| own.scores.by(by).is_some());
             if let Some(kept) = kept {
-                Arc::make_mut(own).begin_chunk(pair, *kept);
+                Arc::make_mut(own).begin_chunk(by, *kept);
             }
         }
     }
@@ -93,14 +111,21 @@ impl History {
     fn rescored_end(
         &self,
         pair: &PairId,
-        scores: &[(HypothesisId, LogRatio)],
+        members: &[(PairId, PairScores)],
+        scores: &PairScores,
     ) -> Option<Vec<Arc<Hypothesis>>> {
+        let by_all = || {
+            let own = members.iter().map(|(member, scores)| (member, scores));
+            own.chain([(pair, scores)])
+        };
         let rescored = |own: &Arc<Hypothesis>| {
-            let score = scores.iter().find(|(id, _)| *id == own.id);
-            score.map_or_else(
-                || Arc::clone(own),
-                |(_, score)| self.rescored(own, pair, score),
-            )
+            by_all().fold(Arc::clone(own), |own, (by, scores)| {
+                let score = scores.iter().find(|(id, _)| *id == own.id);
+                score.map_or_else(
+                    || Arc::clone(&own),
+                    |(_, score)| self.rescored(&own, by, score),
+                )
+            })
         };
         Some(self.here().stopped()?.iter().map(rescored).collect())
     }

@@ -7,6 +7,7 @@ use crate::search::draw::Deal;
 use crate::search::entry::{CandidateSlot, Mark, NodeId};
 use crate::search::hypothesis::Hypothesis;
 use crate::search::ids::HypothesisId;
+use crate::search::panel::{Conflict, ScoreTable};
 use crate::search::params::SearchParams;
 use crate::search::score::PairId;
 use crate::search::select::{Marks, Ranker, boost_of};
@@ -113,6 +114,22 @@ impl Round {
         }
     }
 
+    /// What each pair of a panel says of those candidates that all of them have scored, and of
+    /// whom; `None` for a pair by itself, and before there are any.
+    #[must_use]
+    pub fn table(&self) -> Option<(Vec<HypothesisId>, ScoreTable)> {
+        match self.pair.is_panel() {
+            true => self.ranker().table(&self.candidates),
+            false => None,
+        }
+    }
+
+    /// How far the pairs of a panel disagree on its candidates.
+    #[must_use]
+    pub fn conflict(&self) -> Option<Conflict> {
+        self.table()?.1.conflict()
+    }
+
     /// Takes in all candidates with their scores under `pair`.
     pub(super) fn score(&mut self, pair: &PairId, candidates: Vec<Arc<Hypothesis>>) {
         self.pair = pair.clone();
@@ -120,14 +137,13 @@ impl Round {
         self.keys.clear();
         self.candidates.clear();
         candidates.into_iter().for_each(|c| self.admit(c));
+        self.keys = self.ranker().keys(&self.candidates);
     }
 
     fn admit(&mut self, candidate: Arc<Hypothesis>) {
         let score = candidate.scores.by(&self.pair);
         let score = score.map(|score| score.value());
         self.scores.extend(score.map(|score| (candidate.id, score)));
-        let key = self.ranker().key(&candidate);
-        self.keys.insert(candidate.id, key);
         self.candidates.push(candidate);
     }
 
@@ -135,8 +151,15 @@ impl Round {
     pub(super) fn add(&mut self, candidate: &Arc<Hypothesis>) {
         self.slots.push(slot_of(candidate));
         self.admit(Arc::clone(candidate));
-        if let Some(cut) = &mut self.cut {
-            cut.late.push(candidate.id);
+        let keys = self.ranker().keys(&self.candidates);
+        match &mut self.cut {
+            None => self.keys = keys,
+            // What was ranked at the cut stays.
+            Some(cut) => {
+                cut.late.push(candidate.id);
+                let own = keys.get(&candidate.id);
+                self.keys.extend(own.map(|key| (candidate.id, *key)));
+            }
         }
     }
 

@@ -30,7 +30,7 @@ use super::hypothesis::Hypothesis;
 use super::ids::HypothesisId;
 use super::layout::Plan;
 use super::params::{Method, SearchParams};
-use super::select::{Marks, Ranker, boost_of, precedence, rank_by};
+use super::select::{Keys, Marks, Ranker, boost_of, key_in, precedence, rank_by};
 
 /// What a round sets out from.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,8 @@ pub(super) struct Court<'a> {
     pub round: &'a Round,
     pub ranker: Ranker<'a>,
     pub marks: &'a Marks,
+    /// What the candidates are ranked by, marks aside.
+    pub keys: &'a Keys,
     /// What each particle had before the round; empty where that is nothing.
     pub shares: &'a [Share],
 }
@@ -157,7 +159,7 @@ impl Court<'_> {
 
     /// What a candidate is ranked by, the user's boost included.
     fn key(&self, candidate: &Hypothesis) -> f64 {
-        self.ranker.key(candidate) + boost_of(self.mark(candidate))
+        key_in(self.keys, candidate) + boost_of(self.mark(candidate))
     }
 
     /// Best first; taken before pinned ones, those before all others, killed ones last.

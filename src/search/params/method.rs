@@ -112,6 +112,15 @@ impl Method {
         matches!(self, Self::Cbs)
     }
 
+    /// Whether candidates are only ever ranked among each other, whatever their keys' scale.
+    #[must_use]
+    pub const fn ranks_alone(self) -> bool {
+        matches!(
+            self,
+            Self::Cbs | Self::Dvts | Self::SpeculativeRejection { .. }
+        )
+    }
+
     /// Whether it is the paper's own.
     #[must_use]
     pub fn is_cbs(&self) -> bool {

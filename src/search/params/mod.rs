@@ -2,12 +2,14 @@
 
 mod method;
 mod named;
+mod panel_rule;
 mod values;
 
 use serde::{Deserialize, Serialize};
 
 pub use method::{Finite, Fraction, Method, Tilt};
 pub use named::MethodName;
+pub use panel_rule::PanelRule;
 pub use values::*;
 
 /// Everything that decides a search besides models and prompt. A value that exists is valid,
@@ -28,6 +30,7 @@ pub struct SearchParams {
     weight: Weight,
     method: Method,
     tilt: Tilt,
+    panel: PanelRule,
 }
 
 /// Settings as bare numbers: what files and keys say, before it is checked.
@@ -57,6 +60,9 @@ pub struct Draft {
     /// β of EFT; 0 is the strong model alone.
     #[serde(default, skip_serializing_if = "Draft::is_zero")]
     pub tilt: f64,
+    /// How several pairs rank.
+    #[serde(default, skip_serializing_if = "PanelRule::is_mixture")]
+    pub panel: PanelRule,
 }
 
 impl Draft {
@@ -85,7 +91,9 @@ impl Draft {
             weight: Weight::new(self.weight)?,
             method: self.method,
             tilt: Tilt::new(self.tilt)?,
+            panel: self.panel,
         };
+        params.check_panel()?;
         match self.beam_width.saturating_mul(self.successors) {
             got if got > SearchParams::MAX_CANDIDATES => Err(ParamError::TooManyCandidates {
                 got,
@@ -139,6 +147,7 @@ impl SearchParams {
             weight: Weight::default().get(),
             method: Method::default(),
             tilt: Tilt::NONE.get(),
+            panel: PanelRule::default(),
         }
         .build()
     }
@@ -160,6 +169,7 @@ impl SearchParams {
             weight: self.weight.get(),
             method: self.method,
             tilt: self.tilt.get(),
+            panel: self.panel,
         }
     }
 
@@ -226,6 +236,23 @@ impl SearchParams {
         self.tilt
     }
 
+    /// How several pairs rank.
+    #[must_use]
+    pub const fn panel(&self) -> PanelRule {
+        self.panel
+    }
+
+    /// Methods that weigh nats have no use for opinions.
+    fn check_panel(&self) -> Result<(), ParamError> {
+        match self.panel.is_mixture() || self.method.ranks_alone() {
+            true => Ok(()),
+            false => Err(ParamError::NeedsNats {
+                method: self.method.to_string(),
+                rule: self.panel.name(),
+            }),
+        }
+    }
+
     /// W·K: the candidates of a round.
     #[must_use]
     pub fn n_candidates(&self) -> usize {
@@ -278,6 +305,11 @@ impl SearchParams {
     #[must_use]
     pub fn with_weight(self, weight: Weight) -> Self {
         Self { weight, ..self }
+    }
+
+    #[must_use]
+    pub fn with_panel(self, panel: PanelRule) -> Self {
+        Self { panel, ..self }
     }
 
     #[must_use]

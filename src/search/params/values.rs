@@ -29,10 +29,28 @@ pub enum ParamError {
     OneMethod,
     #[error("the playground shows at most {0} methods side by side: name fewer")]
     TooManyMethods(usize),
-    #[error("several pairs speak as one in `w2s run` and `w2s eval` alone: name one here")]
+    #[error("one pair is asked here: name one, and no weights")]
     OnePair,
     #[error("{pairs} pairs and {weights} weights: give each pair one weight")]
     Weights { pairs: usize, weights: usize },
+    #[error("there are no scores: give a list of numbers for each pair")]
+    NoScores,
+    #[error(
+        "pair {pair} scores {got} candidates and pair 1 scores {n}: give all the same candidates"
+    )]
+    Ragged { pair: usize, got: usize, n: usize },
+    #[error("unknown rule for a panel {0:?}: use `mixture`, `naive`, `bayes` or `bayes:KAPPA`")]
+    PanelRule(String),
+    #[error("--kappa is for --panel bayes: give both, or neither")]
+    Kappa,
+    #[error(
+        "{method} weighs log-ratios in nats, and {rule} ranks by opinions: use `--panel mixture`, or another method"
+    )]
+    NeedsNats { method: String, rule: &'static str },
+    #[error(
+        "bayes needs at least {least} pairs to say how sure they are, got {got}: name more, or use `--panel naive`"
+    )]
+    FewPairs { least: usize, got: usize },
     #[error("{name} must be a finite number, got {got}")]
     NotFinite { name: &'static str, got: f64 },
     #[error("the share that rejection drops must be at least 0 and below 1, got {0}")]

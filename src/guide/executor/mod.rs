@@ -5,23 +5,27 @@
 //! once as much waits as grows, so that rows of many searches meet in one pass whatever phase
 //! each is in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod lead;
+mod scoring;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::memory::how_many_fit;
-use super::pair::{Asked, Pair};
-use super::pairs::{Pairs, mixed};
+use super::pair::Pair;
+use super::pairs::Pairs;
 use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
-use super::strong::{Led, Strong};
+use super::strong::Strong;
 use crate::library::{Model, WeakPair, free_memory};
 use crate::models::TokenId;
 use crate::search::{
-    Answer, Ask, Executor, Growth, HypothesisId, LaneId, LogRatio, ModelError, PairId, Partial,
-    Response, Rules, Score, SearchParams, Served, Slot,
+    Ask, Executor, Growth, HypothesisId, LaneId, ModelError, PairId, Partial, Rules, Score,
+    SearchParams, Served, Slot,
 };
 use crate::template::Templates;
+use lead::lead;
 
 /// Three models or more, and what they have cached for the searches that are alive.
 #[derive(Debug)]
@@ -104,22 +108,19 @@ impl ModelExecutor {
         self.pairs.add(id, pair);
     }
 
-    /// Pairs that were added before speak as one under the name `id`: their log-ratios count by
-    /// their weights.
-    pub fn add_mix(&mut self, id: PairId, members: Vec<(PairId, f64)>) {
-        self.pairs.add_mix(id, members);
-    }
-
+    /// Whether a pair, or all of a panel's, are here.
     #[must_use]
     pub fn has_pair(&self, id: &PairId) -> bool {
         self.pairs.has(id)
     }
 
-    /// Lets go of the pairs that are not named.
-    pub fn keep_pairs(&mut self, is_kept: impl Fn(&PairId) -> bool) {
+    /// Lets go of the pairs that are neither named nor of a panel that is.
+    pub fn keep_pairs(&mut self, named: &[PairId]) {
         // A round that was begun with a pair's say goes on with it.
         let led = self.strong.led_by();
-        self.pairs.keep(|id| is_kept(id) || led.contains(id));
+        let kept = named.iter().chain(&led);
+        self.pairs
+            .keep(|id| kept.clone().any(|own| own.includes(id)));
         let pairs = &self.pairs;
         for lane in self.lanes.values_mut() {
             lane.readers.retain(|id, _| pairs.has(id));
@@ -185,7 +186,7 @@ impl ModelExecutor {
         self.check_tilt(pair, params)?;
         let n_new = params.max_new_tokens().get();
         let (mut bytes, mut ids, mut readers) = (0, Vec::new(), HashMap::new());
-        for (member, _) in self.pairs.members(pair) {
+        for (member, _) in pair.members() {
             let setting = self.setting_of(prompts, &member)?;
             setting.check_beside(self.bytes_of(others) + bytes, params)?;
             bytes += setting.bytes(params);
@@ -220,7 +221,7 @@ impl ModelExecutor {
     ) -> Result<(), ModelError> {
         self.check_tilt(pair, params)?;
         let mut bytes = 0;
-        for (member, _) in self.pairs.members(pair) {
+        for (member, _) in pair.members() {
             let setting = self.setting(lane, &member)?;
             setting.check_beside(self.bytes_of(others) + bytes, params)?;
             bytes += setting.bytes(params);
@@ -241,7 +242,7 @@ impl ModelExecutor {
             return Ok(());
         }
         let strong = self.strong.model();
-        for (member, _) in self.pairs.members(pair) {
+        for (member, _) in pair.members() {
             let tuned = &self.pairs.get(&member)?.pair().tuned;
             if !strong.tokenizer.same_vocabulary(&tuned.tokenizer) {
                 return Err(ModelError::Other(format!(
@@ -272,7 +273,7 @@ impl ModelExecutor {
     /// # Errors
     /// As [`Self::open`]; a pair that was not added.
     pub fn admit_pair(&mut self, lane: LaneId, pair: &PairId) -> Result<(), ModelError> {
-        for (member, _) in self.pairs.members(pair) {
+        for (member, _) in pair.members() {
             let own = self.lanes.get(&lane).ok_or_else(unknown_lane)?;
             if own.readers.contains_key(&member) {
                 continue;
@@ -316,7 +317,7 @@ impl ModelExecutor {
     #[must_use]
     pub fn scoring_rhythm(&self, pair: &PairId) -> usize {
         let n_params = |model: &Model| model.decoder.n_params();
-        let members = self.pairs.members(pair).into_iter();
+        let members = pair.members().into_iter();
         let pairs = members.filter_map(|(id, _)| self.pairs.get(&id).ok().map(Pair::pair));
         let weak: u64 = pairs
             .map(|p| n_params(&p.tuned) + n_params(&p.untuned))
@@ -329,7 +330,7 @@ impl ModelExecutor {
     /// [`usize::MAX`] where that is not known.
     #[must_use]
     pub fn fits(&self, pair: &PairId, params: &SearchParams) -> usize {
-        let members = self.pairs.members(pair);
+        let members = pair.members();
         let pairs = members.iter().filter_map(|(id, _)| self.pairs.get(id).ok());
         let halves = pairs.flat_map(|p| [&p.pair().tuned, &p.pair().untuned]);
         let models = halves.chain([self.strong.model()]);
@@ -345,11 +346,6 @@ impl ModelExecutor {
 
     pub(super) fn strong_part(&mut self) -> &mut Strong {
         &mut self.strong
-    }
-
-    /// Who speaks under the name of a pair, with which weights.
-    pub(super) fn members(&self, pair: &PairId) -> Vec<(PairId, f64)> {
-        self.pairs.members(pair)
     }
 
     pub(super) fn pair_part(&mut self, pair: &PairId) -> Result<&mut Pair, ModelError> {
@@ -392,108 +388,6 @@ impl ModelExecutor {
         }
     }
 
-    /// One pass of a pair for all that waits for it: over prompts first, then over responses.
-    fn score(&mut self, pair: &PairId) -> Vec<Served> {
-        let waits = |lane: &Lane| {
-            lane.scores
-                .as_ref()
-                .is_some_and(|score| score.pair == *pair)
-        };
-        let waiting = self.lanes.iter().filter(|(_, lane)| waits(lane));
-        let lanes: Vec<LaneId> = waiting.map(|(id, _)| *id).collect();
-        let answers = match self.score_lanes(pair, &lanes) {
-            Ok(answers) => answers.unwrap_or_default(),
-            // Whose it is shows when each is scored by itself: nobody fails for another's text.
-            Err(_) => lanes
-                .iter()
-                .flat_map(|lane| self.score_alone(pair, *lane))
-                .collect(),
-        };
-        for (lane, _) in &answers {
-            if let Some(lane) = self.lanes.get_mut(lane) {
-                lane.scores = None;
-            }
-        }
-        answers
-    }
-
-    fn score_alone(&mut self, pair: &PairId, lane: LaneId) -> Vec<Served> {
-        match self.score_lanes(pair, &[lane]) {
-            Ok(answers) => answers.unwrap_or_default(),
-            Err(error) => vec![(lane, Err(error))],
-        }
-    }
-
-    fn score_lanes(
-        &mut self,
-        pair: &PairId,
-        lanes: &[LaneId],
-    ) -> Result<Option<Vec<Served>>, ModelError> {
-        let mut parts: Vec<(f64, Vec<Ratio>)> = Vec::new();
-        for (member, weight) in self.pairs.members(pair) {
-            match self.ratios(pair, &member, lanes)? {
-                Some(ratios) => parts.push((weight, ratios)),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(answers(pair, lanes, &together(parts)?)))
-    }
-
-    /// What `member` says of all responses of these lanes that wait for `pair`; `None` while it
-    /// has prompts to read.
-    fn ratios(
-        &mut self,
-        pair: &PairId,
-        member: &PairId,
-        lanes: &[LaneId],
-    ) -> Result<Option<Vec<Ratio>>, ModelError> {
-        for lane in lanes {
-            self.admit_pair(*lane, pair)?;
-        }
-        let own = self.pairs.get_mut(member)?;
-        let lane_of = |id: &LaneId| {
-            let lane = self.lanes.get(id)?;
-            Some((*id, lane.readers.get(member)?, lane.scores.as_ref()?))
-        };
-        let waiting: Vec<(LaneId, &Reader, &Score)> = lanes.iter().filter_map(lane_of).collect();
-        let readers: Vec<&Reader> = waiting.iter().map(|(_, reader, _)| *reader).collect();
-        if own.read_prompts(&readers)? {
-            return Ok(None);
-        }
-        let mut asked = Vec::new();
-        for (lane, reader, score) in waiting {
-            asked.extend(score.responses.iter().map(|response| Asked {
-                lane,
-                reader,
-                response,
-            }));
-        }
-        let ratios = own.score(&asked)?;
-        let names = asked.iter().map(|a| (a.lane, a.response.id));
-        let all = names
-            .zip(ratios)
-            .map(|((lane, id), ratio)| (lane, id, ratio));
-        Ok(Some(all.collect()))
-    }
-
-    /// Whether the pairs that have a say in what grows are ready to speak; one pass where not.
-    fn prepare_led(&mut self) -> Result<bool, ModelError> {
-        let led = self.strong.led();
-        for (lane, pair) in &led {
-            self.admit_pair(*lane, pair)?;
-        }
-        for (lane, pair) in led {
-            for (member, _) in self.pairs.members(&pair) {
-                let own = self.lanes.get(&lane).ok_or_else(unknown_lane)?;
-                let reader = own.readers.get(&member).ok_or_else(unknown_lane)?;
-                if self.pairs.get_mut(&member)?.read_prompts(&[reader])? {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
     fn retain_all(&mut self) {
         let lanes = &self.lanes;
         let is_kept = |lane, id| {
@@ -512,77 +406,6 @@ impl ModelExecutor {
             };
             pair.retain(reads, is_kept);
         }
-    }
-}
-
-/// What a pair says of one response of a lane.
-type Ratio = (LaneId, HypothesisId, LogRatio);
-
-/// Weighted parts about the same responses, added up.
-fn together(parts: Vec<(f64, Vec<Ratio>)>) -> Result<Vec<Ratio>, ModelError> {
-    let n = parts.first().map_or(0, |(_, ratios)| ratios.len());
-    let whole = |i: usize| {
-        let of = |(weight, ratios): &(f64, Vec<Ratio>)| (*weight, ratios[i].2.clone());
-        let own: Vec<(f64, LogRatio)> = parts.iter().map(of).collect();
-        let (lane, id, _) = &parts[0].1[i];
-        Ok((*lane, *id, mixed(&own)?))
-    };
-    (0..n).map(whole).collect()
-}
-
-/// The ratios of a pass, lane by lane.
-fn answers(pair: &PairId, lanes: &[LaneId], ratios: &[Ratio]) -> Vec<Served> {
-    let mut by_lane: BTreeMap<LaneId, Vec<(HypothesisId, LogRatio)>> =
-        lanes.iter().map(|lane| (*lane, Vec::new())).collect();
-    for (lane, id, ratio) in ratios {
-        by_lane.entry(*lane).or_default().push((*id, ratio.clone()));
-    }
-    let answer = |scores| {
-        let pair = pair.clone();
-        Ok(Answer::Scored { pair, scores })
-    };
-    let all = by_lane.into_iter();
-    all.map(|(lane, scores)| (lane, answer(scores))).collect()
-}
-
-/// β Σ w (tuned − untuned) of the token after every chunk that others have a say in.
-fn lead(
-    pairs: &mut Pairs,
-    lanes: &BTreeMap<LaneId, Lane>,
-    led: &[Led],
-) -> Result<Vec<Vec<f32>>, ModelError> {
-    let mut tilts: Vec<Vec<f32>> = vec![Vec::new(); led.len()];
-    let names: BTreeSet<&PairId> = led.iter().map(|led| &led.pair).collect();
-    for name in names {
-        for (member, weight) in pairs.members(name) {
-            let own = led.iter().enumerate().filter(|(_, led)| led.pair == *name);
-            let asked = |(at, led): (usize, &'_ Led)| {
-                let reader = lanes.get(&led.lane)?.readers.get(&member)?;
-                Some((at, led.beta, led.lane, reader))
-            };
-            let own: Vec<_> = own.filter_map(asked).collect();
-            let asked = own.iter().map(|(at, _, lane, reader)| Asked {
-                lane: *lane,
-                reader,
-                response: &led[*at].response,
-            });
-            let said = pairs.get_mut(&member)?.lead(&asked.collect::<Vec<_>>())?;
-            for ((at, beta, ..), said) in own.iter().zip(said) {
-                add(&mut tilts[*at], (weight * beta) as f32, &said);
-            }
-        }
-    }
-    Ok(tilts)
-}
-
-/// `sum` plus `weight` times `more`, as far as both reach.
-fn add(sum: &mut Vec<f32>, weight: f32, more: &[f32]) {
-    if sum.is_empty() {
-        sum.resize(more.len(), 0.0);
-    }
-    sum.truncate(more.len());
-    for (sum, more) in sum.iter_mut().zip(more) {
-        *sum += weight * more;
     }
 }
 
@@ -643,74 +466,6 @@ impl Executor for ModelExecutor {
         self.lanes.remove(&lane);
         self.strong.forget(lane);
         self.retain_all();
-    }
-}
-
-impl ModelExecutor {
-    /// The log-ratios of chunks that still grow. While the prompt is still being read there are
-    /// none.
-    fn partial_scores(
-        &mut self,
-        lane: LaneId,
-        pair: &PairId,
-        grown: &[(Slot, Growth)],
-    ) -> Result<Vec<Option<f64>>, ModelError> {
-        self.admit_pair(lane, pair)?;
-        let responses: Vec<Response> = grown
-            .iter()
-            .map(|(slot, growth)| Response::growing(slot, growth))
-            .collect();
-        let mut sums = vec![Some(0.0); grown.len()];
-        for (member, weight) in self.pairs.members(pair) {
-            let Some(values) = self.values_of(lane, &member, &responses)? else {
-                return Ok(vec![None; grown.len()]);
-            };
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = sum.map(|sum| sum + weight * value);
-            }
-        }
-        Ok(sums)
-    }
-
-    /// What a pair finds of responses of a lane that were not drawn for it, in nats.
-    ///
-    /// # Errors
-    /// As [`Self::admit_pair`]; a text that outgrows a context.
-    pub fn score_beside(
-        &mut self,
-        lane: LaneId,
-        pair: &PairId,
-        responses: &[Response],
-    ) -> Result<Vec<f64>, ModelError> {
-        self.admit_pair(lane, pair)?;
-        loop {
-            if let Some(values) = self.values_of(lane, pair, responses)? {
-                return Ok(values);
-            }
-        }
-    }
-
-    /// The log-ratios of responses of a lane; `None` while the prompt is still being read.
-    fn values_of(
-        &mut self,
-        lane: LaneId,
-        member: &PairId,
-        responses: &[Response],
-    ) -> Result<Option<Vec<f64>>, ModelError> {
-        let own = self.pairs.get_mut(member)?;
-        let reader = self.lanes.get(&lane).and_then(|l| l.readers.get(member));
-        let reader = reader.ok_or_else(unknown_lane)?;
-        if own.read_prompts(&[reader])? {
-            return Ok(None);
-        }
-        let asked = |response| Asked {
-            lane,
-            reader,
-            response,
-        };
-        let asked: Vec<Asked<'_>> = responses.iter().map(asked).collect();
-        let ratios = own.score(&asked)?;
-        Ok(Some(ratios.iter().map(LogRatio::value).collect()))
     }
 }
 
