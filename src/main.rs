@@ -103,7 +103,7 @@ fn playground(args: &PlaygroundArgs, config: Config, keymap: Keymap) -> color_ey
     let log = log();
     // Models load while the terminal is asked for its background.
     let startup = startup(args)?;
-    args.models.weak.only_pair()?;
+    args.models.weak.panel()?.check(args.search.rule()?)?;
     let methods = methods(args)?;
     let judges = startup.judges.iter().map(JudgeSpec::to_string).collect();
     let worker = worker::spawn(startup)?;
@@ -143,12 +143,11 @@ fn log() -> String {
 
 /// The settings of the run, and those of other methods beside it.
 fn methods(args: &PlaygroundArgs) -> Result<Vec<SearchParams>, ParamError> {
-    let draft = args.search.draft();
     let named = args.search.method.iter();
     match &args.search.method[..] {
-        [] => Ok(vec![draft.build()?]),
+        [] => Ok(vec![args.search.params()?]),
         all if all.len() > MOST_BESIDE + 1 => Err(ParamError::TooManyMethods(MOST_BESIDE + 1)),
-        _ => named.map(|name| name.apply(draft).build()).collect(),
+        _ => named.map(|name| args.search.of_method(*name)).collect(),
     }
 }
 
@@ -159,9 +158,12 @@ fn options(
     keymap: Keymap,
 ) -> Options {
     let usual_pace = Options::default().pace;
+    // What is no panel was told before.
+    let panel = args.models.weak.panel().map(|panel| panel.id());
+    let pair = panel.unwrap_or_else(|_| args.models.weak.pair().into());
     let way = |params: &SearchParams| Way {
         params: *params,
-        pair: args.models.weak.pair().to_owned(),
+        pair: pair.clone(),
     };
     let locale = || ui::is_ascii(|name| std::env::var(name).ok());
     Options {
@@ -170,7 +172,7 @@ fn options(
         // There is always one.
         params: methods.first().copied().unwrap_or_default(),
         beside: methods.iter().skip(1).map(way).collect(),
-        pair: args.models.weak.pair.first().cloned(),
+        pair: (!args.models.weak.pair.is_empty()).then(|| pair.clone()),
         judges: Vec::new(),
         pace: args.pace.unwrap_or(usual_pace),
         keymap,

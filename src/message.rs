@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::curve::Training;
 use crate::evidence::Evidence;
-use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, Partial, SearchParams};
+use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Partial, SearchParams};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -35,12 +35,13 @@ pub enum Fetched {
 /// How many ways go beside a run at most, besides the unguided one, which is always there.
 pub const MOST_BESIDE: usize = 2;
 
-/// Another way to go on from a run's prompt, under its seed: a method, and a weak pair of its own.
+/// Another way to go on from a run's prompt, under its seed: a method, and a weak pair or panel of
+/// its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Way {
     pub params: SearchParams,
-    /// The weak pair's name or SPEC, as in [`PairInfo::name`].
-    pub pair: String,
+    /// By name or SPEC, as in [`PairInfo::name`]; or a panel of pairs.
+    pub pair: PairId,
 }
 
 impl Way {
@@ -58,8 +59,8 @@ pub struct RunRequest {
     pub run: RunId,
     pub prompt: String,
     pub params: SearchParams,
-    /// The weak pair's name or SPEC, as in [`PairInfo::name`].
-    pub pair: String,
+    /// By name or SPEC, as in [`PairInfo::name`]; or a panel of pairs.
+    pub pair: PairId,
     /// Start paused: only [`Command::Step`] and [`Command::Resume`] move it.
     pub paused: bool,
     /// The least time a round takes, zero for full speed. The tokens of a chunk spread over
@@ -123,9 +124,10 @@ pub enum Command {
         params: SearchParams,
     },
     /// Takes effect at the next cut: what is compared is scored by the new pair from there on.
+    /// A panel whose pairs have scored it all asks for nothing.
     UsePair {
         run: RunId,
-        pair: String,
+        pair: PairId,
     },
     /// Loads models by name or SPEC beside the run. They are used when
     /// [`UsePair`](Self::UsePair) or [`UseStrong`](Self::UseStrong) says so, after

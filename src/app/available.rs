@@ -115,6 +115,7 @@ impl App {
             A::DropWays => !self.kept_ways.is_empty(),
             A::PickStrong | A::PickPair => loaded,
             A::GiveUpLoad => self.fetch.is_some(),
+            A::NextRule => loaded && self.has_panel(),
             A::NextPair | A::PreviousPair => {
                 self.models.as_ref().is_some_and(|m| m.pairs.len() > 1)
             }
@@ -176,6 +177,7 @@ impl App {
             A::ShowWatched => "no candidate is watched",
             A::EarlierRound => "there is no earlier round",
             A::LaterRound => "there is no later round",
+            A::NextRule => "several pairs have to have a say: 7 shows them all",
             A::NextPair | A::PreviousPair => "there is no other pair",
             A::SelectPrevious | A::SelectNext | A::SelectFirst => NOTHING_THERE,
             A::SelectLast | A::PageUp | A::PageDown => NOTHING_THERE,

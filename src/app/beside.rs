@@ -57,7 +57,7 @@ impl Beside {
 pub(super) fn name(way: &Way, guided: &SearchParams) -> String {
     let sizes = settings::sizes(&way.params);
     let others = settings::others(&way.params, guided).into_iter();
-    let parts: Vec<String> = [sizes, way.pair.clone()]
+    let parts: Vec<String> = [sizes, way.pair.to_string()]
         .into_iter()
         .chain(others)
         .collect();

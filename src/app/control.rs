@@ -7,7 +7,7 @@ use super::run::Run;
 use super::settings;
 use super::{Action, App, Effect, Notice, Overlay, Phase};
 use crate::message::{Command, PairInfo, RunId, RunRequest};
-use crate::search::SearchParams;
+use crate::search::{PairId, SearchParams};
 
 /// Settings that follow one another sooner than this make one run.
 const A_WHILE: Duration = Duration::from_millis(400);
@@ -28,8 +28,8 @@ impl App {
     }
 
     fn pending_pair(&self) -> Option<String> {
-        let (pair, wanted) = (self.pair_in_use(), &self.wanted.pair);
-        let is_other = !pair.is_empty() && pair != wanted;
+        let (pair, wanted) = (self.voices_in_use(), &self.wanted.pair);
+        let is_other = !pair.as_str().is_empty() && pair != wanted;
         is_other.then(|| format!("pair {pair} → {wanted}"))
     }
 
@@ -138,7 +138,7 @@ impl App {
     }
 
     /// A run under way takes new settings at its next chunk.
-    fn use_params(&mut self, params: SearchParams) -> Vec<Effect> {
+    pub(super) fn use_params(&mut self, params: SearchParams) -> Vec<Effect> {
         let what = settings::changes(&self.wanted.params, &params).join(", ");
         self.wanted.params = params;
         if self.begins_anew() {
@@ -152,7 +152,9 @@ impl App {
 
     pub(super) fn change_pair(&mut self, by: isize) -> Vec<Effect> {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
-        let here = pairs.iter().position(|p| p.name == self.wanted.pair);
+        let here = pairs
+            .iter()
+            .position(|p| p.name == self.wanted.pair.as_str());
         let n = pairs.len().max(1);
         let next = here.map_or(0, |at| at.wrapping_add_signed(by).wrapping_add(n) % n);
         let Some(pair) = pairs.get(next).cloned() else {
@@ -163,14 +165,19 @@ impl App {
 
     /// A run under way takes a pair that is loaded at its next cut.
     pub(super) fn use_pair(&mut self, pair: PairInfo) -> Vec<Effect> {
-        self.wanted.pair.clone_from(&pair.name);
-        if self.begins_anew() {
-            return self.try_out(&format!("pair {}", pair.name));
-        }
         let about = Some(&pair.about).filter(|about| !about.is_empty());
         let about = about.map_or_else(String::new, |about| format!(": {about}"));
-        self.announce(format!("pair {} at the next cut{about}", pair.name));
-        let (run, pair) = (self.run.id, pair.name);
+        self.hear(PairId::from(pair.name.as_str()), &about)
+    }
+
+    /// A run under way hears others from its next cut on; `about` them is said behind their name.
+    pub(super) fn hear(&mut self, pair: PairId, about: &str) -> Vec<Effect> {
+        self.wanted.pair = pair.clone();
+        if self.begins_anew() {
+            return self.try_out(&format!("pair {pair}"));
+        }
+        self.announce(format!("pair {pair} at the next cut{about}"));
+        let run = self.run.id;
         vec![Effect::Send(Command::UsePair { run, pair })]
     }
 

@@ -38,6 +38,11 @@ pub enum Target {
     Spot(Spot),
     Pane(Pane),
     Prompt,
+    /// A place on the slider of a pair: its weight there, in eighths.
+    Voice {
+        pair: usize,
+        eighths: i8,
+    },
     /// A line of the menu that is open.
     MenuItem(usize),
     Nothing,

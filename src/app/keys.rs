@@ -59,6 +59,10 @@ impl App {
             (Context::Main, Target::Candidate(id)) => self.select(id),
             (Context::Main, Target::Spot(spot)) => self.look_at_spot(spot),
             (Context::Main, Target::Pane(pane)) => self.look.focus(pane),
+            (Context::Main, Target::Voice { pair, eighths }) => {
+                self.look.focus(Pane::Panel);
+                return self.set_voice(pair, f64::from(eighths) / 8.0);
+            }
             (Context::Main, Target::Prompt) => return self.act(Action::EditPrompt),
             (Context::Menu, Target::MenuItem(n)) => {
                 if let Overlay::Menu(menu) = &mut self.overlay {
@@ -104,6 +108,10 @@ impl App {
 
     fn act_settings(&mut self, action: Action) -> Vec<Effect> {
         match action {
+            Action::LowerWeight | Action::RaiseWeight if self.weighs_voices() => {
+                self.weigh_voice(action)
+            }
+            Action::NextRule => self.next_rule(),
             Action::NextPair => self.change_pair(1),
             Action::PreviousPair => self.change_pair(-1),
             Action::SlowerPace | Action::FasterPace | Action::FullSpeed => self.change_pace(action),
@@ -162,8 +170,8 @@ impl App {
             Action::Watch => self.toggle_watch(),
             Action::ShowWatched => self.overlay = Overlay::Menu(Menu::open(MenuKind::Watched)),
             Action::NextDecisive => self.next_decisive(),
-            Action::NextPane => self.look.focus(self.look.focus.turn(1)),
-            Action::PreviousPane => self.look.focus(self.look.focus.turn(-1)),
+            Action::NextPane => self.turn_pane(1),
+            Action::PreviousPane => self.turn_pane(-1),
             Action::ShowBoard => self.look.focus(Pane::Board),
             Action::ShowEvidence => self.look.focus(Pane::Evidence),
             Action::ShowCharts => self.look.focus(Pane::Charts),
@@ -171,6 +179,7 @@ impl App {
             Action::ShowRuns => self.look.focus(Pane::Runs),
             Action::Read => self.look.toggle_reading(),
             Action::ShowXray => self.look.focus(Pane::Xray),
+            Action::ShowPanel => self.look.focus(Pane::Panel),
             Action::Zoom => self.look.toggle_zoom(),
             Action::Back => self.back(),
             _ => {}
@@ -208,6 +217,15 @@ impl App {
         self.say(&format!(
             "{what}: {quit} once more leaves, {give_up} gives it up"
         ))
+    }
+
+    /// The next pane; who has one pair does not come by the panel.
+    fn turn_pane(&mut self, by: isize) {
+        let mut next = self.look.focus.turn(by);
+        if next == Pane::Panel && !self.has_panel() {
+            next = next.turn(by);
+        }
+        self.look.focus(next);
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Editor)) {

@@ -10,6 +10,7 @@ pub mod input;
 pub mod keymap;
 pub mod menu;
 pub mod nav;
+pub mod panel;
 pub mod presets;
 pub mod settings;
 pub mod stats;
@@ -43,7 +44,9 @@ use std::time::Duration;
 
 use crate::evidence::Evidence;
 use crate::message::{LoadId, MOST_BESIDE, ModelInfo, ModelSet, RunId, Speeds, Verdict, Way};
-use crate::search::{CandidateTrace, HypothesisId, NodeId, Round, SearchParams, SearchTrace};
+use crate::search::{
+    CandidateTrace, HypothesisId, NodeId, PairId, Round, SearchParams, SearchTrace,
+};
 
 use pick::Load;
 use run::Run;
@@ -77,8 +80,8 @@ pub struct Options {
     pub params: SearchParams,
     /// Ways that go beside the first runs; of more than there is room for, the first.
     pub beside: Vec<Way>,
-    /// The weak pair to begin with; `None` takes the first one loaded.
-    pub pair: Option<String>,
+    /// The weak pair or panel to begin with; `None` takes the first one loaded.
+    pub pair: Option<PairId>,
     /// Judges beside the bundled one, as they were named.
     pub judges: Vec<String>,
     pub pace: Duration,
@@ -185,7 +188,7 @@ impl App {
         let wanted = Wanted {
             prompt: prompt.unwrap_or_default(),
             params: options.params,
-            pair: options.pair.unwrap_or_default(),
+            pair: options.pair.unwrap_or_else(|| PairId::from("")),
             pace: options.pace,
         };
         Self {
@@ -306,6 +309,12 @@ impl App {
     /// The weak pair whose scores count; the one wanted may be ahead of it.
     #[must_use]
     pub fn pair_in_use(&self) -> &str {
+        self.run.pair().as_str()
+    }
+
+    /// The same, with all that it names.
+    #[must_use]
+    pub fn voices_in_use(&self) -> &PairId {
         self.run.pair()
     }
 

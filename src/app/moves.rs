@@ -30,6 +30,7 @@ impl App {
             Pane::Xray => self.run.sight.xray = to.apply(self.run.sight.xray, self.xray_places()),
             Pane::Tree => self.go_in_tree(to),
             Pane::Runs => self.go_in_runs(to),
+            Pane::Panel => self.go_in_panel(to),
             _ => self.go_on_board(to),
         }
     }
@@ -42,6 +43,7 @@ impl App {
             Pane::Xray => self.xray_places() > 1,
             Pane::Tree => self.tree().iter().filter_map(tree::Line::spot).count() > is_chosen,
             Pane::Runs => self.n_runs() > 1,
+            Pane::Panel => self.n_pairs() > 1,
             _ => self.board_order().len() > is_chosen,
         }
     }

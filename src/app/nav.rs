@@ -13,16 +13,18 @@ pub enum Pane {
     Tree,
     Runs,
     Xray,
+    Panel,
 }
 
 impl Pane {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Board,
         Self::Evidence,
         Self::Charts,
         Self::Tree,
         Self::Runs,
         Self::Xray,
+        Self::Panel,
     ];
 
     /// Its name on screen.
@@ -35,6 +37,7 @@ impl Pane {
             Self::Tree => "tree",
             Self::Runs => "runs",
             Self::Xray => "x-ray",
+            Self::Panel => "panel",
         }
     }
 
@@ -88,6 +91,8 @@ pub struct Look {
     /// The pane that a candidate was read from: where to go back to.
     pub read_from: Option<Pane>,
     pub sort: Sort,
+    /// The pair of the panel whose weight the keys change.
+    pub voice: usize,
     /// The guided and the unguided response are compared in full.
     pub twin: bool,
     /// The share of the first pane at each border the user moved, in thousandths.
@@ -107,6 +112,7 @@ impl Default for Look {
             zoom: false,
             read_from: None,
             sort: Sort::Beam,
+            voice: 0,
             twin: false,
             rows: None,
             columns: None,

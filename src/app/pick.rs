@@ -72,7 +72,10 @@ impl App {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
         let item = |(i, pair): (usize, &PairInfo)| Item {
             title: titled(&pair.name, &pair.about),
-            note: state(pair.n_params, pair.name == self.wanted.pair),
+            note: state(
+                pair.n_params,
+                self.wanted.pair.includes(&pair.name.as_str().into()),
+            ),
             choice: Choice::Pair(i),
         };
         let loaded = pairs.iter().enumerate().map(item).collect();
@@ -265,8 +268,8 @@ impl App {
 
     /// The pair does not go with this run: what is wanted is again what there is.
     pub(super) fn on_pair_refused(&mut self, pair: &str, why: &str) -> Vec<Effect> {
-        if self.wanted.pair == pair {
-            self.wanted.pair = self.pair_in_use().to_owned();
+        if self.wanted.pair.as_str() == pair {
+            self.wanted.pair = self.voices_in_use().clone();
         }
         self.say(why)
     }

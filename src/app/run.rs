@@ -55,8 +55,8 @@ pub(super) struct Run {
     pub prompt: String,
     /// The strong model's name.
     pub strong: String,
-    /// The weak pair it was begun with.
-    pub first_pair: String,
+    /// The weak pair or panel it was begun with.
+    pub first_pair: PairId,
     pub trace: SearchTrace,
     pub judged: Judged,
     /// What the user's judges have said, by their numbers.
@@ -87,7 +87,7 @@ impl Run {
             done: 0,
             total: 0,
         };
-        Self::new(RunId::default(), phase, prompt, "")
+        Self::new(RunId::default(), phase, prompt, &PairId::from(""))
     }
 
     /// The run that this asks for.
@@ -98,14 +98,14 @@ impl Run {
         }
     }
 
-    fn new(id: RunId, phase: Phase, prompt: &str, pair: &str) -> Self {
+    fn new(id: RunId, phase: Phase, prompt: &str, pair: &PairId) -> Self {
         Self {
             id,
             phase,
             stands: false,
             prompt: prompt.to_owned(),
             strong: String::new(),
-            first_pair: pair.to_owned(),
+            first_pair: pair.clone(),
             trace: SearchTrace::default(),
             judged: Judged::new(),
             verdicts: HashMap::new(),
@@ -121,9 +121,8 @@ impl Run {
     }
 
     /// The weak pair whose scores count.
-    pub fn pair(&self) -> &str {
-        let pair = self.trace.history().pair();
-        pair.map_or(&self.first_pair, |pair| pair.as_str())
+    pub fn pair(&self) -> &PairId {
+        self.trace.history().pair().unwrap_or(&self.first_pair)
     }
 
     /// Whether a search is under way, moving or standing.

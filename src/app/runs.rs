@@ -157,7 +157,7 @@ impl App {
     pub fn pair_to_come(&self) -> &str {
         match self.is_opened() {
             true => self.pair_in_use(),
-            false => &self.wanted.pair,
+            false => self.wanted.pair.as_str(),
         }
     }
 
@@ -237,7 +237,7 @@ impl App {
     fn want_as_opened(&mut self) {
         self.wanted.prompt.clone_from(&self.run.prompt);
         (self.wanted.params, self.wanted.pair) =
-            (*self.params_in_use(), self.pair_in_use().to_owned());
+            (*self.params_in_use(), self.voices_in_use().clone());
     }
 
     /// Before an action that speaks of the run under way: that is what is on screen then. A

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::Action;
-use crate::search::{Draft, MethodName, Ranking, Rules, SearchParams};
+use crate::search::{Draft, MethodName, PairId, PanelRule, Ranking, Rules, SearchParams};
 
 /// What to search and how: the user's wish. A run takes settings over at its next round, a pair at
 /// its next cut.
@@ -11,8 +11,8 @@ use crate::search::{Draft, MethodName, Ranking, Rules, SearchParams};
 pub struct Wanted {
     pub prompt: String,
     pub params: SearchParams,
-    /// The weak pair's name.
-    pub pair: String,
+    /// The weak pair, or a panel of pairs.
+    pub pair: PairId,
     /// The least time a round takes; zero for full speed.
     pub pace: Duration,
 }
@@ -54,6 +54,7 @@ pub fn step(params: &SearchParams, action: Action) -> Option<SearchParams> {
     let mut next = params.draft();
     match action {
         Action::NextRanking => next.ranking = after(next.ranking),
+        Action::NextRule => next.panel = next_rule(next.panel),
         Action::LowerWeight => next.weight = quarter(next.weight - 0.25),
         Action::RaiseWeight => next.weight = quarter(next.weight + 0.25),
         Action::NarrowerBeam => next.beam_width = below(next.beam_width),
@@ -85,6 +86,15 @@ const fn after(ranking: Ranking) -> Ranking {
         Ranking::Sum => Ranking::PerToken,
         Ranking::PerToken => Ranking::Chunk,
         Ranking::Chunk => Ranking::Sum,
+    }
+}
+
+/// κ is the usual one.
+fn next_rule(rule: PanelRule) -> PanelRule {
+    match rule {
+        PanelRule::Mixture => PanelRule::Naive,
+        PanelRule::Naive => PanelRule::bayes(None).unwrap_or_default(),
+        PanelRule::Bayes { .. } => PanelRule::Mixture,
     }
 }
 
@@ -199,7 +209,7 @@ pub fn changes(used: &SearchParams, wanted: &SearchParams) -> Vec<String> {
 }
 
 /// Everything that may change between rounds, as text.
-fn values(params: &SearchParams) -> [(&'static str, String); 10] {
+fn values(params: &SearchParams) -> [(&'static str, String); 11] {
     let sampling = params.sampling();
     [
         ("W", params.beam_width().to_string()),
@@ -212,6 +222,7 @@ fn values(params: &SearchParams) -> [(&'static str, String); 10] {
         ("ranking", params.ranking().to_string()),
         ("weight", params.weight().get().to_string()),
         ("method", MethodName::of(params).to_string()),
+        ("panel ranks by", params.panel().to_string()),
     ]
 }
 

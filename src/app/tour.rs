@@ -1,7 +1,7 @@
 //! The tour: five steps on the live screen, each done by a key of the user's own.
 
 use super::{Action, App, Context, Effect, Key, KeyCode, Overlay, Phase};
-use crate::search::{HypothesisId, Mark};
+use crate::search::{HypothesisId, Mark, PairId};
 
 /// How many steps there are.
 pub const STEPS: usize = 5;
@@ -20,7 +20,7 @@ const TITLES: [&str; STEPS] = [
 pub(super) struct Shown {
     step: usize,
     width: usize,
-    pair: String,
+    pair: PairId,
     is_turned: bool,
     /// The user has had the search go on by a round since.
     has_stepped: bool,

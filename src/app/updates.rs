@@ -4,7 +4,7 @@ use super::beside::Said;
 use super::board::Line;
 use super::{Action, App, Context, Effect, Pane, Phase};
 use crate::message::{Command, Live, ModelSet, RunId, Update};
-use crate::search::{Entry, Hypothesis, HypothesisId, NodeId, SearchParams};
+use crate::search::{Entry, Hypothesis, HypothesisId, NodeId, PairId, SearchParams};
 
 impl App {
     /// Reports of another run than the one on screen are stale and change nothing.
@@ -117,10 +117,10 @@ impl App {
     }
 
     fn on_loaded(&mut self, models: ModelSet) -> Vec<Effect> {
-        if self.wanted.pair.is_empty()
+        if self.wanted.pair.as_str().is_empty()
             && let Some(first) = models.pairs.first()
         {
-            self.wanted.pair.clone_from(&first.name);
+            self.wanted.pair = PairId::from(first.name.as_str());
         }
         self.strongs = vec![models.strong.clone()];
         self.models = Some(models);

@@ -44,7 +44,7 @@ impl App {
     pub(super) fn keep_way(&mut self) -> Vec<Effect> {
         let way = Way {
             params: *self.params_in_use(),
-            pair: self.pair_in_use().to_owned(),
+            pair: self.voices_in_use().clone(),
         };
         let own = name(&way, &way.params);
         if way.params == way.params.unguided() {

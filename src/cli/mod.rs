@@ -290,8 +290,31 @@ impl SearchArgs {
         self.rule()?;
         match self.method[..] {
             [] => self.draft().build(),
-            [name] => name.apply(self.draft()).build(),
+            [name] => self.of_method(name),
             _ => Err(ParamError::OneMethod),
+        }
+    }
+
+    /// The settings under a method.
+    ///
+    /// # Errors
+    /// As [`Self::params`]; a rule for panels that the method has no use for.
+    pub fn of_method(&self, name: MethodName) -> Result<SearchParams, ParamError> {
+        self.adapted(name, self.draft())
+    }
+
+    /// The same with other settings than those given.
+    ///
+    /// # Errors
+    /// As [`Self::of_method`].
+    pub fn adapted(&self, name: MethodName, draft: Draft) -> Result<SearchParams, ParamError> {
+        let (rule, params) = (self.rule()?, name.apply(draft).build()?);
+        match params.panel() == rule {
+            true => Ok(params),
+            false => Err(ParamError::NeedsNats {
+                method: name.to_string(),
+                rule: rule.name(),
+            }),
         }
     }
 

@@ -40,7 +40,9 @@ impl ModelExecutor {
         (candidate, parent): (&Hypothesis, Option<&Hypothesis>),
         n_likeliest: usize,
     ) -> Result<Witness, ModelError> {
-        let setting = self.setting(lane, pair)?;
+        // Of a panel the first pair's halves are heard: in their tokens all are told.
+        let lead = pair.lead();
+        let setting = self.setting(lane, &lead)?;
         let rules = params.rules();
         let response = Response::of(candidate, rules);
         let accepted = parent.map(|parent| Response::of(parent, rules));
@@ -50,7 +52,7 @@ impl ModelExecutor {
             rules: Rules::Fixed,
         };
         let (ids, first) = setting.reader(rules, 0)?.read(&response)?;
-        let own = self.pair_part(pair)?;
+        let own = self.pair_part(&lead)?;
         let half = |n: usize, model: &Model| {
             let (cache, _) = own.rows().copy_for(n, &ids, first.saturating_sub(1))?;
             Reading::new(model, ids.clone(), first, cache, raw)

@@ -53,6 +53,17 @@ impl PairId {
         }
     }
 
+    /// The first of them.
+    #[must_use]
+    pub fn lead(&self) -> Self {
+        match &self.panel {
+            Some(members) => members
+                .first()
+                .map_or_else(|| self.clone(), |(id, _)| id.clone()),
+            None => self.clone(),
+        }
+    }
+
     /// Whether this pair is one of them.
     #[must_use]
     pub fn includes(&self, pair: &Self) -> bool {

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::board_view::View;
-use super::columns::{Columns, JUDGE};
+use super::columns::{Columns, JUDGE, voices};
 use super::cut::{self, margin, ranked_by};
 use super::draw::Parts;
 use super::settings::pair_name;
@@ -198,8 +198,11 @@ fn headings(buf: &mut Buffer, area: Rect, columns: &Columns, app: &App, theme: &
     let others = app.judges().iter().take(columns.judges);
     let others = others.map(|spec| format!(" {:>7}", text::head(&judge_name(spec), JUDGE - 1)));
     let others: String = others.collect();
+    let pairs = voices(app).into_iter().take(columns.voices);
+    let pairs = pairs.map(|pair| format!(" {:>7}", pair_name(pair.as_str(), JUDGE - 1)));
+    let pairs: String = pairs.collect();
     let spans = format!(
-        "    cand.     rank  log-ratio {ends}  {:>7} {:>7} {judge:>7}{others}  {what}",
+        "    cand.     rank  log-ratio {ends}  {:>7} {:>7}{pairs} {judge:>7}{others}  {what}",
         columns.gain, "to cut"
     );
     draw::line(buf, area, 0, vec![Span::styled(spans, theme.faint)]);
@@ -340,6 +343,8 @@ fn roomy_spans(row: &Row<'_>, columns: &Columns, app: &App, theme: &Theme) -> Ve
     };
     spans.push(number(gain, 8, row, theme));
     spans.push(number(row.margin, 8, row, theme));
+    let said = app.voices_of(row.id).into_iter().take(columns.voices);
+    spans.extend(said.map(|score| number(score, JUDGE, row, theme)));
     spans.push(number(row.judge, JUDGE, row, theme));
     let verdicts = (0..columns.judges).map(|judge| app.verdict_of(judge, row.id));
     spans.extend(verdicts.map(|said| verdict(said, row, theme)));

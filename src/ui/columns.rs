@@ -6,7 +6,7 @@ use ratatui::text::Span;
 use super::bar;
 use super::theme::Theme;
 use crate::app::{App, Sort};
-use crate::search::{Ranking, SearchParams};
+use crate::search::{PairId, Ranking, SearchParams};
 
 /// The width from which the board has column headings, beam lines and all numbers.
 pub const ROOMY: u16 = 96;
@@ -22,7 +22,9 @@ pub struct Columns {
     pub context: usize,
     pub bar: usize,
     pub text: usize,
-    /// How many of the user's judges have a column: as many as leave text its room.
+    /// How many pairs of a panel have a column, and then how many of the user's judges: as many as
+    /// leave text its room.
+    pub voices: usize,
     pub judges: usize,
     pub scale: f64,
     /// The scale of the rounds before this one.
@@ -50,11 +52,13 @@ impl Columns {
         let by_beam = roomy && app.look().sort == Sort::Beam;
         let numbers = if roomy { 57 } else { 21 };
         let room = usize::from(area.width).saturating_sub(numbers);
-        let judges = match roomy {
-            true => app.judges().len().min(room.saturating_sub(LEAST) / JUDGE),
+        let fit = match roomy {
+            true => room.saturating_sub(LEAST) / JUDGE,
             false => 0,
         };
-        let room = room - judges * JUDGE;
+        let voices = voices(app).len().min(fit);
+        let judges = app.judges().len().min(fit - voices);
+        let room = room - (voices + judges) * JUDGE;
         let bar = match area.width {
             0..=49 => 0,
             50..ROOMY => 11,
@@ -66,6 +70,7 @@ impl Columns {
             context: if by_beam { 0 } else { text * 2 / 5 },
             bar,
             text,
+            voices,
             judges,
             scale: bar::scale(app.trace().reach()),
             before: scale_before(app),
@@ -99,7 +104,16 @@ fn scale_before(app: &App) -> f64 {
     bar::scale(scores.map(|(_, score)| score.abs()).fold(0.0, f64::max))
 }
 
+/// The pairs of the panel that the round on the board has; none of a pair by itself.
+pub fn voices(app: &App) -> Vec<PairId> {
+    let panel = app.shown_round().map(|round| &round.pair);
+    let panel = panel.filter(|pair| pair.is_panel());
+    let members = panel.into_iter().flat_map(PairId::members);
+    members.map(|(pair, _)| pair).collect()
+}
+
 /// Whether the cut ranks by something else than what other columns show.
 fn has_key(params: &SearchParams) -> bool {
-    params.ranking() == Ranking::PerToken || params.weight().get() != 1.0
+    let by_opinion = !params.panel().is_mixture();
+    by_opinion || params.ranking() == Ranking::PerToken || params.weight().get() != 1.0
 }

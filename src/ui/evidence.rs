@@ -7,10 +7,10 @@ use ratatui::text::Span;
 use super::terms::{by_the_same, parts};
 use super::theme::Theme;
 use super::wrap::wrap;
-use super::{branches, draw, likeliest, strip, text, token_table};
+use super::{branches, draw, likeliest, strip, text, token_table, voices};
 use crate::app::board::label;
 use crate::app::{Action, App, Context, Pane};
-use crate::search::{CandidateTrace, Hypothesis, HypothesisId, LogRatio};
+use crate::search::{CandidateTrace, Hypothesis, HypothesisId, LogRatio, PairId};
 
 /// The strip of tinted tokens, and below it the table where there is room.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
@@ -44,7 +44,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     if let Some(evidence) = app.evidence() {
         body = likeliest::render(buf, body, app, evidence, theme);
     }
-    token_table::render(buf, body, app, known, scale, theme);
+    match known.scored_by().is_some_and(PairId::is_panel) {
+        true => voices::render(buf, body, app, known, theme),
+        false => token_table::render(buf, body, app, known, scale, theme),
+    }
 }
 
 /// From so many tokens on no screen has room for all lines.

@@ -31,6 +31,7 @@ mod header;
 mod help;
 mod likeliest;
 mod overlay;
+mod panel;
 mod parting;
 mod response;
 mod run_pair;
@@ -48,6 +49,7 @@ mod token_table;
 mod tour;
 mod trainings;
 mod tree;
+mod voices;
 mod ways_table;
 mod window;
 mod wrap;
@@ -95,5 +97,6 @@ fn render_pane(buf: &mut Buffer, area: Rect, pane: Pane, app: &App, theme: &Them
         Pane::Tree => tree::render(buf, area, app, theme),
         Pane::Runs => runs::render(buf, area, app, theme),
         Pane::Xray => xray::render(buf, area, app, theme),
+        Pane::Panel => panel::render(buf, area, app, theme),
     }
 }

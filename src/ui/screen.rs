@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::{board, columns, evidence, overlay, response, settings, status, tour, tree};
+use super::{board, columns, evidence, overlay, panel, response, settings, status, tour, tree};
 use crate::app::{App, Context, Edge, Pane, Phase, Target};
 
 /// From here on the board has room for headings and another pane below it.
@@ -232,6 +232,7 @@ pub fn hit(app: &App, area: Rect, x: u16, y: u16) -> Target {
     let found = match pane {
         Pane::Board => board::candidate_at(app, *area, row).map(Target::Candidate),
         Pane::Tree => tree::spot_at(app, *area, row).map(Target::Spot),
+        Pane::Panel => panel::target_at(app, *area, x, row),
         _ => None,
     };
     found.unwrap_or(Target::Pane(*pane))

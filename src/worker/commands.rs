@@ -56,7 +56,7 @@ impl Worker {
                 run.drive = Drive::ToCut { cuts_first };
             }
             Command::Retune { params, .. } => return self.retune(params),
-            Command::UsePair { pair, .. } => return self.use_pair(&pair),
+            Command::UsePair { pair, .. } => return self.use_pair(pair),
             Command::Steer { run, act } => return self.steer(run, act),
             _ => {}
         }
@@ -98,11 +98,13 @@ impl Worker {
     }
 
     fn prepare(&mut self, request: RunRequest) -> Result<Run, String> {
-        let pair = self.pair(&request.pair)?;
+        let id = request.pair.clone();
+        let pairs = self.pairs(&id)?;
         let mut floor = self.floor_for_strong()?;
-        let id = PairId::from(request.pair.as_str());
         floor.clear();
-        floor.executor().add_pair(id.clone(), pair);
+        for (id, pair) in pairs {
+            floor.executor().add_pair(id, pair);
+        }
         let done = (floor.executor().n_sampled(), floor.executor().n_scored());
         let run = Run::new(request, done);
         let RunRequest { prompt, params, .. } = &run.request;
@@ -133,8 +135,8 @@ impl Worker {
         if let (Some(floor), Some(run)) = (&mut self.floor, &self.run) {
             let RunRequest { pair, beside, .. } = &run.request;
             let ways = beside.iter().map(|way| &way.pair);
-            let named = ways.chain([pair]).map(|name| PairId::from(name.as_str()));
-            floor.executor().keep_pairs(&named.collect::<Vec<_>>());
+            let named: Vec<PairId> = ways.chain([pair]).cloned().collect();
+            floor.executor().keep_pairs(&named);
         }
         let strong = self.startup.strong.clone();
         self.library.let_go(&strong);
@@ -173,22 +175,25 @@ impl Worker {
         Ok(())
     }
 
-    /// The pair of this name, loaded if it is not yet.
-    fn pair(&mut self, name: &str) -> Result<WeakPair, String> {
-        let spec = PairSpec::parse(name).map_err(|e| e.to_string())?;
-        self.library.pair(&spec).map_err(|e| e.to_string())
+    /// All pairs of this name, loaded if they are not yet.
+    fn pairs(&mut self, id: &PairId) -> Result<Vec<(PairId, WeakPair)>, String> {
+        let pair = |(id, _): (PairId, f64)| {
+            let spec = PairSpec::parse(id.as_str()).map_err(|e| e.to_string())?;
+            let pair = self.library.pair(&spec).map_err(|e| e.to_string())?;
+            Ok((id, pair))
+        };
+        id.members().into_iter().map(pair).collect()
     }
 
-    fn use_pair(&mut self, name: &str) -> Result<(), Gone> {
+    fn use_pair(&mut self, id: PairId) -> Result<(), Gone> {
         self.take_loaded()?;
-        let pair = self.pair(name);
+        let pairs = self.pairs(&id);
         let (Some(floor), Some(run)) = (&mut self.floor, &mut self.run) else {
             return Ok(());
         };
-        let id = PairId::from(name);
         let before = floor.guided(run.lanes).map(|search| search.pair().clone());
-        let used = pair.and_then(|pair| {
-            let used = floor.use_pair(run.lanes, &id, pair);
+        let used = pairs.and_then(|pairs| {
+            let used = floor.use_pair(run.lanes, &id, pairs);
             used.map_err(|e| e.to_string())
         });
         match used {
@@ -199,7 +204,7 @@ impl Worker {
             }
             Err(why) => self.out.send(Update::PairRefused {
                 run: run.id(),
-                pair: name.to_owned(),
+                pair: id.to_string(),
                 why,
             }),
         }

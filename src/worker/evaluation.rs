@@ -10,7 +10,7 @@ use super::ways::n_sampled;
 use crate::guide::ModelExecutor;
 use crate::measure::Judge;
 use crate::message::{CellId, EvaluationRequest, Measured, Update};
-use crate::search::{ChunkBeamSearch, LaneId, Lanes, PairId, SearchError};
+use crate::search::{ChunkBeamSearch, LaneId, Lanes, SearchError};
 
 /// Candidates in one pass, together: few, so that a command waits for no long one.
 const ROWS: usize = 32;
@@ -101,7 +101,7 @@ impl Evaluation {
             &self.request.ways[cell.way],
             &self.request.prompts[cell.prompt],
         );
-        let (lane, pair) = (LaneId(self.next_lane), PairId::from(way.pair.as_str()));
+        let (lane, pair) = (LaneId(self.next_lane), way.pair.clone());
         self.next_lane += 1;
         let executor = self.lanes.executor();
         let opened = executor.open(lane, prompt, &pair, &way.params);
@@ -156,8 +156,10 @@ impl Worker {
         let strong = self.library.model(&wanted).map_err(|e| e.to_string())?;
         let mut executor = ModelExecutor::new(strong, self.library.templates().clone());
         for way in &request.ways {
-            let pair = self.loaded_pair(&way.pair)?;
-            executor.add_pair(PairId::from(way.pair.as_str()), pair);
+            for (id, _) in way.pair.members() {
+                let pair = self.loaded_pair(id.as_str())?;
+                executor.add_pair(id, pair);
+            }
         }
         Ok(Evaluation::new(request, executor))
     }

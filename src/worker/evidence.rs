@@ -119,7 +119,7 @@ impl Worker {
             return Ok(Arc::clone(known));
         }
         let rules = run.request.params.rules();
-        let setting = floor.executor().setting(run.lanes.guided, pair)?;
+        let setting = floor.executor().setting(run.lanes.guided, &pair.lead())?;
         let fresh = Arc::new(xray(&setting, rules, None)?);
         run.xray = Some((pair.clone(), Arc::clone(&fresh)));
         Ok(fresh)

@@ -120,9 +120,11 @@ impl Floor {
         &mut self,
         run: RunLanes,
         id: &PairId,
-        pair: WeakPair,
+        pairs: Vec<(PairId, WeakPair)>,
     ) -> Result<(), ModelError> {
-        self.executor().add_pair(id.clone(), pair);
+        for (id, pair) in pairs {
+            self.executor().add_pair(id, pair);
+        }
         for lane in run.followers() {
             if let Some(params) = self.lanes.search(lane).map(ChunkBeamSearch::params) {
                 self.executor().check_tilt(id, &params)?;

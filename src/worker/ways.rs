@@ -83,7 +83,7 @@ impl Worker {
     }
 
     fn open_way(&mut self, number: usize, way: &Way) -> Result<(), String> {
-        let id = PairId::from(way.pair.as_str());
+        let id = way.pair.clone();
         self.need_pair(&id)?;
         let (Some(floor), Some(run)) = (&mut self.floor, &self.run) else {
             return Ok(());
@@ -100,9 +100,11 @@ impl Worker {
         if self.floor.as_mut().is_some_and(has) {
             return Ok(());
         }
-        let pair = self.loaded_pair(id.as_str())?;
-        if let Some(floor) = &mut self.floor {
-            floor.executor().add_pair(id.clone(), pair);
+        for (id, _) in id.members() {
+            let pair = self.loaded_pair(id.as_str())?;
+            if let Some(floor) = &mut self.floor {
+                floor.executor().add_pair(id, pair);
+            }
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ fn contenders(args: &EvalArgs) -> Result<Vec<Contender>, ReportError> {
     let mut all: Vec<Contender> = Vec::new();
     for name in names {
         for (label, draft) in grid.settings(usual) {
-            let params = name.apply(draft).build()?;
+            let params = args.search.adapted(name, draft)?;
             if all.iter().any(|known| known.params == params) {
                 continue;
             }

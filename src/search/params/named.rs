@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::method::Method;
 use super::values::ParamError;
-use super::{Draft, SearchParams};
+use super::{Draft, PanelRule, SearchParams};
 
 /// A name that `--method` knows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,6 +87,11 @@ fn ruled(method: Method, draft: Draft) -> Draft {
     let draft = Draft {
         method,
         tilt: 0.0,
+        panel: match method.ranks_alone() {
+            true => draft.panel,
+            // Nats are weighed, and opinions have none.
+            false => PanelRule::Mixture,
+        },
         ..draft
     };
     match method {
