@@ -92,7 +92,7 @@ impl Desk {
             run: RUN,
             prompt: PROMPT.to_owned(),
             params,
-            pair: "positive".to_owned(),
+            pair: "positive".into(),
             paused,
             pace: self.pace,
             beside: self.beside.clone(),
@@ -293,7 +293,7 @@ fn a_run_ends_and_its_unguided_twin_too() {
 fn way(w: usize, k: usize, l: usize, pair: &str) -> Way {
     Way {
         params: SearchParams::new(w, k, l, 24, Sampling::default(), Rules::Fixed, 0).unwrap(),
-        pair: pair.to_owned(),
+        pair: pair.into(),
     }
 }
 
@@ -398,7 +398,10 @@ fn settings_and_pair_of_a_run_are_not_those_of_the_ways_beside_it() {
     desk.start(params(), true);
     desk.step();
     let pair = "critical".to_owned();
-    desk.send(Command::UsePair { run: RUN, pair });
+    desk.send(Command::UsePair {
+        run: RUN,
+        pair: pair.into(),
+    });
     desk.send(Command::Retune {
         run: RUN,
         params: SearchParams::new(2, 2, 6, 24, Sampling::default(), Rules::Fixed, 5).unwrap(),
@@ -596,7 +599,7 @@ fn the_pair_can_be_switched_ten_times_in_a_run() {
         let pair = PAIRS[(i + 1) % PAIRS.len()];
         desk.send(Command::UsePair {
             run: RUN,
-            pair: pair.to_owned(),
+            pair: pair.into(),
         });
         desk.step();
         for candidate in &desk.last().candidates {
@@ -623,7 +626,7 @@ fn a_pair_is_loaded_beside_the_run_and_takes_over() {
     ));
     desk.send(Command::UsePair {
         run: RUN,
-        pair: pair.clone(),
+        pair: pair.clone().into(),
     });
     desk.step();
     for candidate in &desk.last().candidates {
@@ -752,7 +755,10 @@ fn no_cut_mixes_the_scores_of_two_pairs() {
     desk.step();
     desk.step();
     let pair = "critical".to_owned();
-    desk.send(Command::UsePair { run: RUN, pair });
+    desk.send(Command::UsePair {
+        run: RUN,
+        pair: pair.into(),
+    });
     desk.step();
     desk.steer(Act::Go(desk.trace.history().node_of(1).unwrap()));
     desk.until_event(|e| matches!(e, Entry::Moved { .. }));
@@ -782,7 +788,10 @@ fn evidence_is_of_the_pair_that_scored() {
     desk.step();
     let old = desk.candidate(desk.last().pruned()[0]);
     let pair = "critical".to_owned();
-    desk.send(Command::UsePair { run: RUN, pair });
+    desk.send(Command::UsePair {
+        run: RUN,
+        pair: pair.into(),
+    });
     desk.step();
     let evidence = desk.evidence(&old);
     assert_eq!(Some(&evidence.pair), old.scored_by());
@@ -934,7 +943,7 @@ fn judges_speak_of_every_candidate() {
 fn evaluation(id: u64, prompts: &[&str]) -> EvaluationRequest {
     let own = Way {
         params: params(),
-        pair: "positive".to_owned(),
+        pair: "positive".into(),
     };
     let unguided = Way {
         params: own.params.unguided(),

@@ -107,7 +107,7 @@ impl Desk {
             run: self.run,
             prompt: "The film".to_owned(),
             params,
-            pair: "positive".to_owned(),
+            pair: "positive".into(),
             paused: false,
             pace: Duration::ZERO,
             beside: Vec::new(),

@@ -154,10 +154,22 @@ impl App {
         self.branch().into_iter().map(share).collect()
     }
 
-    /// How each two pairs of the round on the board rank its candidates.
+    /// The round that a panel has judged: the one on the board, while that grows the one before.
+    #[must_use]
+    pub fn round_told(&self) -> Option<&Round> {
+        let shown = self.shown_round()?;
+        let mut branch = self.branch().into_iter().rev();
+        let before = branch.find(|round| round.number < shown.number);
+        [Some(shown), before]
+            .into_iter()
+            .flatten()
+            .find(|round| round.table().is_some())
+    }
+
+    /// How each two pairs of a panel rank the candidates of the round that they have judged.
     #[must_use]
     pub fn accords(&self) -> Vec<Accord> {
-        let Some(round) = self.shown_round() else {
+        let Some(round) = self.round_told() else {
             return Vec::new();
         };
         let Some((_, table)) = round.table() else {
@@ -179,11 +191,11 @@ impl App {
         all
     }
 
-    /// How probable it is that a candidate of the round on the board is the best, the most
-    /// probable first; nothing for fewer than three pairs.
+    /// How probable it is that a candidate of that round is the best, the most probable first;
+    /// nothing for fewer than three pairs.
     #[must_use]
     pub fn chances(&self) -> Vec<(HypothesisId, f64)> {
-        let Some((ids, table)) = self.shown_round().and_then(Round::table) else {
+        let Some((ids, table)) = self.round_told().and_then(Round::table) else {
             return Vec::new();
         };
         let Some(posterior) = Posterior::fitted(&table.voices()) else {

@@ -43,6 +43,18 @@ pub struct EvalArgs {
     /// A report to open in a browser: table, charts and all responses, in one file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Find the weights of several pairs that serve the judges, on every second prompt, and
+    /// compare them with uniform ones on the others: simplex (none below 0) or signed
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SPACE",
+        conflicts_with_all = ["grid", "control", "second_pair", "against", "out", "weights"]
+    )]
+    pub search_weights: Option<WeightSpace>,
+    /// How many searches --search-weights may make [default: 480]
+    #[arg(long, value_name = "N", requires = "search_weights")]
+    pub budget: Option<NonZeroUsize>,
     /// How many searches at once [default: as many as have about 192 candidates together and fit
     /// into memory]
     #[arg(long, value_name = "N")]
@@ -54,6 +66,16 @@ pub struct EvalArgs {
     pub search: SearchArgs,
     #[command(flatten)]
     pub models: ModelArgs,
+}
+
+/// Which weights are tried; only their directions matter where candidates are ranked among each
+/// other, so that the sum of their magnitudes is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WeightSpace {
+    /// None below 0
+    Simplex,
+    /// Also against a pair
+    Signed,
 }
 
 /// What takes the place of the pair's scores.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-pub use eval::{Control, EvalArgs, TableFormat};
+pub use eval::{Control, EvalArgs, TableFormat, WeightSpace};
 pub use judge::JudgeArgs;
 pub use tune::{DataArgs, Fall, Learnt, Loss, StepArgs, TuneArgs, TunedArgs, WatchArgs};
 pub use panel::PanelArgs;
@@ -275,7 +275,8 @@ pub struct SearchArgs {
     pub kappa: Option<f64>,
     /// How to decode: base, greedy, bon:N, cbs, eft:BETA, eft-cbs:BETA, dvts, smc:ALPHA, tree:C,
     /// cards:TARGET or rejection:SHARE; W, K and L are those given, where the method leaves them
-    /// open. The playground shows several side by side, `eval` compares them [default: cbs]
+    /// open. The playground shows several side by side, `eval` compares them, and takes refine:N
+    /// too: base after N guided answers to other prompts [default: cbs]
     #[arg(long, value_name = "METHOD", value_delimiter = ',')]
     pub method: Vec<MethodName>,
 }
@@ -300,6 +301,9 @@ impl SearchArgs {
     /// # Errors
     /// As [`Self::params`]; a rule for panels that the method has no use for.
     pub fn of_method(&self, name: MethodName) -> Result<SearchParams, ParamError> {
+        if matches!(name, MethodName::Refine(_)) {
+            return Err(ParamError::Refine);
+        }
         self.adapted(name, self.draft())
     }
 

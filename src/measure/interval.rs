@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::dice::Dice;
+use super::stats::t_quantile;
+
 /// How often samples are drawn again.
 const RESAMPLES: usize = 10_000;
 
@@ -26,7 +29,7 @@ impl Interval {
     pub fn bootstrap(groups: &[Vec<f64>]) -> Option<Self> {
         let means: Vec<f64> = groups.iter().filter_map(|group| mean(group)).collect();
         let value = mean(&means)?;
-        let mut dice = Dice(0x5EED);
+        let mut dice = Dice::new(0x5EED);
         let mut resampled: Vec<f64> = (0..RESAMPLES).map(|_| dice.resampled(&means)).collect();
         resampled.sort_by(f64::total_cmp);
         Some(Self {
@@ -54,6 +57,30 @@ impl Interval {
         })
     }
 
+    /// The mean of one sample less that of another, whose samples have nothing to do with each
+    /// other: Welch's t-interval (1947), with the degrees of freedom rounded down. `None` where one
+    /// of them has fewer than two samples.
+    #[must_use]
+    pub fn welch(one: &[f64], other: &[f64]) -> Option<Self> {
+        let of = |sample: &[f64]| {
+            let (n, centre) = (sample.len() as f64, mean(sample)?);
+            let squares: f64 = sample.iter().map(|x| (x - centre).powi(2)).sum();
+            (n > 1.0).then(|| (n, centre, squares / (n - 1.0) / n))
+        };
+        let ((n, a, u), (m, b, v)) = (of(one)?, of(other)?);
+        let value = a - b;
+        let df = match u + v > 0.0 {
+            true => (u + v).powi(2) / (u * u / (n - 1.0) + v * v / (m - 1.0)),
+            false => 1.0,
+        };
+        let half = t_quantile((df.floor() as usize).max(1)) * (u + v).sqrt();
+        Some(Self {
+            value,
+            low: value - half,
+            high: value + half,
+        })
+    }
+
     /// Whether it covers 0: no difference is shown.
     #[must_use]
     pub fn is_tied(&self) -> bool {
@@ -78,26 +105,6 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     let (below, rest) = (at.floor() as usize, at.fract());
     let above = sorted[(below + 1).min(sorted.len() - 1)];
     sorted[below] + rest * (above - sorted[below])
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// The mean of as many draws with replacement.
-    fn resampled(&mut self, values: &[f64]) -> f64 {
-        let n = values.len() as u64;
-        // The bias of the remainder is below n/2^64.
-        let drawn = (0..n).map(|_| values[(self.next() % n) as usize]);
-        drawn.sum::<f64>() / n as f64
-    }
 }
 
 #[cfg(test)]
@@ -186,6 +193,21 @@ mod tests {
             assert!((own.low - low).abs() < noise, "{own:?} for {low}");
             assert!((own.high - high).abs() < noise, "{own:?} for {high}");
         }
+    }
+
+    /// R's t.test(c(1, 2, 3, 4), c(2, 4, 9)): df 2.4, whose 2 makes the interval wider.
+    #[test]
+    fn welch_intervals_are_of_the_difference() {
+        let own = Interval::welch(&[1.0, 2.0, 3.0, 4.0], &[2.0, 4.0, 9.0]).unwrap();
+        assert!((own.value + 2.5).abs() < 1e-12);
+        // The standard error is 2.179.
+        assert!(
+            (own.high - own.value - 4.3027 * 2.179_449_5).abs() < 1e-3,
+            "{own:?}"
+        );
+        let same = Interval::welch(&[1.0, 1.0], &[1.0, 1.0]).unwrap();
+        assert_eq!((same.value, same.low, same.high), (0.0, 0.0, 0.0));
+        assert_eq!(Interval::welch(&[1.0], &[1.0, 2.0]), None);
     }
 
     #[test]

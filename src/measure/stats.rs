@@ -45,7 +45,7 @@ impl fmt::Display for Mean {
 
 /// The 97.5 % quantile of Student's t with `df` ≥ 1 degrees of freedom, within 1e-3
 /// (Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5).
-fn t_quantile(df: usize) -> f64 {
+pub(super) fn t_quantile(df: usize) -> f64 {
     if let Some(t) = T.get(df - 1) {
         return *t;
     }

@@ -70,6 +70,20 @@ pub enum ReportError {
         "{0} draws by the pair's logits, which a control does not replace: leave one of both out"
     )]
     NoControl(String),
+    #[error("weights are searched for several pairs: give --pair more than once")]
+    OnePair,
+    #[error(
+        "{got} prompts are too few to search on some and report on others: give {least} or more"
+    )]
+    FewPrompts { got: usize, least: usize },
+    #[error("{budget} searches are too few for {arms} weightings: give --budget {least} or more")]
+    SmallBudget {
+        budget: usize,
+        arms: usize,
+        least: usize,
+    },
+    #[error("no judge could judge enough to choose by: {0}")]
+    NoVerdicts(String),
     #[error("{0} of these models cannot be used, for the reasons above")]
     Unusable(usize),
     #[error("cannot write the output: {0}")]

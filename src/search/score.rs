@@ -88,6 +88,13 @@ impl PartialEq for PairId {
 
 impl Eq for PairId {}
 
+/// A pair by itself is what it is called.
+impl PartialEq<&str> for PairId {
+    fn eq(&self, name: &&str) -> bool {
+        !self.is_panel() && self.as_str() == *name
+    }
+}
+
 impl Hash for PairId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.key().hash(state);

@@ -175,7 +175,7 @@ fn accords(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
 
 /// P(best), where there are pairs enough.
 fn chances(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
-    let round = app.shown_round()?;
+    let round = app.round_told()?;
     let all = app.chances();
     let waits = round.pair.is_panel().then(|| {
         vec![Span::styled(

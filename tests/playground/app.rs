@@ -312,7 +312,13 @@ fn pair_key_asks_for_the_next_pair() {
     let run = p.run;
     p.start_round().press(&["p"]);
     let pair = "critical".to_owned();
-    assert_eq!(*last_sent(&p), Command::UsePair { run, pair });
+    assert_eq!(
+        *last_sent(&p),
+        Command::UsePair {
+            run,
+            pair: pair.into()
+        }
+    );
     assert_eq!(p.app.pending(), ["pair positive → critical"]);
     assert!(
         p.app
@@ -984,7 +990,13 @@ fn typed_pair_is_loaded_beside_the_run_and_used_at_the_next_chunk() {
     let fetched = Fetched::Pair(pair);
     p.update(Update::Fetched { id, fetched });
     assert_eq!(p.app.fetch(), None);
-    assert_eq!(*last_sent(&p), Command::UsePair { run, pair: spec });
+    assert_eq!(
+        *last_sent(&p),
+        Command::UsePair {
+            run,
+            pair: spec.into()
+        }
+    );
 }
 
 #[test]
@@ -996,7 +1008,13 @@ fn loaded_pair_is_found_by_typing_and_used_without_a_load() {
         .type_str("craft")
         .press(&["enter"]);
     let pair = "craft".to_owned();
-    assert_eq!(*last_sent(&p), Command::UsePair { run, pair });
+    assert_eq!(
+        *last_sent(&p),
+        Command::UsePair {
+            run,
+            pair: pair.into()
+        }
+    );
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn the_reference_rules_are_named_on_a_small_screen() {
     let params = params.with_rules(w2s::search::Rules::Reference);
     let mut p = Playground::with(w2s::app::Options {
         params,
-        pair: Some("somewhere/far/away/tuned,somewhere/far/away/untuned".to_owned()),
+        pair: Some("somewhere/far/away/tuned,somewhere/far/away/untuned".into()),
         ..Default::default()
     })
     .load();

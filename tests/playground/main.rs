@@ -5,6 +5,7 @@ mod app;
 mod hands;
 mod in_sight;
 mod legible;
+mod panel;
 mod random;
 mod runs;
 mod screens;

@@ -41,7 +41,7 @@ pub struct Playground {
     pub run: RunId,
     params: SearchParams,
     /// The pair that the run was begun with.
-    first_pair: String,
+    first_pair: PairId,
     /// What the worker knows of its run, whatever is on screen.
     trace: SearchTrace,
     beam: Vec<Arc<Hypothesis>>,
@@ -75,7 +75,7 @@ impl Playground {
             effects: Vec::new(),
             run: RunId(0),
             params: SearchParams::default(),
-            first_pair: String::new(),
+            first_pair: PairId::from(""),
             trace: SearchTrace::default(),
             beam: Vec::new(),
             slots: Vec::new(),
@@ -194,7 +194,7 @@ impl Playground {
     /// The pair that scores.
     fn pair(&self) -> PairId {
         let pair = self.trace.history().pair().cloned();
-        pair.unwrap_or_else(|| PairId::from(self.first_pair.as_str()))
+        pair.unwrap_or_else(|| self.first_pair.clone())
     }
 
     /// What the history says now: the hypotheses kept at the head, how many rounds lead there.
@@ -448,7 +448,7 @@ impl Playground {
         let kept: Vec<_> = self.app.beside().iter().map(|b| b.way.clone()).collect();
         for (way, kept) in kept.into_iter().enumerate() {
             if let Some(kept) = kept {
-                self.way(way, &kept.pair);
+                self.way(way, kept.pair.as_str());
             }
         }
         self
@@ -572,7 +572,25 @@ impl Playground {
             ..before.clone()
         };
         let base = before.scores.by(&pair).cloned().unwrap_or_default();
-        own.score_by(&pair, base.extended(base.len(), terms), Some(&base));
+        if !pair.is_panel() {
+            own.score_by(&pair, base.extended(base.len(), terms), Some(&base));
+            return own;
+        }
+        // The pairs of a panel differ: each is a share of the one before, turned round.
+        let mut parts = Vec::new();
+        for (i, (member, weight)) in pair.members().into_iter().enumerate() {
+            let share = |term: &TokenTerm| TokenTerm {
+                tuned: term.untuned
+                    + (term.tuned - term.untuned) * (-0.6f64).powi(i as i32)
+                    + f64::from(term.id % 5) * 0.1 * i as f64,
+                ..term.clone()
+            };
+            let base = before.scores.by(&member).cloned().unwrap_or_default();
+            let said = base.extended(base.len(), terms.iter().map(share).collect());
+            own.score_by(&member, said.clone(), Some(&base));
+            parts.push((weight, said));
+        }
+        own.score_by(&pair, LogRatio::mixed(&parts, &own.text, None), Some(&base));
         own
     }
 }

@@ -77,7 +77,48 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 
 /// The judge against sampled tokens, each method a letter.
 pub(super) fn plot(summary: &Summary) -> String {
-    let dots = dots(summary);
+    let title = "judge (up) against sampled tokens (right); best for their cost: *";
+    drawn(&dots(summary), title, 0)
+}
+
+/// A point of what two judges say.
+pub(super) struct Point {
+    pub name: String,
+    pub x: f64,
+    pub y: f64,
+    /// Whether no other is better by both.
+    pub is_best: bool,
+}
+
+fn of_points(points: &[Point]) -> Vec<Dot<'_>> {
+    points.iter().map(Dot::of).collect()
+}
+
+impl<'a> Dot<'a> {
+    fn of(point: &'a Point) -> Self {
+        Self {
+            name: &point.name,
+            x: point.x,
+            y: point.y,
+            half: 0.0,
+            is_best: point.is_best,
+        }
+    }
+}
+
+/// One judge against another, each point a letter.
+pub(super) fn front(points: &[Point], [x, y]: [&str; 2]) -> String {
+    let title = format!("{y} (up) against {x} (right); beaten by none on both: *");
+    drawn(&of_points(points), &title, 2)
+}
+
+/// The same as SVG.
+pub(super) fn front_svg(points: &[Point], [x, y]: [&str; 2]) -> String {
+    svg(&of_points(points), &escaped(x), &escaped(y))
+}
+
+/// Dots in the plane, numbers below it with so many decimals.
+fn drawn(dots: &[Dot<'_>], title: &str, decimals: usize) -> String {
     if dots.is_empty() {
         return String::new();
     }
@@ -89,8 +130,7 @@ pub(super) fn plot(summary: &Summary) -> String {
         let line = (high - dot.y) / (high - low) * (LINES - 1) as f64;
         grid[line.round() as usize][column.round() as usize] = letter;
     }
-    let mut out =
-        format!("judge (up) against sampled tokens (right); best for their cost: *\n{high:>8.2} ┤");
+    let mut out = format!("{title}\n{high:>8.2} ┤");
     for (i, line) in grid.iter().enumerate() {
         let text: String = line.iter().collect();
         out.push_str(text.trim_end());
@@ -101,7 +141,7 @@ pub(super) fn plot(summary: &Summary) -> String {
             _ => String::new(),
         });
     }
-    let (left, right) = (format!("{left:.0}"), format!("{right:.0}"));
+    let (left, right) = (format!("{left:.decimals$}"), format!("{right:.decimals$}"));
     let gap = COLUMNS.saturating_sub(left.len());
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{:>9}└{}", "", "─".repeat(COLUMNS));

@@ -6,9 +6,11 @@ mod control;
 mod html;
 mod ledger;
 mod plan;
+mod refine;
 mod run;
 mod summary;
 mod text;
+mod weights;
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
@@ -22,33 +24,51 @@ use super::models::bars;
 use super::{Outcome, Session, Stop};
 use crate::cli::{Control, EvalArgs, TableFormat};
 use crate::judge::{self, Judge, JudgeSpec};
-use crate::search::PairId;
+use crate::search::{Method, MethodName, PairId};
 use cell::CellResult;
 use control::controlled;
 use ledger::Ledger;
-use plan::Plan;
+use plan::{Contender, Plan};
 use run::{Runner, Setup};
-use summary::Summary;
+use summary::{Metric, Summary};
 
 /// # Errors
 /// Bad settings, files or models; output that cannot be written. What goes wrong within one
 /// search, or one verdict, marks its cell.
 pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome, ReportError> {
-    let plan = Plan::read(args)?;
+    if let Some(space) = args.search_weights {
+        return weights::search(args, space, session);
+    }
+    let mut plan = Plan::read(args)?;
     check(args, &plan)?;
     let against = plan.against(&args.against)?;
     let specs = judges(args)?;
     let judges: Vec<String> = specs.iter().map(JudgeSpec::to_string).collect();
     let header = header(args, &plan, &judges);
     let mut ledger = Ledger::open(args.out.as_deref(), &header)?;
+    if plan
+        .contenders
+        .iter()
+        .any(|c| c.refine.is_some_and(|n| n > 0))
+    {
+        plan.examples = guided(args, &plan, session)?;
+    }
     let is_done = fill(args, &plan, &specs, &mut ledger, session)?;
     let summary = Summary::of(&plan, ledger.results(), &judges, &against);
     let head = head(args, &plan, &summary);
+    let refined = refine::refined(&plan, ledger.results(), &summary);
     let printed = match args.format {
-        TableFormat::Text => text::text(&summary, &head),
+        TableFormat::Text => {
+            let told = refine::told(&refined, &Metric::Judge(0).name(&judges));
+            let gap = if told.is_empty() { "" } else { "\n" };
+            text::text(&summary, &head) + gap + &told
+        }
         TableFormat::Csv => text::csv(&summary),
         TableFormat::Json => {
-            let report = json!({ "evaluation": header, "summary": summary });
+            let mut report = json!({ "evaluation": header, "summary": summary });
+            if !refined.is_empty() {
+                report["refinement"] = json!(refined);
+            }
             serde_json::to_string_pretty(&report)? + "\n"
         }
     };
@@ -60,6 +80,28 @@ pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome
         true => Outcome::Done,
         false => Outcome::Stopped,
     })
+}
+
+/// Guided answers to all prompts, for examples: searches of their own.
+fn guided(
+    args: &EvalArgs,
+    plan: &Plan,
+    session: &mut Session<'_>,
+) -> Result<Vec<refine::Example>, ReportError> {
+    let method = MethodName::Rule(Method::Cbs);
+    let guided = Plan {
+        contenders: vec![Contender {
+            name: "guided".to_owned(),
+            params: args.search.of_method(method)?,
+            pair: plan.panel.id(),
+            refine: None,
+        }],
+        seeds: plan.seeds[..1].to_vec(),
+        ..plan.clone()
+    };
+    let mut ledger = Ledger::open(None, &json!({}))?;
+    fill(args, &guided, &[], &mut ledger, session)?;
+    Ok(refine::examples(ledger.results()))
 }
 
 /// What a control cannot be combined with.

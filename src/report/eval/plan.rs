@@ -2,17 +2,22 @@
 
 use std::num::NonZeroUsize;
 
+use super::refine::{Example, asked};
 use crate::cli::EvalArgs;
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
 use crate::samples;
-use crate::search::{Draft, Method, MethodName, Panel, SearchParams};
+use crate::search::{Draft, Method, MethodName, PairId, Panel, SearchParams};
 
 /// A method with its settings, under its name in tables.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Contender {
     pub name: String,
     pub params: SearchParams,
+    /// A panel's weights may be the contender's own.
+    pub pair: PairId,
+    /// How many examples stand before a prompt, where the method is refinement.
+    pub refine: Option<usize>,
 }
 
 /// One search: indices into the plan.
@@ -31,27 +36,25 @@ pub(super) struct Plan {
     pub seeds: Vec<u64>,
     pub strong: String,
     pub panel: Panel,
+    /// Guided answers, the best first; none before they are there.
+    pub examples: Vec<Example>,
 }
 
 impl Plan {
     /// # Errors
     /// Settings out of range; prompts that cannot be read; a grid that makes no sense.
     pub fn read(args: &EvalArgs) -> Result<Self, ReportError> {
-        let mut all = match &args.prompts {
-            Some(path) => prompts(path)?,
-            None => samples::prompts(),
-        };
-        all.truncate(args.first.map_or(usize::MAX, NonZeroUsize::get));
         let first = args.search.draft().seed;
         let panel = args.models.weak.panel()?;
         panel.check(args.search.rule()?)?;
         let n_seeds = args.seeds.map_or(1, NonZeroUsize::get) as u64;
         Ok(Self {
-            prompts: all,
-            contenders: contenders(args)?,
+            prompts: prompts_of(args)?,
+            contenders: contenders(args, &panel.id())?,
             seeds: (0..n_seeds).map(|i| first.wrapping_add(i)).collect(),
             strong: args.models.strong().to_owned(),
             panel,
+            examples: Vec::new(),
         })
     }
 
@@ -68,6 +71,12 @@ impl Plan {
             }
         }
         cells
+    }
+
+    /// What the strong model is asked: the prompt, after examples where the method has some.
+    pub fn asked(&self, cell: Cell) -> String {
+        let n = self.contenders[cell.contender].refine.unwrap_or(0);
+        asked(&self.prompts, cell.prompt, &self.examples, n)
     }
 
     pub fn params(&self, cell: Cell) -> SearchParams {
@@ -91,25 +100,58 @@ impl Plan {
     }
 }
 
+/// Those named, or the samples; the first of them where fewer are asked for.
+///
+/// # Errors
+/// They cannot be read.
+pub(super) fn prompts_of(args: &EvalArgs) -> Result<Vec<String>, ReportError> {
+    let mut all = match &args.prompts {
+        Some(path) => prompts(path)?,
+        None => samples::prompts(),
+    };
+    all.truncate(args.first.map_or(usize::MAX, NonZeroUsize::get));
+    Ok(all)
+}
+
 /// Every method with every setting of the grid, each once.
-fn contenders(args: &EvalArgs) -> Result<Vec<Contender>, ReportError> {
+fn contenders(args: &EvalArgs, pair: &PairId) -> Result<Vec<Contender>, ReportError> {
     let usual = args.search.draft();
-    let names = match &args.search.method[..] {
+    let mut names = match &args.search.method[..] {
         [] => vec![MethodName::Base, MethodName::Rule(Method::Cbs)],
         names => names.to_vec(),
     };
+    let refines = names
+        .iter()
+        .any(|name| matches!(name, MethodName::Refine(_)));
+    if refines && !names.contains(&MethodName::Base) {
+        // What is refined is compared with.
+        names.insert(0, MethodName::Base);
+    }
     let grid = Grid::read(args.grid.as_deref().unwrap_or_default())?;
     let mut all: Vec<Contender> = Vec::new();
-    for name in names {
+    for method in names {
         for (label, draft) in grid.settings(usual) {
-            let params = args.search.adapted(name, draft)?;
-            if all.iter().any(|known| known.params == params) {
+            let params = args.search.adapted(method, draft)?;
+            let is_free = matches!(method, MethodName::Rule(_) | MethodName::EftCbs(_));
+            let label = if is_free { label } else { String::new() };
+            let name = format!("{method} {label}").trim_end().to_owned();
+            let is_refine = matches!(method, MethodName::Refine(_));
+            let is_known = |known: &Contender| match is_refine || known.refine.is_some() {
+                true => known.name == name,
+                false => known.params == params,
+            };
+            if all.iter().any(is_known) {
                 continue;
             }
-            let is_free = matches!(name, MethodName::Rule(_) | MethodName::EftCbs(_));
-            let label = if is_free { label } else { String::new() };
-            let name = format!("{name} {label}").trim_end().to_owned();
-            all.push(Contender { name, params });
+            all.push(Contender {
+                name,
+                params,
+                pair: pair.clone(),
+                refine: match method {
+                    MethodName::Refine(n) => Some(n),
+                    _ => None,
+                },
+            });
         }
     }
     Ok(all)

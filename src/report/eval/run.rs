@@ -77,6 +77,11 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// The judges, to be asked elsewhere.
+    pub fn into_judges(self) -> Vec<Judge> {
+        self.judges
+    }
+
     /// How many cells there are to do.
     pub fn n_left(&self) -> usize {
         self.left.len() + self.open.len()
@@ -133,9 +138,10 @@ impl<'a> Runner<'a> {
             false => &prompts[cell.prompt],
         };
         let executor = self.lanes.executor();
-        let opened = executor.open_apart(lane, &prompts[cell.prompt], shown, &params);
+        let opened = executor.open_apart(lane, &self.plan.asked(cell), shown, &params);
         opened.map_err(|error| self.failed(cell, started.elapsed(), &error))?;
-        let search = ChunkBeamSearch::new(params, self.plan.panel.id());
+        let pair = self.plan.contenders[cell.contender].pair.clone();
+        let search = ChunkBeamSearch::new(params, pair);
         self.lanes.open(lane, search);
         let spent = started.elapsed();
         self.open.insert(

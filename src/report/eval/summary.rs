@@ -195,7 +195,10 @@ impl<'a> Cells<'a> {
                     .collect(),
                 false => Vec::new(),
             },
-            kl_bound: kl_bound(params),
+            kl_bound: match self.plan.contenders[contender].refine {
+                Some(n) if n > 0 => None,
+                _ => kl_bound(params),
+            },
             meter: self.meter(contender),
         }
     }

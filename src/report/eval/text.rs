@@ -55,7 +55,7 @@ fn value(metric: Metric, value: Option<Mean>) -> String {
 }
 
 /// Columns side by side: the first to the left, all others to the right.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(super) fn aligned(lines: &[Vec<String>]) -> String {
     let n = lines.first().map_or(0, Vec::len);
     let width = |i: usize| {
         let cells = lines.iter().filter_map(|line| line.get(i));

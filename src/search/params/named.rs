@@ -20,6 +20,9 @@ pub enum MethodName {
     Eft(f64),
     /// Chunks drawn by EFT, kept as in CBS.
     EftCbs(f64),
+    /// Base after so many guided answers to other prompts, as examples: an evaluation alone has
+    /// those.
+    Refine(usize),
     /// A rule with W, K and L as they are.
     Rule(Method),
 }
@@ -37,7 +40,7 @@ impl MethodName {
             ..plain(draft)
         };
         match self {
-            Self::Base => one,
+            Self::Base | Self::Refine(_) => one,
             Self::Greedy => Draft {
                 temperature: 0.0,
                 ..one
@@ -112,6 +115,7 @@ impl fmt::Display for MethodName {
             Self::Base => f.pad("base"),
             Self::Greedy => f.pad("greedy"),
             Self::BestOf(n) => write!(f, "bon:{n}"),
+            Self::Refine(n) => write!(f, "refine:{n}"),
             Self::Eft(beta) => write!(f, "eft:{beta}"),
             Self::EftCbs(beta) => write!(f, "eft-cbs:{beta}"),
             Self::Rule(method) => method.fmt(f),
@@ -135,6 +139,7 @@ impl FromStr for MethodName {
         match (name, value) {
             ("base", None) => Ok(Self::Base),
             ("greedy", None) => Ok(Self::Greedy),
+            ("refine", Some(n)) => n.parse().map(Self::Refine).map_err(|_| unknown()),
             ("bon", Some(n)) => n.parse().map(Self::BestOf).map_err(|_| unknown()),
             ("eft", _) => beta().map(Self::Eft),
             ("eft-cbs", _) => beta().map(Self::EftCbs),

@@ -41,6 +41,8 @@ pub enum ParamError {
     Ragged { pair: usize, got: usize, n: usize },
     #[error("unknown rule for a panel {0:?}: use `mixture`, `naive`, `bayes` or `bayes:KAPPA`")]
     PanelRule(String),
+    #[error("refine takes answers to other prompts as examples: `w2s eval` has them")]
+    Refine,
     #[error("--kappa is for --panel bayes: give both, or neither")]
     Kappa,
     #[error(
@@ -57,7 +59,8 @@ pub enum ParamError {
     Fraction(f64),
     #[error(
         "unknown method {0:?}: use `base`, `greedy`, `bon:N`, `cbs`, `eft:BETA`, `eft-cbs:BETA`, \
-         `dvts`, `smc:ALPHA`, `tree:C`, `cards:TARGET` or `rejection:SHARE`"
+         `dvts`, `smc:ALPHA`, `tree:C`, `cards:TARGET`, `rejection:SHARE`, or in an evaluation \
+         `refine:N`"
     )]
     Method(String),
 }
