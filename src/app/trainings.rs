@@ -215,7 +215,7 @@ impl App {
         TrainRequest {
             judge,
             flip,
-            pair: self.wanted.pair.clone(),
+            pair: self.wanted.pair.lead().to_string(),
         }
     }
 
@@ -272,8 +272,10 @@ impl App {
             return;
         };
         let used = self.wanted.pair.clone();
-        let is_older =
-            |known: &str| known != name && known != used && root(known).as_ref() == Some(&own);
+        let is_older = |known: &str| {
+            let is_used = used.includes(&known.into());
+            known != name && !is_used && root(known).as_ref() == Some(&own)
+        };
         models.pairs.retain(|known| !is_older(&known.name));
     }
 }

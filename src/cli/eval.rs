@@ -55,6 +55,13 @@ pub struct EvalArgs {
     /// How many searches --search-weights may make [default: 480]
     #[arg(long, value_name = "N", requires = "search_weights")]
     pub budget: Option<NonZeroUsize>,
+    /// For each pair, how much the strong model is predicted to gain on its labels by their misfit,
+    /// and what the judges say it gains
+    #[arg(
+        long,
+        conflicts_with_all = ["grid", "control", "second_pair", "against", "out", "weights", "search_weights", "method"]
+    )]
+    pub gain: bool,
     /// How many searches at once [default: as many as have about 192 candidates together and fit
     /// into memory]
     #[arg(long, value_name = "N")]

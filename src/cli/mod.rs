@@ -5,8 +5,8 @@
 mod eval;
 mod fill;
 mod judge;
-mod tune;
 mod panel;
+mod tune;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -18,8 +18,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use eval::{Control, EvalArgs, TableFormat, WeightSpace};
 pub use judge::JudgeArgs;
-pub use tune::{DataArgs, Fall, Learnt, Loss, StepArgs, TuneArgs, TunedArgs, WatchArgs};
 pub use panel::PanelArgs;
+pub use tune::{DataArgs, Fall, Learnt, Loss, StepArgs, TuneArgs, TunedArgs, WatchArgs};
 
 use crate::config::{Device, Ground, pace};
 use crate::line::one_line;

@@ -16,6 +16,8 @@ pub enum Want {
     Last,
     /// Every fed position, feed after feed.
     All,
+    /// No logits, but what the head reads of every fed position: the last hidden states.
+    States,
 }
 
 /// Raw logits on the host, one row per wanted position.

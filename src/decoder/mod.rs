@@ -230,6 +230,19 @@ impl Decoder {
         self.forward_on(cache, feeds, want, pool().current_num_threads())
     }
 
+    /// The same without the head: what it reads of every fed position, the last hidden states,
+    /// one row after the other, as wide as the model is.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn states(
+        &self,
+        cache: &mut KvCache,
+        feeds: &[Feed<'_>],
+    ) -> Result<Vec<f32>, ForwardError> {
+        self.run(cache, feeds, Want::States, pool().current_num_threads())
+    }
+
     /// [`Self::forward`] on at most `team` of the CPU's threads: 1 leaves the others to a pass
     /// of another model.
     ///
@@ -242,23 +255,30 @@ impl Decoder {
         want: Want,
         team: usize,
     ) -> Result<Logits, ForwardError> {
-        self.check(cache, feeds)?;
         let vocab = self.config.n_outputs();
+        let mut values = self.run(cache, feeds, want, team)?;
+        self.finish(&mut values);
+        Ok(Logits { values, vocab })
+    }
+
+    fn run(
+        &self,
+        cache: &mut KvCache,
+        feeds: &[Feed<'_>],
+        want: Want,
+        team: usize,
+    ) -> Result<Vec<f32>, ForwardError> {
+        self.check(cache, feeds)?;
         if feeds.is_empty() {
-            return Ok(Logits {
-                values: Vec::new(),
-                vocab,
-            });
+            return Ok(Vec::new());
         }
-        let mut values = match (&self.body, &mut cache.0) {
+        Ok(match (&self.body, &mut cache.0) {
             (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
                 pool().install(|| host.forward(lanes, feeds, want, team))?
             }
             (Body::Plain(plain), Store::Tensors(tensors)) => plain.forward(tensors, feeds, want)?,
             _ => return Err(ForwardError::Foreign),
-        };
-        self.finish(&mut values);
-        Ok(Logits { values, vocab })
+        })
     }
 
     /// Scales and caps logits where the family does.

@@ -66,7 +66,10 @@ impl Plain {
     /// Feeds checked tokens to their rows; returns the wanted logits, row after row.
     pub fn forward(&self, cache: &mut Tensors, feeds: &[Feed<'_>], want: Want) -> Result<Vec<f32>> {
         let mut pass = PlainPass::new(self, cache, feeds, want)?;
-        let logits = self.net.run(&mut pass, want != Want::None)?;
+        let logits = match want {
+            Want::States => Some(self.net.hidden(&mut pass)?),
+            _ => self.net.run(&mut pass, want != Want::None)?,
+        };
         let flat = |t: Tensor| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         logits.map_or(Ok(Vec::new()), flat)
     }

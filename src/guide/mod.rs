@@ -14,6 +14,7 @@ mod rows;
 mod sample;
 mod score;
 mod setting;
+mod states;
 mod strong;
 mod typed;
 mod witness;

@@ -82,6 +82,14 @@ pub enum ReportError {
         arms: usize,
         least: usize,
     },
+    #[error(
+        "{got} responses are too few to fit {dimensions} features: give more prompts, {least} responses or more"
+    )]
+    FewResponses {
+        got: usize,
+        dimensions: usize,
+        least: usize,
+    },
     #[error("no judge could judge enough to choose by: {0}")]
     NoVerdicts(String),
     #[error("{0} of these models cannot be used, for the reasons above")]

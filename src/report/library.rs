@@ -12,8 +12,8 @@ use crate::guide::{
 use crate::library::{Checked, Library, Model, WeakPair};
 use crate::models::{ModelSpec, PairSpec};
 use crate::search::{
-    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial, Response,
-    Rules, SearchParams, Served, TokenId,
+    Ask, Executor, Hypothesis, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial,
+    Response, Rules, SearchParams, Served, TokenId,
 };
 
 impl From<Device> for DeviceChoice {
@@ -149,6 +149,10 @@ impl PromptExecutor for Guided {
         responses: &[Response],
     ) -> Result<Vec<f64>, ModelError> {
         self.executor.score_beside(lane, pair, responses)
+    }
+
+    fn mean_state(&mut self, lane: LaneId, response: &Hypothesis) -> Result<Vec<f32>, ModelError> {
+        self.executor.mean_state(lane, response)
     }
 
     fn fits(&self, params: &SearchParams) -> usize {

@@ -5,7 +5,8 @@ use crate::guide::Position;
 use crate::library::{Checked, Library};
 use crate::models::ModelSpec;
 use crate::search::{
-    Executor, LaneId, LogRatio, ModelError, PairId, Panel, Response, Rules, SearchParams, TokenId,
+    Executor, Hypothesis, LaneId, LogRatio, ModelError, PairId, Panel, Response, Rules,
+    SearchParams, TokenId,
 };
 
 /// Where models come from: the model library, or toys in tests.
@@ -157,6 +158,14 @@ pub trait PromptExecutor: Executor {
         _responses: &[Response],
     ) -> Result<Vec<f64>, ModelError> {
         Err(cannot_be_inspected(pair.as_str()))
+    }
+
+    /// The mean of the strong model's last hidden states over a response of a lane.
+    ///
+    /// # Errors
+    /// As a model has it, or it cannot be asked.
+    fn mean_state(&mut self, _lane: LaneId, response: &Hypothesis) -> Result<Vec<f32>, ModelError> {
+        Err(cannot_be_inspected(&response.text.to_string()))
     }
 
     /// How many searches of these settings memory holds at once.

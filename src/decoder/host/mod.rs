@@ -182,6 +182,9 @@ impl Host {
 
     fn run(&self, part: &mut Part, team: usize, want: Want) -> Result<Vec<f32>> {
         let mut pass = HostPass::new(self, part, team, want);
+        if want == Want::States {
+            return Ok(self.net.hidden(&mut pass)?.data);
+        }
         let logits = self.net.run(&mut pass, want != Want::None)?;
         Ok(logits.map_or_else(Vec::new, |mat| mat.data))
     }

@@ -190,7 +190,7 @@ impl Pass for HostPass<'_> {
 
     fn pick(&mut self, x: Mat) -> Result<Mat> {
         match self.want {
-            Want::All | Want::None => Ok(x),
+            Want::All | Want::States | Want::None => Ok(x),
             Want::Last => {
                 let last = |f: &Fed| f.tokens.end - 1;
                 Ok(x.pick(&self.fed.iter().map(last).collect::<Vec<_>>()))

@@ -112,6 +112,11 @@ pub(super) fn front(points: &[Point], [x, y]: [&str; 2]) -> String {
     drawn(&of_points(points), &title, 2)
 }
 
+/// Points in the plane, each a letter, and those marked that are above the line y = x.
+pub(super) fn diagonal(points: &[Point], title: &str) -> String {
+    drawn(&of_points(points), title, 2)
+}
+
 /// The same as SVG.
 pub(super) fn front_svg(points: &[Point], [x, y]: [&str; 2]) -> String {
     svg(&of_points(points), &escaped(x), &escaped(y))

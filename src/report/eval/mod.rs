@@ -3,6 +3,7 @@
 mod cell;
 mod chart;
 mod control;
+mod gain;
 mod html;
 mod ledger;
 mod plan;
@@ -38,6 +39,9 @@ use summary::{Metric, Summary};
 pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome, ReportError> {
     if let Some(space) = args.search_weights {
         return weights::search(args, space, session);
+    }
+    if args.gain {
+        return gain::gain(args, session);
     }
     let mut plan = Plan::read(args)?;
     check(args, &plan)?;

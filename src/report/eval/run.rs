@@ -13,7 +13,7 @@ use crate::report::json::Timing;
 use crate::report::ports::PromptExecutor;
 use crate::report::stop::Stop;
 use crate::search::{
-    ChunkBeamSearch, History, HypothesisId, LaneId, Lanes, PairId, Response, Rules,
+    ChunkBeamSearch, History, HypothesisId, LaneId, Lanes, ModelError, PairId, Response, Rules,
 };
 
 /// Candidates in one pass, together: more of them hardly make a pass better used.
@@ -28,10 +28,22 @@ pub(super) struct Runner<'a> {
     second: Option<PairId>,
     /// Whether pairs see the prompt of the next search.
     is_shuffled: bool,
+    /// Every candidate, where they are asked for.
+    samples: Option<Vec<Sample>>,
     left: VecDeque<Cell>,
     open: BTreeMap<LaneId, Open>,
     next_lane: u64,
     at_once: usize,
+}
+
+/// A candidate of a search of one round.
+pub(super) struct Sample {
+    pub prompt: usize,
+    pub text: String,
+    /// By pair of the panel, in nats.
+    pub scores: Vec<f64>,
+    /// The mean of the strong model's last hidden states.
+    pub state: Vec<f32>,
 }
 
 struct Open {
@@ -66,6 +78,7 @@ impl<'a> Runner<'a> {
             judges: setup.judges,
             second: setup.second,
             is_shuffled: setup.is_shuffled,
+            samples: None,
             left: plan.cells().into_iter().filter(is_left).collect(),
             open: BTreeMap::new(),
             next_lane: 0,
@@ -75,6 +88,47 @@ impl<'a> Runner<'a> {
                 .min(fits.unwrap_or(1))
                 .max(1),
         }
+    }
+
+    /// Every candidate of every search is wanted, with what the strong model makes of it.
+    pub fn collecting(self) -> Self {
+        Self {
+            samples: Some(Vec::new()),
+            ..self
+        }
+    }
+
+    /// What was collected.
+    pub fn take_samples(&mut self) -> Vec<Sample> {
+        self.samples.take().unwrap_or_default()
+    }
+
+    fn collect(
+        &mut self,
+        cell: Cell,
+        lane: LaneId,
+        search: &ChunkBeamSearch,
+    ) -> Result<(), ModelError> {
+        if self.samples.is_none() {
+            return Ok(());
+        }
+        let pairs = self.plan.contenders[cell.contender].pair.members();
+        let rounds = search.history().rounds().iter();
+        let candidates: Vec<_> = rounds.flat_map(|round| round.candidates.clone()).collect();
+        for candidate in candidates {
+            let of = |(pair, _): &(PairId, f64)| Some(candidate.scores.by(pair)?.value());
+            let Some(scores) = pairs.iter().map(of).collect() else {
+                continue;
+            };
+            let state = self.lanes.executor().mean_state(lane, &candidate)?;
+            self.samples.get_or_insert_default().push(Sample {
+                prompt: cell.prompt,
+                text: candidate.text.to_string(),
+                scores,
+                state,
+            });
+        }
+        Ok(())
     }
 
     /// The judges, to be asked elsewhere.
@@ -231,9 +285,13 @@ impl<'a> Runner<'a> {
         let mut open = self.open.remove(&lane)?;
         let search = self.lanes.search(lane)?.clone();
         let started = Instant::now();
-        let outcome = match self.measure(lane, &search) {
-            Ok(measured) => Outcome::Done(Box::new(measured)),
-            Err(error) => Outcome::Failed { error },
+        let collected = self.collect(open.cell, lane, &search);
+        let outcome = match (self.measure(lane, &search), collected) {
+            (Ok(measured), Ok(())) => Outcome::Done(Box::new(measured)),
+            (Err(error), _) => Outcome::Failed { error },
+            (_, Err(error)) => Outcome::Failed {
+                error: error.to_string(),
+            },
         };
         open.spent += started.elapsed();
         self.lanes.close(lane);
@@ -262,7 +320,7 @@ impl<'a> Runner<'a> {
         lane: LaneId,
         pair: &PairId,
         history: &History,
-    ) -> Result<Vec<Gain>, crate::search::ModelError> {
+    ) -> Result<Vec<Gain>, ModelError> {
         let rounds = || {
             history
                 .rounds()
