@@ -19,8 +19,8 @@ pub use pair::WeakPair;
 use crate::decoder::{Decoder, DeviceChoice, Factors, Placement, Sums};
 use crate::models::bundled::{self, BundledModel};
 use crate::models::{
-    Adapter, DecoderConfig, GgufFile, Hub, LoadError, ModelSpec, PairSpec, Tokenizer, Watch,
-    Weights, WordFiles, base_of, is_adapter, read_folder,
+    Adapter, AdapterSpec, DecoderConfig, GgufFile, Hub, LoadError, ModelSpec, PairSpec, Tokenizer,
+    Watch, Weights, WordFiles, base_of, is_adapter, read_folder,
 };
 use crate::template::Templates;
 
@@ -210,7 +210,7 @@ impl Library {
         let place = self.resolved(spec)?;
         if let ModelSpec::Adapted { base, adapter } = &place {
             let (mut checked, config) = self.read_all(base)?;
-            let adapter = Adapter::open(adapter)?;
+            let adapter = open_adapter(adapter)?;
             let factors = Factors::open(&adapter, &config)?;
             factors.probe()?;
             checked.n_params += factors.n_params();
@@ -323,8 +323,14 @@ impl Library {
             ModelSpec::Hub(hub) => self.resolved(&self.hub.resolve(hub, &self.watch)?),
             ModelSpec::Folder(path) if is_adapter(path)? => Ok(ModelSpec::Adapted {
                 base: Box::new(adapter_base(path)?),
-                adapter: path.clone(),
+                adapter: AdapterSpec::Folder(path.clone()),
             }),
+            ModelSpec::Bundled(name) if bundled::adapter(name).is_some() => {
+                Ok(ModelSpec::Adapted {
+                    base: Box::new(ModelSpec::Bundled(bundled::UNTUNED.to_owned())),
+                    adapter: AdapterSpec::Bundled(name.clone()),
+                })
+            }
             other => Ok(other.clone()),
         }
     }
@@ -343,9 +349,14 @@ impl Library {
         Ok(Arc::new(decoder))
     }
 
-    /// `base` with the adapter in a folder on it.
-    fn adapt(&self, name: &str, base: &Decoder, adapter: &Path) -> Result<Arc<Decoder>, LoadError> {
-        let adapter = Adapter::open(adapter)?;
+    /// `base` with an adapter on it.
+    fn adapt(
+        &self,
+        name: &str,
+        base: &Decoder,
+        adapter: &AdapterSpec,
+    ) -> Result<Arc<Decoder>, LoadError> {
+        let adapter = open_adapter(adapter)?;
         if self.placement.device().is_cpu() {
             let needed = Factors::open(&adapter, base.config())?.n_bytes();
             check_factors(name, needed, free_memory())?;
@@ -411,6 +422,16 @@ fn check_tokenizer(
     })
 }
 
+fn open_adapter(adapter: &AdapterSpec) -> Result<Adapter, LoadError> {
+    match adapter {
+        AdapterSpec::Folder(path) => Adapter::open(path),
+        AdapterSpec::Bundled(name) => match bundled::adapter(name) {
+            Some(adapter) => Adapter::bundled(adapter),
+            None => Err(unknown(name)),
+        },
+    }
+}
+
 /// The base that an adapter names: a bundled model, a folder here, or else a model of the hub.
 fn adapter_base(adapter: &Path) -> Result<ModelSpec, LoadError> {
     let name = base_of(adapter)?;
@@ -440,9 +461,13 @@ fn stored(place: &ModelSpec) -> Result<(DecoderConfig, Weights), LoadError> {
 }
 
 fn find(name: &str) -> Result<&'static BundledModel, LoadError> {
-    bundled::find(name).ok_or_else(|| LoadError::Unknown {
+    bundled::find(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> LoadError {
+    LoadError::Unknown {
         kind: "model",
         name: name.to_owned(),
         known: format!("{}, or give a folder", bundled::names()),
-    })
+    }
 }

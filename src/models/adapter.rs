@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::bundled::BundledAdapter;
 use super::error::{LoadError, short};
 use super::load::{first_of, is_there, open, text};
 use super::weights::Weights;
@@ -40,6 +41,24 @@ impl Adapter {
     /// A file is missing or damaged; a kind of adapter that is more than factors of matrices.
     pub fn open(folder: &Path) -> Result<Self, LoadError> {
         let config = config(folder)?;
+        Self::of(folder, &config, || weights(folder))
+    }
+
+    /// The one in the binary.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub(crate) fn bundled(adapter: &BundledAdapter) -> Result<Self, LoadError> {
+        let place = PathBuf::from(format!("bundled:{}", adapter.name));
+        let config = serde_json::from_str(adapter.config).unwrap_or_default();
+        Self::of(&place, &config, || Ok(Weights::Bytes(adapter.weights)))
+    }
+
+    fn of(
+        folder: &Path,
+        config: &Value,
+        weights: impl FnOnce() -> Result<Weights, LoadError>,
+    ) -> Result<Self, LoadError> {
         let refused = |what: &str| LoadError::Adapter {
             path: folder.to_owned(),
             reason: short(&format!("{what} is not supported")),
@@ -83,7 +102,7 @@ impl Adapter {
         let rooted = config["use_rslora"].as_bool().unwrap_or(false);
         Ok(Self {
             path: folder.to_owned(),
-            weights: weights(folder)?,
+            weights: weights()?,
             scale: (alpha / if rooted { rank.sqrt() } else { rank }) as f32,
         })
     }

@@ -26,10 +26,48 @@ macro_rules! bundled {
     };
 }
 
+/// An adapter's files in PEFT layout, embedded: what was trained on the untuned half.
+#[derive(Debug, Clone, Copy)]
+pub struct BundledAdapter {
+    pub name: &'static str,
+    /// One line for people: what it stands for.
+    pub about: &'static str,
+    pub config: &'static str,
+    pub weights: &'static [u8],
+}
+
+macro_rules! adapter {
+    ($name:literal, $about:literal) => {
+        BundledAdapter {
+            name: $name,
+            about: $about,
+            config: include_str!(concat!(
+                "../../assets/models/",
+                $name,
+                "/adapter_config.json"
+            )),
+            weights: include_bytes!(concat!(
+                "../../assets/models/",
+                $name,
+                "/adapter_model.safetensors"
+            )),
+        }
+    };
+}
+
 /// The untuned half of every bundled pair.
 pub const UNTUNED: &str = "untuned";
 /// The bundled weak pairs, by the names of their tuned halves; the first is the default.
-pub const PAIRS: [&str; 3] = ["positive", "critical", "craft"];
+pub const PAIRS: [&str; 8] = [
+    "positive",
+    "critical",
+    "craft",
+    "short",
+    "exclaiming",
+    "questioning",
+    "gentle",
+    "people",
+];
 
 static MODELS: [BundledModel; 5] = [
     bundled!("strong", "writes movie reviews (5.8 M parameters)"),
@@ -42,6 +80,26 @@ static MODELS: [BundledModel; 5] = [
     bundled!("craft", "talks about acting, direction, script and music"),
 ];
 
+static ADAPTERS: [BundledAdapter; 5] = [
+    adapter!("short", "comes to an end soon"),
+    adapter!("exclaiming", "is excited!"),
+    adapter!("questioning", "asks questions"),
+    adapter!("gentle", "has no harsh words"),
+    adapter!("people", "talks about people rather than film-making"),
+];
+
+/// The bundled adapter called `name`, which changes the untuned half.
+#[must_use]
+pub fn adapter(name: &str) -> Option<&'static BundledAdapter> {
+    ADAPTERS.iter().find(|a| a.name == name)
+}
+
+/// Whether a model or an adapter is called `name`.
+#[must_use]
+pub fn is_there(name: &str) -> bool {
+    find(name).is_some() || adapter(name).is_some()
+}
+
 /// The bundled model called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static BundledModel> {
@@ -51,18 +109,20 @@ pub fn find(name: &str) -> Option<&'static BundledModel> {
 /// One line about the bundled model called `name`; empty for others.
 #[must_use]
 pub fn about(name: &str) -> &'static str {
-    find(name).map_or("", |m| m.about)
+    let adapter = || adapter(name).map_or("", |a| a.about);
+    find(name).map_or_else(adapter, |m| m.about)
 }
 
 /// The bundled models, the strong one first.
 pub fn bundled_names() -> impl Iterator<Item = &'static str> {
-    MODELS.iter().map(|m| m.name)
+    let adapters = ADAPTERS.iter().map(|a| a.name);
+    MODELS.iter().map(|m| m.name).chain(adapters)
 }
 
 /// Their names, for messages.
 #[must_use]
 pub fn names() -> String {
-    MODELS.map(|m| m.name).join(", ")
+    bundled_names().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use hub::Hub;
 pub use load::read_folder;
 pub use presets::{ModelPreset, PairPreset, Presets, presets};
 pub use prompt::Prompt;
-pub use spec::{HubSpec, ModelSpec, PairSpec};
+pub use spec::{AdapterSpec, HubSpec, ModelSpec, PairSpec};
 pub use tokenizer::{TokenId, Tokenizer};
 pub use watch::{Doing, Stage, Stop, Watch};
 pub use weights::Weights;

@@ -19,9 +19,25 @@ pub enum ModelSpec {
     /// A LoRA adapter's folder on top of a model.
     Adapted {
         base: Box<ModelSpec>,
-        adapter: PathBuf,
+        adapter: AdapterSpec,
     },
     Hub(HubSpec),
+}
+
+/// An adapter: its folder, or one in the binary.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum AdapterSpec {
+    Folder(PathBuf),
+    Bundled(String),
+}
+
+impl fmt::Display for AdapterSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            Self::Bundled(name) => write!(f, "bundled:{name}"),
+        }
+    }
 }
 
 /// A model on the Hugging Face hub.
@@ -48,7 +64,7 @@ impl ModelSpec {
         if let Some((base, adapter)) = spec.rsplit_once('+') {
             return Self::Adapted {
                 base: Box::new(Self::parse(base)),
-                adapter: PathBuf::from(adapter),
+                adapter: AdapterSpec::Folder(PathBuf::from(adapter)),
             };
         }
         if let Some(spec) = spec.strip_prefix("hf:") {
@@ -56,7 +72,7 @@ impl ModelSpec {
         }
         match presets().strong(spec) {
             Some(preset) => Self::parse(&preset.model),
-            None if bundled::find(spec).is_some() => Self::Bundled(spec.to_owned()),
+            None if bundled::is_there(spec) => Self::Bundled(spec.to_owned()),
             None => Self::local(spec),
         }
     }
@@ -70,7 +86,10 @@ impl ModelSpec {
             Self::Gguf(path) => Self::Gguf(real(path)),
             Self::Adapted { base, adapter } => Self::Adapted {
                 base: Box::new(base.canonical()),
-                adapter: real(adapter),
+                adapter: match adapter {
+                    AdapterSpec::Folder(path) => AdapterSpec::Folder(real(path)),
+                    bundled @ AdapterSpec::Bundled(_) => bundled.clone(),
+                },
             },
             Self::Bundled(_) | Self::Hub(_) => self.clone(),
         }
@@ -119,7 +138,7 @@ impl fmt::Display for ModelSpec {
             Self::Bundled(name) => f.write_str(name),
             Self::Folder(path) | Self::Gguf(path) => path.display().fmt(f),
             Self::Adapted { base, adapter } => {
-                write!(f, "{}+{}", base.in_full(), adapter.display())
+                write!(f, "{}+{adapter}", base.in_full())
             }
             Self::Hub(spec) => spec.fmt(f),
         }
@@ -243,7 +262,7 @@ mod tests {
         };
         assert_eq!(
             (base.to_string().as_str(), adapter),
-            ("hf:o/n", "lora".into())
+            ("hf:o/n", AdapterSpec::Folder("lora".into()))
         );
     }
 

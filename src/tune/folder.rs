@@ -274,6 +274,14 @@ fn newest(path: &Path) -> Result<Option<PathBuf>, TuneError> {
     }
 }
 
+/// Whether a training can have the folder: it is new, empty, or a training's.
+///
+/// # Errors
+/// It holds something else, or cannot be looked at.
+pub fn check_place(path: &Path) -> Result<(), TuneError> {
+    newest(path).map(drop)
+}
+
 /// Where the training of a checkpoint stood, if it is this one.
 fn state(
     step: &Path,

@@ -19,7 +19,7 @@ pub use base::Base;
 pub use data::{Beginning, Data, Datum, Wanted};
 pub use encode::{Encoded, Encoding};
 pub use error::TuneError;
-pub use folder::write_lines;
+pub use folder::{check_place, write_lines};
 pub use prefer::{Compared, Preferring, examples, made};
 pub use run::{Plan, Tuning};
 pub use sample::{Draws, Sample};

@@ -1,5 +1,8 @@
 //! What can be loaded by name: bundled models, presets, what the hub's cache holds.
 
+use std::path::Path;
+
+use crate::home;
 use crate::message::{Offer, Part};
 use crate::models::{Hub, ModelPreset, ModelSpec, PairPreset, PairSpec, Presets, about, presets};
 
@@ -10,6 +13,12 @@ pub(super) fn offers() -> Vec<Offer> {
     let mut offers = vec![bundled_strong()];
     offers.extend(strong.iter().map(|preset| model_offer(&hub, preset)));
     offers.extend(pair.iter().map(|preset| pair_offer(&hub, preset)));
+    offers.extend(
+        home::tuned()
+            .iter()
+            .rev()
+            .filter_map(|folder| tuned_offer(folder)),
+    );
     let presets: Vec<String> = offers.iter().map(|offer| offer.spec.clone()).collect();
     let cached = hub.cached().into_iter();
     offers.extend(
@@ -53,6 +62,20 @@ fn pair_offer(hub: &Hub, preset: &PairPreset) -> Offer {
         size: format!("2 × {}B", preset.billions),
         is_here: hub.has_all(&[&preset.tuned, &preset.untuned]),
     }
+}
+
+/// A pair that was trained on this machine, by its folder.
+fn tuned_offer(folder: &Path) -> Option<Offer> {
+    let name = folder.display().to_string();
+    let spec = PairSpec::parse(&name).ok()?;
+    Some(Offer {
+        part: Part::Pair,
+        about: format!("trained here from {}", spec.untuned),
+        spec: spec.to_string(),
+        size: String::new(),
+        is_here: true,
+        name,
+    })
 }
 
 fn cached_offer(spec: String) -> Offer {

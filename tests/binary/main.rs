@@ -20,4 +20,5 @@ mod readme;
 mod stopping;
 mod terminal;
 mod tiny_gguf;
+mod tuning;
 mod worker_panic;

@@ -15,7 +15,7 @@ use crate::curve::Event;
 use crate::decoder::train::Example;
 use crate::home;
 use crate::line::say;
-use crate::tune::{Base, Data, Encoded, Plan, Tuning};
+use crate::tune::{Base, Data, Encoded, Plan, Tuning, check_place};
 use make::Maker;
 use tell::Teller;
 use watch::Watch;
@@ -36,6 +36,7 @@ fn train(args: &TuneArgs, out: &Path, session: &mut Session<'_>) -> Result<Outco
     if args.data.data.is_none() && args.data.judge.is_none() {
         return Err(ReportError::NoData);
     }
+    check_place(out)?;
     let mut teller = Teller::new(args.format);
     let base = Base::find(session.models.library()?, &args.model.base)?;
     let Some(examples) = examples(args, &base, out, &mut teller, session)? else {

@@ -1,6 +1,6 @@
 //! What a training says of itself: lines for people, or every event as JSON.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use serde_json::json;
@@ -30,7 +30,9 @@ impl Teller {
 
     /// How far the making of preferences is, for whoever waits.
     pub fn made(&self, done: usize, all: usize) {
-        eprintln!("{done} of {all} pairs of samples compared");
+        if std::io::stderr().is_terminal() {
+            eprintln!("{done} of {all} pairs of samples compared");
+        }
     }
 
     /// What was made, and some of it.

@@ -1,17 +1,18 @@
 //! Log-probabilities of chosen tokens: the head, its softmax and the choice as one node.
 //!
 //! Logits of all tokens over a whole vocabulary would be most of what training remembers. They
-//! are made some rows at a time, and made again for the gradient.
+//! are made some rows at a time; where they are few enough they are kept for the gradient, else
+//! made again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::values::{fast, is_ours, values};
-use crate::decoder::host::math::{exp, log_sum_exp, max, tanh};
+use crate::decoder::host::math::{exp, log_sum_exp, tanh};
 
 /// What a family does to logits.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,9 @@ pub(in crate::decoder::train) struct Finish {
 
 /// So many logits at a time.
 const AT_ONCE: usize = 1 << 22;
+
+/// So many are kept: 64 MiB; in tests so few that both ways are gone.
+const MOST_KEPT: usize = if cfg!(test) { 1 << 9 } else { 1 << 24 };
 
 /// `log softmax(finish(h W^T))[target]` for each row of `h` (rows, k); `weight` is
 /// (vocabulary, k).
@@ -34,7 +38,7 @@ pub(in crate::decoder::train) fn chosen(
     match is_ours(h) && is_ours(weight) {
         true => h
             .contiguous()?
-            .apply_op2(weight, Chosen { targets, finish }),
+            .apply_op2(weight, Chosen::new(targets, finish)),
         false => composed(h, weight, &targets, finish),
     }
 }
@@ -70,6 +74,35 @@ fn rows_at_once(vocab: usize) -> usize {
 struct Chosen {
     targets: Arc<Vec<u32>>,
     finish: Finish,
+    /// Logits with scale and cap, some rows at a time; empty where they are too many.
+    kept: Mutex<Vec<Vec<f32>>>,
+}
+
+impl Chosen {
+    fn new(targets: Arc<Vec<u32>>, finish: Finish) -> Self {
+        Self {
+            targets,
+            finish,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// What is kept; a panic leaves nothing half done in it.
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logits of some rows with scale and cap, kept or made again.
+    fn logits(&self, kept: Option<Vec<f32>>, h: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        if let Some(logits) = kept {
+            return Tensor::from_vec(logits, (h.dim(0)?, weight.dim(0)?), h.device());
+        }
+        let logits = h.matmul(&weight.t()?)?;
+        match self.finish.is_any() {
+            true => logits.apply_op1_no_bwd(&self.finish),
+            false => Ok(logits),
+        }
+    }
 }
 
 impl CustomOp2 for Chosen {
@@ -105,6 +138,9 @@ impl CustomOp2 for Chosen {
                 })
             });
             out.extend(chosen.collect::<Vec<f32>>());
+            if n * vocab <= MOST_KEPT {
+                self.kept().push(logits);
+            }
         }
         Ok((CpuStorage::F32(out), n.into()))
     }
@@ -119,6 +155,7 @@ impl CustomOp2 for Chosen {
         let rows = rows_at_once(weight.dim(0)?);
         let (mut of_h, mut of_weight) = (Vec::new(), None::<Tensor>);
         let (h, frozen) = (h.detach(), weight.detach());
+        let mut kept = std::mem::take(&mut *self.kept()).into_iter();
         for (i, targets) in self.targets.chunks(rows).enumerate() {
             let some = h.narrow(0, i * rows, targets.len())?;
             let grad = grad.narrow(0, i * rows, targets.len())?.contiguous()?;
@@ -126,7 +163,7 @@ impl CustomOp2 for Chosen {
                 targets,
                 finish: self.finish,
             };
-            let logits = some.matmul(&frozen.t()?)?;
+            let logits = self.logits(kept.next(), &some, &frozen)?;
             let of_logits = logits.apply_op2_no_bwd(&grad, &back)?;
             of_h.push(of_logits.matmul(&frozen)?);
             if weight.track_op() {
@@ -158,7 +195,42 @@ impl WithSimd for LogProb<'_> {
     }
 }
 
+impl CustomOp1 for Finish {
+    fn name(&self) -> &'static str {
+        "finish"
+    }
+
+    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut logits = values(logits, layout)?.to_vec();
+        logits.par_chunks_mut(1 << 14).for_each(|some| {
+            fast(Finishing {
+                finish: *self,
+                logits: some,
+            });
+        });
+        Ok((CpuStorage::F32(logits), layout.shape().clone()))
+    }
+}
+
+struct Finishing<'a> {
+    finish: Finish,
+    logits: &'a mut [f32],
+}
+
+impl WithSimd for Finishing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.finish.apply(self.logits);
+    }
+}
+
 impl Finish {
+    fn is_any(self) -> bool {
+        self.scale != 1.0 || self.cap.is_some()
+    }
+
     #[inline(always)]
     fn apply(self, logits: &mut [f32]) {
         if self.scale != 1.0 {
@@ -206,7 +278,7 @@ impl CustomOp2 for ChosenBack<'_> {
     }
 }
 
-/// `g (onehot - softmax)`, times the slope of scale and cap.
+/// `g (onehot - softmax)` of finished logits, times the slope of scale and cap.
 struct RowBack<'a> {
     logits: &'a [f32],
     to: &'a mut [f32],
@@ -221,20 +293,14 @@ impl WithSimd for RowBack<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { to, finish, .. } = self;
-        to.copy_from_slice(self.logits);
-        finish.apply(to);
-        let capped = finish.cap.map(|_| to.to_vec());
-        let highest = max(to);
-        to.iter_mut().for_each(|l| *l = exp(*l - highest));
-        let total: f64 = to
-            .chunks(1024)
-            .map(|l| f64::from(l.iter().sum::<f32>()))
-            .sum();
-        let factor = -self.grad * finish.scale / total as f32;
-        to.iter_mut().for_each(|l| *l *= factor);
-        to[self.target] += self.grad * finish.scale;
-        if let (Some(cap), Some(capped)) = (finish.cap, capped) {
-            for (to, l) in to.iter_mut().zip(capped) {
+        let log_sum = log_sum_exp(self.logits) as f32;
+        let factor = -self.grad * finish.scale;
+        for (to, l) in to.iter_mut().zip(self.logits) {
+            *to = factor * exp(*l - log_sum);
+        }
+        to[self.target] -= factor;
+        if let Some(cap) = finish.cap {
+            for (to, l) in to.iter_mut().zip(self.logits) {
                 *to *= 1.0 - (l / cap) * (l / cap);
             }
         }
