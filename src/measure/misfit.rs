@@ -235,7 +235,7 @@ mod tests {
         let (features, target) = linear(n);
         let groups: Vec<usize> = (0..n).collect();
         let mut dice = Dice::new(9);
-        for v in [0.1, 0.5, 1.0] {
+        for v in [0.1_f64, 0.5, 1.0] {
             let noisy: Vec<f64> = target
                 .iter()
                 .map(|t| t + v.sqrt() * dice.normal())
