@@ -2,5 +2,6 @@
 
 mod eft;
 mod folder;
+mod panel;
 mod sharing;
 mod words;

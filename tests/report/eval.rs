@@ -324,3 +324,96 @@ fn judges_speak_each_for_itself() {
     assert!(table.contains("could not judge 7 of 7: "), "{table}");
     assert!(table.contains("no models here"), "{table}");
 }
+
+const PAIRS: [&str; 4] = ["--pair", "one", "--pair", "two"];
+
+/// What is reported on was never searched on, and what is no better is said to be none.
+#[test]
+fn weights_are_searched_on_some_prompts_and_reported_on_others() {
+    let home = Home::new();
+    for space in ["simplex", "signed"] {
+        let args = [&PAIRS[..], &["--search-weights", space, "--budget", "60"]].concat();
+        let json: Value =
+            serde_json::from_str(&home.eval(&[&args[..], &["--format", "json"]].concat())).unwrap();
+        assert_eq!(
+            (&json["searched_on"], &json["reported_on"]),
+            (&4.into(), &3.into())
+        );
+        assert_eq!(json["summary"]["n_prompts"], 3);
+        assert!(json["searches"].as_u64().unwrap() <= 60);
+        let found = json["found"].as_array().unwrap().iter();
+        let sum: f64 = found.map(|w| w.as_f64().unwrap().abs()).sum();
+        assert!((sum - 1.0).abs() < 0.01, "{json}");
+        let tried = json["tried"].as_array().unwrap();
+        assert!(
+            tried.len() > 10 && tried.iter().any(|arm| arm["prompts"] == 4),
+            "{json}"
+        );
+    }
+    // Two pairs that are the same have nothing to be weighed against each other.
+    let args = [
+        &PAIRS[..],
+        &["--search-weights", "simplex", "--budget", "60"],
+    ]
+    .concat();
+    let text = home.eval(&args);
+    assert!(text.contains("searched on 4 prompts with"), "{text}");
+    assert!(
+        text.contains("the searched weights do not beat the uniform ones"),
+        "{text}"
+    );
+    let two = home.eval(&[&args[..], &["--judge", "bundled", "--judge", "length"]].concat());
+    assert!(
+        two.contains("length (up) against bundled (right); beaten by none on both: *"),
+        "{two}"
+    );
+}
+
+#[test]
+fn a_search_for_weights_that_cannot_be_made_is_one_sentence() {
+    let home = Home::new();
+    let prompts = home.path("prompts.json");
+    let told = |more: &[&str]| {
+        let args = [
+            &["eval", "--prompts", &prompts, "--search-weights", "simplex"],
+            more,
+        ]
+        .concat();
+        let (outcome, _) = run_on(&mut ToyModels::default(), Stop::default(), &args);
+        outcome.unwrap_err().to_string()
+    };
+    assert!(told(&[]).contains("give --pair more than once"));
+    let few = [&PAIRS[..], &["--budget", "3"]].concat();
+    assert!(told(&few).contains("3 searches are too few"));
+    let short = [&PAIRS[..], &["--first", "3"]].concat();
+    assert!(told(&short).contains("3 prompts are too few"));
+}
+
+#[test]
+fn refinement_without_examples_is_base() {
+    let home = Home::new();
+    let json = untimed(&home.eval(&["--method", "base,refine:0", "--format", "json"]));
+    let rows = &json["summary"]["rows"];
+    assert_eq!(rows[0]["method"], "base");
+    assert_eq!(rows[1]["method"], "refine:0");
+    assert_eq!(rows[0]["values"], rows[1]["values"]);
+    assert_eq!(json["refinement"][0]["delta"]["value"], 0.0);
+    // A score that does not rise is no refinement.
+    assert_eq!(json["refinement"][0]["accepted"], false);
+    let text = home.eval(&["--method", "refine:0"]);
+    assert!(
+        text.contains("refine:0") && text.contains("not accepted: the score does not rise"),
+        "{text}"
+    );
+    let (refused, _) = run_on(
+        &mut ToyModels::default(),
+        Stop::default(),
+        &["run", "--prompt", "Hi", "--method", "refine:2"],
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("`w2s eval` has them")
+    );
+}
