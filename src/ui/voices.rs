@@ -137,17 +137,26 @@ impl Table {
     }
 }
 
-/// The strong model's tokens once they are known, else those of the first pair.
+/// The strong model's tokens once they are known and spell the text, else those of the first pair.
 fn pieces(app: &App, hypothesis: &Hypothesis) -> Vec<String> {
     let first = || {
         let terms = hypothesis.score().terms();
         terms.map(|term| term.piece.to_string()).collect()
     };
     let strong = app.evidence().map(|evidence| &evidence.strong);
-    let strong = strong.filter(|places| !places.is_empty());
-    strong.map_or_else(first, |places| {
-        places.iter().map(|place| place.piece.to_string()).collect()
-    })
+    let strong = strong.map(|places| places.iter().map(|place| place.piece.to_string()));
+    let strong = strong.map(Iterator::collect::<Vec<String>>);
+    let text = hypothesis.text.to_string();
+    strong
+        .filter(|pieces| spell(pieces, &text))
+        .unwrap_or_else(first)
+}
+
+/// Whether these tokens leave nothing of the text over.
+fn spell(pieces: &[String], text: &str) -> bool {
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let end = spans(&pieces, text).last().map_or(0.0, |place| place.1);
+    end == text.len() as f64 && !pieces.is_empty()
 }
 
 /// A pair's terms: as they are where it has these tokens itself, else spread over their bytes.

@@ -3,6 +3,7 @@
 mod cell;
 mod chart;
 mod control;
+mod examples;
 mod gain;
 mod html;
 mod ledger;
@@ -28,6 +29,7 @@ use crate::judge::{self, Judge, JudgeSpec};
 use crate::search::{Method, MethodName, PairId};
 use cell::CellResult;
 use control::controlled;
+use examples::{Example, examples};
 use ledger::Ledger;
 use plan::{Contender, Plan};
 use run::{Runner, Setup};
@@ -91,7 +93,7 @@ fn guided(
     args: &EvalArgs,
     plan: &Plan,
     session: &mut Session<'_>,
-) -> Result<Vec<refine::Example>, ReportError> {
+) -> Result<Vec<Example>, ReportError> {
     let method = MethodName::Rule(Method::Cbs);
     let guided = Plan {
         contenders: vec![Contender {
@@ -105,7 +107,7 @@ fn guided(
     };
     let mut ledger = Ledger::open(None, &json!({}))?;
     fill(args, &guided, &[], &mut ledger, session)?;
-    Ok(refine::examples(ledger.results()))
+    Ok(examples(ledger.results()))
 }
 
 /// What a control cannot be combined with.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::refine::{Example, asked};
+use super::examples::{Example, asked};
 use crate::cli::EvalArgs;
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
