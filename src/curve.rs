@@ -97,6 +97,8 @@ pub struct Training {
     /// The SPEC of what it was tuned from.
     pub base: String,
     pub events: Vec<Event>,
+    /// Pairs of samples that were compared, and how many there are to be, before the first step.
+    pub making: Option<(usize, usize)>,
     /// Why it cannot be read, or why the process that trained has failed.
     pub fault: Option<String>,
     /// Whether it was begun here and goes on.

@@ -136,7 +136,12 @@ fn detail(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<
         lines.push(vec![Span::styled(text::clean(fault), theme.accent)]);
     }
     if training.steps().next().is_none() && training.fault.is_none() {
-        let words = "sampling and judging pairs of responses; steps follow";
+        let words = match training.making {
+            Some((done, of)) => format!(
+                "{done} of {of} pairs of its responses compared by the judge; then it learns"
+            ),
+            None => "its responses are drawn and compared by the judge; then it learns".to_owned(),
+        };
         lines.push(vec![Span::styled(words, theme.muted)]);
     }
     lines.extend(curves(training, width, room, theme));

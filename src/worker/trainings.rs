@@ -182,8 +182,9 @@ impl Office {
             let log = File::create(folder.join("log"))?;
             let program = std::env::current_exe()?;
             let mut process = Process::new(program);
-            let process = process.args(words).stdin(Stdio::null());
-            process.stdout(Stdio::null()).stderr(log).spawn()
+            let process = process.args(words).args(["--format", "json"]);
+            process.stdin(Stdio::null()).stdout(log.try_clone()?);
+            process.stderr(log).spawn()
         };
         let child = started().map_err(|error| format!("a training cannot be started: {error}"))?;
         self.faults.remove(folder);
@@ -202,7 +203,9 @@ impl Office {
         for (folder, is_well) in ended {
             self.running.remove(&folder);
             let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-            let last = log.lines().rev().find(|line| !line.trim().is_empty());
+            // Events are objects; what is not is a sentence.
+            let is_said = |line: &&str| !line.trim().is_empty() && !line.starts_with('{');
+            let last = log.lines().rev().find(is_said);
             if let (false, Some(last)) = (is_well, last) {
                 self.faults.insert(folder, last.to_owned());
             }
@@ -238,10 +241,19 @@ impl Office {
         };
         Training {
             is_running: self.running.contains_key(folder),
+            making: making(folder).filter(|_| training.events.is_empty()),
             fault: self.faults.get(folder).cloned(),
             ..training
         }
     }
+}
+
+/// How far the making of preferences is, as the process told last.
+fn making(folder: &Path) -> Option<(usize, usize)> {
+    let log = fs::read_to_string(folder.join("log")).ok()?;
+    let last: serde_json::Value = serde_json::from_str(log.lines().last()?).ok()?;
+    let number = |key: &str| usize::try_from(last[key].as_u64()?).ok();
+    Some((number("done")?, number("of")?))
 }
 
 /// A training as its curve tells it; a line that is being written is left for the next time.

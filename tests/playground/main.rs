@@ -11,5 +11,6 @@ mod runs;
 mod screens;
 mod support;
 mod tour;
+mod trainings;
 mod ways;
 mod words;

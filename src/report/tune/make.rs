@@ -169,7 +169,7 @@ impl<'a> Maker<'a> {
             let some = self.compare(&mut judge, &prompts, &samples, first)?;
             examples.extend(as_examples(&some, &ids, &samples));
             compared.extend(some);
-            teller.made(compared.len(), n);
+            teller.made(compared.len(), n, session.out)?;
         }
         Ok(Some((compared, examples)))
     }

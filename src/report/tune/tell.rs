@@ -29,10 +29,16 @@ impl Teller {
     }
 
     /// How far the making of preferences is, for whoever waits.
-    pub fn made(&self, done: usize, all: usize) {
+    pub fn made(&self, done: usize, all: usize, out: &mut dyn Write) -> Result<(), ReportError> {
+        if !self.is_text() {
+            let line = json!({"event": "making", "done": done, "of": all});
+            writeln!(out, "{line}")?;
+            return Ok(out.flush()?);
+        }
         if std::io::stderr().is_terminal() {
             eprintln!("{done} of {all} pairs of samples compared");
         }
+        Ok(())
     }
 
     /// What was made, and some of it.

@@ -62,7 +62,13 @@ impl Watch {
             return Ok(None);
         }
         let pair = format!("{},{}", path.display(), self.untuned.in_full());
-        match self.look(step, &pair, session) {
+        let seen = self.look(step, &pair, session);
+        // Checkpoints are many, and each is searched with once.
+        session
+            .models
+            .library()?
+            .let_go(&ModelSpec::parse(&self.strong));
+        match seen {
             Ok(seen) => Ok(seen.map(Event::Watched)),
             Err(error) => {
                 self.has_failed = true;
