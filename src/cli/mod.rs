@@ -382,7 +382,7 @@ pub struct ModelArgs {
 /// Which weak pair, and where models run.
 #[derive(Debug, Clone, Args)]
 pub struct PairArgs {
-    /// The weak pair: positive, critical, craft, a preset that `w2s models` lists, or
+    /// The weak pair: a bundled one or a preset that `w2s models` lists, a folder of `w2s tune`, or
     /// TUNED,UNTUNED; `run` and `eval` take several, which speak as one [default: positive]
     #[arg(long, value_name = "SPEC")]
     pub pair: Vec<String>,

@@ -10,7 +10,7 @@ use super::window::{centered, inside, window};
 use super::{draw, text};
 use crate::app::trainings::{Standing, standing};
 use crate::app::{App, Trainings};
-use crate::curve::{Rewards, Step, Training};
+use crate::curve::{Held, Rewards, Step, Training};
 
 type Line = Vec<Span<'static>>;
 
@@ -22,7 +22,7 @@ const CURVE: usize = 3;
 const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Cells for a curve's name and value.
-const LABEL: usize = 22;
+const LABEL: usize = 26;
 
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let trainings = app.trainings();
@@ -151,66 +151,84 @@ fn detail(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<
     lines
 }
 
+/// A curve's values after so many steps.
+type Points = Vec<(usize, f64)>;
+
 fn curves(training: &Training, width: usize, room: usize, theme: &Theme) -> Vec<Line> {
-    let of_steps = |f: fn(&Step) -> Option<f64>| training.steps().filter_map(f).collect::<Vec<_>>();
-    let held = training.held().filter_map(|held| held.rewards);
-    let held: Vec<f64> = held.map(|rewards| rewards.accuracy).collect();
-    let held_loss: Vec<f64> = training.held().map(|held| held.loss).collect();
+    let n_steps = training.steps().next_back().map_or(0, |step| step.n_steps);
+    let steps = |f: fn(&Step) -> Option<f64>| -> Points {
+        training
+            .steps()
+            .filter_map(|step| Some((step.step, f(step)?)))
+            .collect()
+    };
+    let held = |f: fn(&Held) -> Option<f64>| -> Points {
+        training
+            .held()
+            .filter_map(|held| Some((held.step, f(held)?)))
+            .collect()
+    };
     let all = [
-        ("loss", of_steps(|step| Some(step.loss)), 4),
+        ("loss", steps(|step| Some(step.loss)), 4),
         (
             "margin of rewards",
-            of_steps(|step| Some(step.rewards?.margin)),
+            steps(|step| Some(step.rewards?.margin)),
             3,
         ),
-        ("held-out loss", held_loss, 4),
-        ("held out right", held, 2),
+        ("held-out loss", held(|held| Some(held.loss)), 4),
+        (
+            "held out right",
+            held(|held| Some(held.rewards?.accuracy)),
+            2,
+        ),
     ];
     let height = if room > 26 { CURVE } else { 1 };
-    let shown = all.into_iter().filter(|(_, values, _)| values.len() > 1);
+    let width = width.saturating_sub(LABEL + 1);
+    let shown = all.into_iter().filter(|(_, points, _)| points.len() > 1);
     shown
-        .flat_map(|(name, values, digits)| curve(name, &values, digits, (width, height), theme))
+        .flat_map(|(name, points, digits)| {
+            let last = points.last().map_or(0.0, |(_, value)| *value);
+            let label = format!("{name} {last:.digits$}");
+            curve(&label, &cells(&points, n_steps, width), height, theme)
+        })
         .collect()
 }
 
-/// A curve of `height` lines, its name and last value before it.
-fn curve(
-    name: &str,
-    values: &[f64],
-    digits: usize,
-    (width, height): (usize, usize),
-    theme: &Theme,
-) -> Vec<Line> {
-    let cells = sampled(values, width.saturating_sub(LABEL + 1));
-    let (low, high) = cells.iter().fold((f64::MAX, f64::MIN), |(low, high), v| {
-        (low.min(*v), high.max(*v))
+/// A value for every cell up to the last step, of `width` for all `n_steps`: the mean of those
+/// within it, or else the one before.
+fn cells(points: &[(usize, f64)], n_steps: usize, width: usize) -> Vec<f64> {
+    let cell = |step: usize| step * width.saturating_sub(1) / n_steps.max(1);
+    let last = points.last().map_or(0, |(step, _)| cell(*step));
+    let mut before = points.first().map_or(0.0, |(_, value)| *value);
+    let values = (0..=last).map(|at| {
+        let here = points.iter().filter(|(step, _)| cell(*step) == at);
+        let (n, sum) = here.fold((0, 0.0), |(n, sum), (_, value)| (n + 1, sum + value));
+        if n > 0 {
+            before = sum / f64::from(n);
+        }
+        before
     });
+    values.collect()
+}
+
+/// A curve of `height` lines behind its label.
+fn curve(label: &str, cells: &[f64], height: usize, theme: &Theme) -> Vec<Line> {
+    let extremes = |(low, high): (f64, f64), v: &f64| (low.min(*v), high.max(*v));
+    let (low, high) = cells.iter().fold((f64::MAX, f64::MIN), extremes);
     let span = if high > low { high - low } else { 1.0 };
-    let eighths =
-        |value: f64| (((value - low) / span) * (8 * height - 1) as f64).round() as usize + 1;
-    let last = values.last().copied().unwrap_or_default();
+    let most = (8 * height - 1) as f64;
+    let eighths = |value: f64| (((value - low) / span) * most).round() as usize + 1;
     let rows = (0..height).rev().map(|row| {
-        let label = match row + 1 == height {
-            true => format!("{name} {last:.digits$}"),
-            false => String::new(),
-        };
-        let bars = cells.iter().map(|value| {
-            let filled = eighths(*value).saturating_sub(8 * row).min(8);
-            LEVELS[filled]
-        });
+        let label = if row + 1 == height { label } else { "" };
+        let bars = cells
+            .iter()
+            .map(|value| LEVELS[eighths(*value).saturating_sub(8 * row).min(8)]);
         vec![
-            Span::styled(text::pad(&label, LABEL), theme.muted),
+            Span::styled(text::pad(label, LABEL), theme.muted),
             Span::styled(bars.collect::<String>(), theme.key),
         ]
     });
     rows.collect()
-}
-
-/// At most `most` values, each the mean of those that it stands for.
-fn sampled(values: &[f64], most: usize) -> Vec<f64> {
-    let each = values.len().div_ceil(most.max(1)).max(1);
-    let mean = |some: &[f64]| some.iter().sum::<f64>() / some.len() as f64;
-    values.chunks(each).map(mean).collect()
 }
 
 fn numbers(training: &Training, theme: &Theme) -> Vec<Line> {
