@@ -3,14 +3,18 @@
 use rayon::prelude::*;
 
 use super::net::{Layer, Net};
-use super::pass::Kinds;
+use super::outline::named;
+use super::pass::{Keep, Kinds};
 use crate::models::{DecoderConfig, LoadError, Meter, NormKind, QkNorm, Slot, Source, Stored};
 
 type Built<T> = Result<T, LoadError>;
+type MatrixOf<K> = <<K as Keep>::Kinds as Kinds>::Matrix;
+type NormOf<K> = <<K as Keep>::Kinds as Kinds>::Norm;
+type TableOf<K> = <<K as Keep>::Kinds as Kinds>::Table;
 
-/// Reads a model's tensors into the form that `K` keeps.
+/// Reads a model's tensors into the form that `K` brings them.
 pub(super) struct Builder<'a, K> {
-    pub kinds: &'a K,
+    pub keep: &'a K,
     pub config: &'a DecoderConfig,
     pub source: &'a Source<'a>,
     /// Counts parameters.
@@ -25,12 +29,12 @@ struct Dense {
     k: usize,
 }
 
-impl<K: Kinds> Builder<'_, K> {
+impl<K: Keep> Builder<'_, K> {
     /// Builds all layers, on the threads of the current pool.
     ///
     /// # Errors
     /// [`LoadError`] naming the tensor that is missing or wrong.
-    pub fn net(&self) -> Built<Net<K>> {
+    pub fn net(&self) -> Built<Net<K::Kinds>> {
         let c = self.config;
         let layers = (0..c.n_layers).into_par_iter().map(|i| self.layer(i));
         let layers = layers.collect::<Built<Vec<_>>>()?;
@@ -49,36 +53,30 @@ impl<K: Kinds> Builder<'_, K> {
     }
 
     /// The embedding and the head.
-    fn ends(&self) -> Built<(K::Table, K::Matrix)> {
+    fn ends(&self) -> Built<(TableOf<K>, MatrixOf<K>)> {
         let c = self.config;
         let (n, k) = (c.n_outputs(), c.hidden);
         let rows = self.matrix(&format!("{}.weight", c.names.embedding), c.vocab_size, k)?;
-        let dense = |rows| Dense {
-            rows,
-            bias: None,
-            n,
-            k,
-        };
         if c.tied {
-            let head = self.keep(dense(rows))?;
-            return Ok((self.kinds.tied(&head), head));
+            let head = self.keep.head(rows, n, k)?;
+            return Ok((self.keep.tied(&head), head));
         }
-        let table = self.kinds.table(rows, k)?;
+        let table = self.keep.table(rows, k)?;
         let rows = self.matrix(&format!("{}.weight", c.names.head), n, k)?;
-        Ok((table, self.keep(dense(rows))?))
+        Ok((table, self.keep.head(rows, n, k)?))
     }
 
-    fn positions(&self) -> Built<Option<K::Table>> {
+    fn positions(&self) -> Built<Option<TableOf<K>>> {
         let c = self.config;
         let Some(skip) = c.arithmetic.learned else {
             return Ok(None);
         };
         let name = format!("{}.weight", c.names.positions);
         let rows = self.tensor(&name, &[c.context + skip, c.hidden])?;
-        Ok(Some(self.kinds.table(Stored::Plain(rows), c.hidden)?))
+        Ok(Some(self.keep.table(Stored::Plain(rows), c.hidden)?))
     }
 
-    fn layer(&self, index: usize) -> Built<Layer<K>> {
+    fn layer(&self, index: usize) -> Built<Layer<K::Kinds>> {
         let c = self.config;
         let name = c.layer_name(index);
         Ok(Layer {
@@ -96,7 +94,7 @@ impl<K: Kinds> Builder<'_, K> {
     }
 
     /// The stored matrices of `slot` as one.
-    fn linear(&self, layer: &str, slot: Slot) -> Built<K::Matrix> {
+    fn linear(&self, layer: &str, slot: Slot) -> Built<MatrixOf<K>> {
         let c = self.config;
         let stack = c.stack(slot);
         let part = |(name, n): &(&str, usize)| {
@@ -105,13 +103,13 @@ impl<K: Kinds> Builder<'_, K> {
         let parts = stack.parts.iter().map(part);
         let whole = parts.reduce(|above, below| above?.over(below?));
         let dense = whole.unwrap_or_else(|| Err(LoadError::Missing(layer.to_owned())))?;
-        self.keep(match stack.per_head {
+        self.kept(match stack.per_head {
             true => per_head(dense, c.head_dim)?,
             false => dense,
         })
     }
 
-    fn norms(&self, layer: &str) -> Built<[Option<K::Norm>; 4]> {
+    fn norms(&self, layer: &str) -> Built<[Option<NormOf<K>>; 4]> {
         let mut norms = [const { None }; 4];
         for (norm, name) in norms.iter_mut().zip(self.config.names.norms) {
             if !name.is_empty() {
@@ -121,7 +119,7 @@ impl<K: Kinds> Builder<'_, K> {
         Ok(norms)
     }
 
-    fn head_norm(&self, name: &str, all: usize) -> Built<Option<K::Norm>> {
+    fn head_norm(&self, name: &str, all: usize) -> Built<Option<NormOf<K>>> {
         match self.config.arithmetic.qk_norm {
             QkNorm::None => Ok(None),
             QkNorm::Head => self.norm(name, self.config.head_dim).map(Some),
@@ -129,7 +127,7 @@ impl<K: Kinds> Builder<'_, K> {
         }
     }
 
-    fn norm(&self, name: &str, width: usize) -> Built<K::Norm> {
+    fn norm(&self, name: &str, width: usize) -> Built<NormOf<K>> {
         let a = &self.config.arithmetic;
         let mut gain = self.tensor(&format!("{name}.weight"), &[width])?;
         if a.norm == NormKind::RmsPlusOne {
@@ -139,12 +137,12 @@ impl<K: Kinds> Builder<'_, K> {
             NormKind::Layer => Some(self.tensor(&format!("{name}.bias"), &[width])?),
             _ => None,
         };
-        Ok(self.kinds.norm(a.eps, gain, bias)?)
+        Ok(self.keep.norm(a.eps, gain, bias)?)
     }
 
-    fn keep(&self, dense: Dense) -> Built<K::Matrix> {
+    fn kept(&self, dense: Dense) -> Built<MatrixOf<K>> {
         let Dense { rows, bias, n, k } = dense;
-        Ok(self.kinds.matrix(rows, n, k, bias)?)
+        Ok(self.keep.matrix(rows, n, k, bias)?)
     }
 
     fn dense(&self, name: &str, n: usize, k: usize, bias: bool) -> Built<Dense> {
@@ -174,12 +172,8 @@ impl<K: Kinds> Builder<'_, K> {
         Ok(rows)
     }
 
-    /// The name itself, or without the family's prefix where only that is there.
     fn named<'n>(&self, name: &'n str) -> &'n str {
-        let short = name.strip_prefix(self.config.names.prefix);
-        short
-            .filter(|short| !self.source.has(name) && self.source.has(short))
-            .unwrap_or(name)
+        named(self.config, self.source, name)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::parts_first;
 use super::net::{Change, LowRank};
-use super::pass::Kinds;
+use super::pass::Keep;
 use super::probe::Probe;
 use crate::models::{Adapter, DecoderConfig, LoadError, Slot, Source, Stored};
 
@@ -50,19 +50,19 @@ impl<'a> Factors<'a> {
         })
     }
 
-    /// All factors, kept as `kinds` keeps matrices.
+    /// All factors, kept as `keep` keeps matrices.
     ///
     /// # Errors
     /// [`LoadError::Adapter`] for a factor that is missing or does not fit;
     /// [`LoadError::NotFinite`].
-    pub(super) fn change<K: Kinds>(&self, kinds: &K) -> Result<Change<K>, LoadError> {
+    pub(super) fn change<K: Keep>(&self, keep: &K) -> Result<Change<K::Kinds>, LoadError> {
         let c = self.config;
-        let layer = |index| self.layer(kinds, &c.layer_name(index));
+        let layer = |index| self.layer(keep, &c.layer_name(index));
         let head = self.pair(c.names.head, c.vocab_size, c.hidden)?;
         Ok(Change {
             layers: (0..c.n_layers).map(layer).collect::<Result<_, _>>()?,
             head: kept(
-                kinds,
+                keep,
                 stacked(&[(head, c.vocab_size)]),
                 c.vocab_size,
                 c.hidden,
@@ -105,22 +105,22 @@ impl<'a> Factors<'a> {
         ranks.sum::<usize>() * (stack.n() + stack.k)
     }
 
-    fn layer<K: Kinds>(&self, kinds: &K, name: &str) -> Result<[Option<LowRank<K>>; 4], LoadError> {
+    fn layer<K: Keep>(&self, keep: &K, name: &str) -> Result<Added<K::Kinds>, LoadError> {
         Ok([
-            self.slot(kinds, name, Slot::Qkv)?,
-            self.slot(kinds, name, Slot::Out)?,
-            self.slot(kinds, name, Slot::Up)?,
-            self.slot(kinds, name, Slot::Down)?,
+            self.slot(keep, name, Slot::Qkv)?,
+            self.slot(keep, name, Slot::Out)?,
+            self.slot(keep, name, Slot::Up)?,
+            self.slot(keep, name, Slot::Down)?,
         ])
     }
 
     /// The factors of all parts of a linear layer as one pair.
-    fn slot<K: Kinds>(
+    fn slot<K: Keep>(
         &self,
-        kinds: &K,
+        keep: &K,
         layer: &str,
         slot: Slot,
-    ) -> Result<Option<LowRank<K>>, LoadError> {
+    ) -> Result<Option<LowRank<K::Kinds>>, LoadError> {
         let stack = self.config.stack(slot);
         let part = |(name, n): &(&str, usize)| {
             let pair = self.pair(&format!("{layer}.{name}"), *n, stack.k)?;
@@ -131,7 +131,7 @@ impl<'a> Factors<'a> {
         if stack.per_head && whole.rank > 0 {
             whole.b = parts_first(&whole.b, self.config.head_dim * whole.rank);
         }
-        kept(kinds, whole, stack.n(), stack.k)
+        kept(keep, whole, stack.n(), stack.k)
     }
 
     /// What is added to the stored matrix of `n` rows of `k` weights, the scale included.
@@ -168,6 +168,9 @@ impl<'a> Factors<'a> {
         self.source.read(name, &wanted)
     }
 }
+
+/// What is added to a layer's matrices.
+type Added<K> = [Option<LowRank<K>>; 4];
 
 const A: &str = ".lora_A.weight";
 const B: &str = ".lora_B.weight";
@@ -225,19 +228,19 @@ fn stacked(parts: &[(Pair, usize)]) -> Pair {
     whole
 }
 
-fn kept<K: Kinds>(
-    kinds: &K,
+fn kept<K: Keep>(
+    keep: &K,
     pair: Pair,
     n: usize,
     k: usize,
-) -> Result<Option<LowRank<K>>, LoadError> {
+) -> Result<Option<LowRank<K::Kinds>>, LoadError> {
     let Pair { a, b, rank } = pair;
     if rank == 0 {
         return Ok(None);
     }
     Ok(Some(LowRank {
-        a: kinds.matrix(Stored::Plain(a), rank, k, None)?,
-        b: kinds.matrix(Stored::Plain(b), n, rank, None)?,
+        a: keep.matrix(Stored::Plain(a), rank, k, None)?,
+        b: keep.matrix(Stored::Plain(b), n, rank, None)?,
     }))
 }
 

@@ -13,6 +13,7 @@ mod factors;
 mod feed;
 mod host;
 mod net;
+mod outline;
 mod pass;
 mod placement;
 mod plain;
@@ -27,9 +28,10 @@ use pulp::Arch;
 use crate::models::{Adapter, DecoderConfig, Doing, LoadError, Meter, Source, Watch, Weights};
 use build::Builder;
 use cache::Store;
-use host::{Host, Lane, Packed};
+use host::{Host, How, Lane, Packer, in_large_pages};
 use net::Net;
-use pass::Kinds;
+use outline::{Outline, outlines, table};
+use pass::Keep;
 use plain::{OnDevice, Plain};
 use probe::Probe;
 
@@ -40,7 +42,7 @@ pub use placement::{DeviceChoice, Kernels, Placement, Sums};
 pub use pool::{pool, start as start_threads};
 
 pub(crate) use factors::Factors;
-pub(crate) use host::{keeps_halves, log_sum_exp, max};
+pub(crate) use host::{log_sum_exp, max};
 
 /// A loaded model: immutable, to be shared between threads.
 pub struct Decoder {
@@ -63,7 +65,10 @@ impl std::fmt::Debug for Decoder {
 }
 
 fn host(builder: &Parts<'_>, arch: Arch, sums: Sums) -> Result<Body, LoadError> {
-    let net = builder.net(&Packed::new(arch, builder.config.n_params(), sums))?;
+    let how = How::new(arch, builder.config.n_params(), sums);
+    let outlines = outlines(builder.config, builder.source);
+    let n_bytes = outlines.iter().filter_map(|o| how.n_bytes(o)).sum();
+    let net = in_large_pages(n_bytes, |room| builder.net(&Packer::new(how, room)))?;
     Ok(Body::Host(Box::new(Host::new(net, builder.config, arch))))
 }
 
@@ -81,9 +86,9 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn net<K: Kinds>(&self, kinds: &K) -> Result<Net<K>, LoadError> {
+    fn net<K: Keep>(&self, keep: &K) -> Result<Net<K::Kinds>, LoadError> {
         let builder = Builder {
-            kinds,
+            keep,
             config: self.config,
             source: self.source,
             meter: self.meter,
@@ -167,6 +172,27 @@ impl Decoder {
     pub fn random(config: DecoderConfig, seed: u64) -> Result<Self, LoadError> {
         let place = Placement::cpu(Kernels::Fast);
         Self::load(config, &Weights::Random { seed }, &place)
+    }
+
+    /// Bytes of weights on the CPU: as its kernels keep them, blocks that are left in their file as
+    /// that stores them, all else in f32.
+    #[must_use]
+    pub fn n_bytes(config: &DecoderConfig, weights: &Weights, sums: Sums) -> u64 {
+        let Ok(source) = Source::open(weights) else {
+            return config.n_params() * 4;
+        };
+        let how = How::new(Arch::new(), config.n_params(), sums);
+        let outlines = outlines(config, &source);
+        let kept = outlines
+            .iter()
+            .map(|o| how.n_bytes(o).unwrap_or(o.n_stored()));
+        let table = table(config, &source);
+        let all = table.iter().chain(&outlines).map(|o| (o.n() * o.k) as u64);
+        let rest = config.n_params().saturating_sub(all.sum());
+        kept.chain(table.iter().map(Outline::n_stored))
+            .map(|n| n as u64)
+            .sum::<u64>()
+            + 4 * rest
     }
 
     /// The model's shape.
@@ -369,6 +395,24 @@ mod tests {
             feed(6, 80),
         ];
         decoder.forward(&mut cache, &feeds, Want::All).unwrap()
+    }
+
+    #[test]
+    fn weights_take_as_much_as_is_said_and_lie_together() {
+        let json = include_str!("../../assets/models/strong/config.json");
+        let config = DecoderConfig::parse(json).unwrap();
+        let weights = Weights::Random { seed: 3 };
+        let place = Placement::cpu(Kernels::Fast);
+        let decoder = Decoder::load(config.clone(), &weights, &place).unwrap();
+        let Body::Host(host) = &decoder.body else {
+            panic!("the CPU has kernels of its own");
+        };
+        let matrices = || host.net().net().matrices();
+        assert!(matrices().all(host::Linear::is_in_large_pages));
+        let n_bytes: usize = matrices().map(host::Linear::bytes).sum();
+        let said = Decoder::n_bytes(&config, &weights, Sums::Exact);
+        // Norms come on top.
+        assert!((n_bytes as u64) < said && said < n_bytes as u64 + (1 << 16));
     }
 
     #[test]

@@ -55,12 +55,6 @@ impl<K: Kinds> Net<K> {
         let layers = self.layers.iter();
         layers.flat_map(|l| &l.linears).chain([&self.head])
     }
-
-    /// The same, to be changed.
-    pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut K::Matrix> {
-        let layers = self.layers.iter_mut();
-        layers.flat_map(|l| &mut l.linears).chain([&mut self.head])
-    }
 }
 
 impl<K: Kinds> Tuned<K> {

@@ -4,13 +4,18 @@ use candle_core::Result;
 
 use crate::models::{Activation, Arithmetic, LayerKind, Stored};
 
-/// How an implementation keeps weights.
-pub(super) trait Kinds: Sync {
+/// The forms in which an implementation keeps weights.
+pub(super) trait Kinds {
     /// A linear layer.
     type Matrix: Send + Sync;
     type Norm: Send + Sync;
     /// Rows to look up.
     type Table: Send + Sync;
+}
+
+/// What brings weights into these forms.
+pub(super) trait Keep: Sync {
+    type Kinds: Kinds;
 
     /// From `n` rows of `k` weights and `n` biases.
     fn matrix(
@@ -19,13 +24,22 @@ pub(super) trait Kinds: Sync {
         n: usize,
         k: usize,
         bias: Option<Vec<f32>>,
-    ) -> Result<Self::Matrix>;
+    ) -> Result<<Self::Kinds as Kinds>::Matrix>;
     /// A root-mean-square norm, or with a bias a layer norm.
-    fn norm(&self, eps: f64, gain: Vec<f32>, bias: Option<Vec<f32>>) -> Result<Self::Norm>;
+    fn norm(
+        &self,
+        eps: f64,
+        gain: Vec<f32>,
+        bias: Option<Vec<f32>>,
+    ) -> Result<<Self::Kinds as Kinds>::Norm>;
+    /// The last matrix, from `n` rows of `k` weights.
+    fn head(&self, rows: Stored, n: usize, k: usize) -> Result<<Self::Kinds as Kinds>::Matrix> {
+        self.matrix(rows, n, k, None)
+    }
     /// From rows of `width`.
-    fn table(&self, rows: Stored, width: usize) -> Result<Self::Table>;
+    fn table(&self, rows: Stored, width: usize) -> Result<<Self::Kinds as Kinds>::Table>;
     /// The rows of a matrix as a table, without a copy.
-    fn tied(&self, matrix: &Self::Matrix) -> Self::Table;
+    fn tied(&self, matrix: &<Self::Kinds as Kinds>::Matrix) -> <Self::Kinds as Kinds>::Table;
 }
 
 /// One layer's attention.

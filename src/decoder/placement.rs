@@ -108,6 +108,11 @@ impl Placement {
         self.dtype
     }
 
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        self.sums
+    }
+
     /// In words, such as "cpu, 2 threads, f32".
     #[must_use]
     pub fn describe(&self) -> String {

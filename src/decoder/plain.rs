@@ -7,7 +7,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use super::factors::Factors;
 use super::feed::{Feed, Want};
 use super::net::{Net, Tuned};
-use super::pass::{Attention, Kinds, Pass};
+use super::pass::{Attention, Keep, Kinds, Pass};
 use super::placement::Placement;
 use super::rope::RopeTable;
 use super::tensors::{Step, Tensors};
@@ -104,6 +104,10 @@ impl Kinds for OnDevice {
     type Matrix = Linear;
     type Norm = Gain;
     type Table = Tensor;
+}
+
+impl Keep for OnDevice {
+    type Kinds = Self;
 
     fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
         let dtype = self.0.dtype;

@@ -2,7 +2,7 @@
 
 use candle_core::{Error, Result};
 
-use super::pass::Kinds;
+use super::pass::{Keep, Kinds};
 use crate::models::Stored;
 
 /// Keeps nothing.
@@ -12,6 +12,10 @@ impl Kinds for Probe {
     type Matrix = ();
     type Norm = ();
     type Table = ();
+}
+
+impl Keep for Probe {
+    type Kinds = Self;
 
     fn matrix(&self, rows: Stored, _: usize, _: usize, _: Option<Vec<f32>>) -> Result<()> {
         look_through(&rows)

@@ -257,7 +257,7 @@ fn load_decoder(
     watch: &Watch,
 ) -> Result<Decoder, LoadError> {
     if place.device().is_cpu() {
-        check_weights(name, &config, weights, free_memory())?;
+        check_weights(name, &config, (weights, place.sums()), free_memory())?;
     }
     Decoder::load_watched(config, weights, place, (name, watch))
 }

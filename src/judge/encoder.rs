@@ -28,7 +28,7 @@ impl Encoder {
         weights: &Weights,
         watch: &Watch,
     ) -> Result<Self, LoadError> {
-        let n_bytes = weights.n_bytes(false).unwrap_or_default();
+        let n_bytes = weights.n_bytes().unwrap_or_default();
         let smaller = |_| "choose a smaller classifier".to_owned();
         check_room(name, n_bytes, free_memory(), smaller)?;
         let source = Source::open(weights)?;

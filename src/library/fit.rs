@@ -1,6 +1,6 @@
 //! Whether models and caches fit into memory, before it is filled.
 
-use crate::decoder::keeps_halves;
+use crate::decoder::{Decoder, Sums};
 use crate::models::{DecoderConfig, LoadError, Weights};
 
 /// Bytes that a process may still take; `None` where the system does not say.
@@ -12,18 +12,10 @@ pub fn free_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Bytes of weights on the CPU: blocks as files store them (packed they take 3 % more at most),
-/// bfloat16 too in large models, all else in f32.
+/// Bytes of weights on the CPU, as they are multiplied.
 #[must_use]
-pub fn weight_bytes(config: &DecoderConfig, weights: &Weights) -> u64 {
-    let whole = config.n_params() * 4;
-    match weights {
-        Weights::Gguf(_) | Weights::Mapped(_) => {
-            let halves = keeps_halves(config.n_params());
-            weights.n_bytes(halves).unwrap_or(whole)
-        }
-        _ => whole,
-    }
+pub fn weight_bytes(config: &DecoderConfig, weights: &Weights, sums: Sums) -> u64 {
+    Decoder::n_bytes(config, weights, sums)
 }
 
 /// Bytes of keys and values of `n_rows` rows of `len` tokens, in f32.
@@ -40,13 +32,13 @@ pub fn cache_bytes(config: &DecoderConfig, n_rows: usize, len: usize) -> u64 {
 pub(crate) fn check_weights(
     name: &str,
     config: &DecoderConfig,
-    weights: &Weights,
+    (weights, sums): (&Weights, Sums),
     free: Option<u64>,
 ) -> Result<(), LoadError> {
     // Bits per weight with the scales of their blocks.
     let forms = [("Q8_0", 8.5), ("Q4_K_M", 4.9)];
     let n = config.n_params() as f64;
-    check_room(name, weight_bytes(config, weights), free, |free| {
+    check_room(name, weight_bytes(config, weights, sums), free, |free| {
         let fits = |(_, bits): &&(&str, f64)| n * bits / 8.0 < free as f64;
         match forms.iter().find(fits) {
             Some((form, _)) => format!("choose a {form} GGUF of it, which would fit"),
@@ -103,9 +95,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
-        let weights = Weights::Random { seed: 0 };
+        let weights = (&Weights::Random { seed: 0 }, Sums::Exact);
         let config = config();
-        let check = |free| check_weights("m", &config, &weights, free);
+        let check = |free| check_weights("m", &config, weights, free);
         assert!(check(None).is_ok() && check(Some(1 << 30)).is_ok());
         let told = check(Some(config.n_params() * 2)).unwrap_err().to_string();
         assert!(told.contains("Q8_0"), "{told}");

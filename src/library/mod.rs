@@ -223,7 +223,7 @@ impl Library {
         Decoder::probe(&config, &weights)?;
         let checked = Checked {
             n_params: config.n_params(),
-            n_bytes: weight_bytes(&config, &weights),
+            n_bytes: weight_bytes(&config, &weights, self.placement.sums()),
             context: config.context,
             n_tokens: tokenizer.n_ids(),
             has_chat_template: chat_template.is_some(),
@@ -342,7 +342,12 @@ impl Library {
         weights: &Weights,
     ) -> Result<Arc<Decoder>, LoadError> {
         if self.placement.device().is_cpu() {
-            check_weights(name, &config, weights, free_memory())?;
+            check_weights(
+                name,
+                &config,
+                (weights, self.placement.sums()),
+                free_memory(),
+            )?;
         }
         let watch = (name, &self.watch);
         let decoder = Decoder::load_watched(config, weights, &self.placement, watch)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use super::config::{ClassifierConfig, DecoderConfig};
 use super::error::{LoadError, short};
@@ -106,7 +107,7 @@ pub(super) fn open(path: &Path) -> Result<MappedFile, LoadError> {
     let map = map(path).map_err(|source| file(path, source))?;
     Ok(MappedFile {
         path: path.into(),
-        map,
+        map: Arc::new(map),
     })
 }
 

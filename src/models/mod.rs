@@ -55,5 +55,5 @@ pub(crate) use gguf::archs;
 pub(crate) use gguf::{Codes, Form, GROUP, QuantRows, Scheme};
 pub(crate) use load::read_classifier;
 pub(crate) use watch::Meter;
-pub(crate) use weights::{Source, Stored};
+pub(crate) use weights::{Source, Stored, StoredAs};
 pub(crate) use words::{Cut, WordFiles};

@@ -1,6 +1,7 @@
 //! Numbers as files store them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use memmap2::Mmap;
@@ -12,7 +13,7 @@ use super::error::LoadError;
 #[derive(Debug)]
 pub struct MappedFile {
     pub(crate) path: PathBuf,
-    pub(crate) map: Mmap,
+    pub(crate) map: Arc<Mmap>,
 }
 
 /// Refuses a tensor of another shape than is wanted.

@@ -6,11 +6,15 @@
 //! | ignored | metadata, other tensors |
 //! | refused | a header that is damaged or points outside the file, an index that names files outside its folder, other shapes and types, values that are not finite |
 
+use std::sync::Arc;
+
+use candle_core::quantized::GgmlDType;
+use memmap2::Mmap;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
 use super::error::{LoadError, short};
-use super::gguf::{GgufFile, QuantRows};
+use super::gguf::{Form, GgufFile, QuantRows, is_dense};
 use super::raw::{MappedFile, check_shape, to_f32};
 use super::torch::TorchFile;
 
@@ -30,11 +34,11 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// Bytes that all tensors take as they are multiplied on the CPU, those of bfloat16 as they are
-    /// stored if `halves`; `None` where the headers do not tell.
+    /// Bytes that all tensors take in f32, those in blocks as they are stored; `None` where the
+    /// headers do not tell.
     #[must_use]
-    pub fn n_bytes(&self, halves: bool) -> Option<u64> {
-        Source::open(self).ok()?.n_bytes(halves)
+    pub fn n_bytes(&self) -> Option<u64> {
+        Source::open(self).ok()?.n_bytes()
     }
 }
 
@@ -50,12 +54,64 @@ pub(crate) struct Shard<'a> {
     metadata: Metadata,
     /// What the header's offsets count from.
     data: &'a [u8],
+    /// Where the file is mapped.
+    map: Option<&'a Arc<Mmap>>,
+}
+
+/// How a matrix is stored, by its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoredAs {
+    /// To be read in f32.
+    Floats,
+    /// In bfloat16.
+    Halves,
+    /// In blocks of so many bytes for so many weights.
+    Blocks {
+        form: Option<Form>,
+        n_bytes: usize,
+        n_weights: usize,
+    },
+}
+
+impl StoredAs {
+    /// How blocks are made of whole numbers, where they are.
+    pub fn form(self) -> Option<Form> {
+        match self {
+            Self::Blocks { form, .. } => form,
+            _ => None,
+        }
+    }
+
+    /// Bytes of so many weights as they are stored; of floats, in f32.
+    pub fn n_bytes(self, n: usize) -> usize {
+        match self {
+            Self::Floats => n * size_of::<f32>(),
+            Self::Halves => n * size_of::<u16>(),
+            Self::Blocks {
+                n_bytes, n_weights, ..
+            } => n / n_weights * n_bytes,
+        }
+    }
+}
+
+impl From<GgmlDType> for StoredAs {
+    fn from(dtype: GgmlDType) -> Self {
+        match dtype {
+            GgmlDType::BF16 => Self::Halves,
+            dtype if is_dense(dtype) => Self::Floats,
+            dtype => Self::Blocks {
+                form: Form::of(dtype),
+                n_bytes: dtype.type_size(),
+                n_weights: dtype.block_size(),
+            },
+        }
+    }
 }
 
 /// A matrix as it is stored, row after row.
 pub(crate) enum Stored {
     Plain(Vec<f32>),
-    /// Quantised: parts below each other.
+    /// Where files have them: parts below each other.
     Quant(Vec<QuantRows>),
 }
 
@@ -98,11 +154,12 @@ impl<'a> Source<'a> {
             Weights::Random { seed } => Ok(Self::Random(*seed)),
             Weights::Gguf(file) => Ok(Self::Gguf(file)),
             Weights::Bytes(bytes) => {
-                Ok(Self::Stored(vec![Shard::open("the built-in file", bytes)?]))
+                let shard = Shard::open("the built-in file", bytes, None)?;
+                Ok(Self::Stored(vec![shard]))
             }
             Weights::Mapped(files) => files
                 .iter()
-                .map(|f| Shard::open(&f.path.display().to_string(), &f.map))
+                .map(|f| Shard::open(&f.path.display().to_string(), &f.map, Some(&f.map)))
                 .collect::<Result<_, _>>()
                 .map(Self::Stored),
             Weights::Torch(files) => {
@@ -113,10 +170,10 @@ impl<'a> Source<'a> {
     }
 
     /// As [`Weights::n_bytes`].
-    fn n_bytes(&self, halves: bool) -> Option<u64> {
+    fn n_bytes(&self) -> Option<u64> {
         match self {
-            Self::Stored(shards) => Some(shards.iter().map(|shard| shard.n_bytes(halves)).sum()),
-            Self::Gguf(file) => Some(file.n_bytes_multiplied(halves)),
+            Self::Stored(shards) => Some(shards.iter().map(Shard::n_bytes).sum()),
+            Self::Gguf(file) => Some(file.n_bytes_multiplied()),
             Self::Torch(_) | Self::Random(_) => None,
         }
     }
@@ -152,14 +209,33 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A matrix of `n` rows of `k` weights, in the form in which it is stored.
+    /// A matrix of `n` rows of `k` weights, in the form in which it is stored: in the file itself
+    /// where that is mapped and needs no more than widening.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Stored, LoadError> {
-        match self {
-            Self::Gguf(file) => Ok(Stored::Quant(vec![file.rows(name, n, k)?])),
+        let rows = match self {
+            Self::Gguf(file) => Some(file.rows(name, n, k)?),
+            Self::Stored(shards) => shards.iter().find_map(|s| s.rows(name, n, k)),
+            _ => None,
+        };
+        match (self, rows) {
+            (_, Some(rows)) if !rows.is_finite() => Err(LoadError::NotFinite(name.into())),
+            (_, Some(rows)) => Ok(Stored::Quant(vec![rows])),
             _ => self.read(name, &[n, k]).map(Stored::Plain),
+        }
+    }
+
+    /// How a matrix is stored; where it is not there, in any way.
+    pub fn stored_as(&self, name: &str) -> StoredAs {
+        match self {
+            Self::Gguf(file) => file.dtype(name).map_or(StoredAs::Floats, StoredAs::from),
+            Self::Stored(shards) => match shards.iter().find_map(|s| s.metadata.info(name)) {
+                Some(info) if info.dtype == Dtype::BF16 => StoredAs::Halves,
+                _ => StoredAs::Floats,
+            },
+            Self::Torch(_) | Self::Random(_) => StoredAs::Floats,
         }
     }
 
@@ -189,7 +265,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Shard<'a> {
     /// Reads the header.
-    fn open(path: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+    fn open(path: &str, bytes: &'a [u8], map: Option<&'a Arc<Mmap>>) -> Result<Self, LoadError> {
         let broken = |reason: String| LoadError::Broken {
             path: path.into(),
             reason,
@@ -200,23 +276,34 @@ impl<'a> Shard<'a> {
         let data = bytes
             .get(header + 8..)
             .ok_or_else(|| broken("the data is missing".into()))?;
-        Ok(Self { metadata, data })
+        Ok(Self {
+            metadata,
+            data,
+            map,
+        })
     }
 
     /// As [`Weights::n_bytes`].
-    fn n_bytes(&self, halves: bool) -> u64 {
-        let bytes = |info: &&TensorInfo| {
-            let n: usize = info.shape.iter().product();
-            let is_half = halves && info.dtype == Dtype::BF16;
-            let each = if is_half { 2 } else { 4 };
-            (n * each) as u64
-        };
+    fn n_bytes(&self) -> u64 {
         let tensors = self.metadata.tensors();
-        tensors.values().map(bytes).sum()
+        let sizes = tensors
+            .values()
+            .map(|info| info.shape.iter().product::<usize>());
+        4 * sizes.map(|n| n as u64).sum::<u64>()
     }
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())
+    }
+
+    /// The rows of a matrix of this shape where they lie, if that can be.
+    fn rows(&self, name: &str, n: usize, k: usize) -> Option<QuantRows> {
+        let (info, bytes) = self.find(name).filter(|(info, _)| info.shape == [n, k])?;
+        let map = self.map?;
+        let start = map.len() - self.data.len() + info.data_offsets.0;
+        let sizes = (n, k);
+        QuantRows::floats(map, start, info.dtype, sizes)
+            .filter(|rows| rows.n_bytes() == bytes.len())
     }
 
     fn find(&self, name: &str) -> Option<(&TensorInfo, &'a [u8])> {

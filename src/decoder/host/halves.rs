@@ -7,7 +7,6 @@
 use std::array::from_fn;
 
 use pulp::Simd;
-use rayon::prelude::*;
 
 use super::tile::{Form, STRIDE, step};
 
@@ -16,12 +15,14 @@ pub(super) fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// The weights in bfloat16; `None` where that does not hold every one of them as it is.
-pub(super) fn halved(weights: &[f32]) -> Option<Vec<u16>> {
-    let is_half = |w: &f32| w.to_bits() & 0xFFFF == 0;
-    let upper = |w: &f32| (w.to_bits() >> 16) as u16;
-    let all = weights.par_iter().all(is_half);
-    all.then(|| weights.par_iter().map(upper).collect())
+/// Whether bfloat16 holds a weight as it is.
+pub(super) fn is_half(w: &f32) -> bool {
+    w.to_bits() & 0xFFFF == 0
+}
+
+/// Such a weight in bfloat16.
+pub(super) fn halved(w: f32) -> u16 {
+    (w.to_bits() >> 16) as u16
 }
 
 /// The most weights of a panel for one k: two vectors of the widest machines.
@@ -91,9 +92,8 @@ mod tests {
     fn only_what_stays_the_same_is_halved() {
         let number = |i: i32| bf16::from_f32(0.37 * i as f32).to_f32();
         let numbers: Vec<f32> = (-20..20).map(number).collect();
-        let halves = halved(&numbers).unwrap();
-        let back: Vec<f32> = halves.into_iter().map(widen).collect();
-        assert_eq!(back, numbers);
-        assert!(halved(&[0.5, 0.1]).is_none());
+        let back: Vec<f32> = numbers.iter().map(|w| widen(halved(*w))).collect();
+        assert!(back == numbers && numbers.iter().all(is_half));
+        assert!(is_half(&0.5) && !is_half(&0.1));
     }
 }

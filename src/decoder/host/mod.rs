@@ -1,12 +1,14 @@
 //! The forward pass on the CPU: f32, own SIMD kernels, all cores.
 
 mod attend;
+mod floats;
 mod halves;
 mod lanes;
 mod linear;
 mod mat;
 pub(super) mod math;
 mod memory;
+mod packer;
 mod pages;
 mod panels;
 mod plan;
@@ -26,18 +28,15 @@ use crate::decoder::factors::Factors;
 use crate::decoder::feed::{Feed, Want};
 use crate::decoder::net::{Net, Tuned};
 use crate::decoder::pass::Kinds;
-use crate::decoder::placement::Sums;
 use crate::decoder::rope::RopeTable;
-use crate::models::{DecoderConfig, LoadError, QuantRows, Stored};
-use lanes::{Lanes, Unit};
-use linear::Linear;
+use crate::models::{DecoderConfig, LoadError};
+pub(super) use linear::Linear;
 use math::Gain;
-use panels::Panels;
-use quant::Quant;
 use run::HostPass;
-use store::move_to_large_pages;
 
+pub(super) use packer::{How, Packer};
 pub(super) use pages::{Lane, PageShape};
+pub(super) use store::in_large_pages;
 
 /// Models up to this size stay in the caches of the cores, so that threads may each run their
 /// own rows through all layers, without waiting for each other inside.
@@ -49,7 +48,7 @@ const IN_CACHE: usize = 32 << 20;
 const LARGE: u64 = 2 << 30;
 
 /// Whether weights that were stored in bfloat16 stay so, in a model of so many.
-pub(crate) fn keeps_halves(n_weights: u64) -> bool {
+fn keeps_halves(n_weights: u64) -> bool {
     n_weights.saturating_mul(4) > LARGE
 }
 
@@ -92,8 +91,7 @@ struct Part {
 }
 
 impl Host {
-    pub fn new(mut net: Net<Packed>, config: &DecoderConfig, arch: Arch) -> Self {
-        move_to_large_pages(net.matrices_mut().flat_map(Linear::stores_mut));
+    pub fn new(net: Net<Packed>, config: &DecoderConfig, arch: Arch) -> Self {
         let ropes = config.arithmetic.ropes.iter();
         Self {
             small: net.matrices().map(Linear::bytes).sum::<usize>() <= IN_CACHE,
@@ -119,7 +117,7 @@ impl Host {
     /// As [`Factors::change`].
     pub fn adapted(&self, factors: &Factors<'_>) -> std::result::Result<Self, LoadError> {
         Ok(Self {
-            net: self.net.with(factors.change(&Packed::whole(self.arch))?),
+            net: self.net.with(factors.change(&Packer::whole(self.arch))?),
             ropes: self.ropes.clone(),
             ..*self
         })
@@ -211,50 +209,8 @@ fn shares<'a, 'b>(feeds: &'a [Feed<'b>], n: usize) -> Vec<&'a [Feed<'b>]> {
     sizes.map(&mut cut).collect()
 }
 
-/// Weights as the CPU's kernels like them, packed for one kind of machine.
-pub(super) struct Packed {
-    arch: Arch,
-    /// Whether weights that were stored in 16 bits are kept so.
-    in_halves: bool,
-    /// What multiplies quantised weights as whole numbers, if anything does.
-    unit: Option<Unit>,
-}
-
-impl Packed {
-    /// For a model of so many weights.
-    pub fn new(arch: Arch, n_weights: u64, sums: Sums) -> Self {
-        let rounded = sums == Sums::Rounded;
-        Self {
-            arch,
-            in_halves: keeps_halves(n_weights),
-            unit: Unit::all().next().filter(|_| rounded),
-        }
-    }
-
-    /// All in f32.
-    fn whole(arch: Arch) -> Self {
-        Self {
-            arch,
-            in_halves: false,
-            unit: None,
-        }
-    }
-
-    /// Weights in blocks.
-    fn blocks(&self, parts: Vec<QuantRows>, k: usize, bias: Option<Vec<f32>>) -> Linear {
-        let Some(unit) = self.unit else {
-            return Linear::Quant(Quant::new(parts, k, bias));
-        };
-        let packed = Lanes::pack(unit, parts, k, bias);
-        packed.map_or_else(Linear::Quant, Linear::Lanes)
-    }
-
-    fn panels(&self, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Linear {
-        let halves = || Panels::pack_halves(self.arch, rows, n, k, bias.as_ref());
-        let halves = self.in_halves.then(halves).flatten();
-        Linear::Panels(halves.unwrap_or_else(|| Panels::pack(self.arch, rows, n, k, bias)))
-    }
-}
+/// Weights as the CPU's kernels like them.
+pub(super) struct Packed;
 
 /// Rows to look up.
 pub(super) enum Table {
@@ -269,34 +225,6 @@ impl Kinds for Packed {
     type Matrix = Linear;
     type Norm = Gain;
     type Table = Table;
-
-    fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
-        Ok(match rows {
-            Stored::Quant(parts) if !parts.iter().all(QuantRows::is_dense) => {
-                self.blocks(parts, k, bias)
-            }
-            rows => self.panels(&rows.into_plain()?, n, k, bias),
-        })
-    }
-
-    fn norm(&self, eps: f64, gain: Vec<f32>, bias: Option<Vec<f32>>) -> Result<Gain> {
-        let eps = eps as f32;
-        Ok(Gain { gain, bias, eps })
-    }
-
-    fn table(&self, rows: Stored, width: usize) -> Result<Table> {
-        Ok(match rows {
-            Stored::Plain(rows) if self.in_halves => {
-                Table::Packed(self.panels(&rows, rows.len() / width, width, None))
-            }
-            Stored::Plain(rows) => Table::Rows(rows),
-            Stored::Quant(parts) => Table::Packed(Linear::Quant(Quant::new(parts, width, None))),
-        })
-    }
-
-    fn tied(&self, _: &Linear) -> Table {
-        Table::Head
-    }
 }
 
 impl Host {

@@ -3,13 +3,15 @@
 
 use std::ops::Range;
 
+use candle_core::Result;
 use pulp::bytemuck::Pod;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::floats::Floats;
 use super::halves::{Halves, halved, widen};
 use super::mat::{Mat, strips};
-use super::store::{Held, Store};
+use super::store::{Room, Store, taken};
 use super::tile::{Form, Whole, load, store};
 
 /// Vectors of columns in a panel.
@@ -37,67 +39,58 @@ enum Weights {
     Halves(Store<u16>),
 }
 
-impl Weights {
-    fn store(&self) -> &dyn Held {
-        match self {
-            Self::Whole(store) => store,
-            Self::Halves(store) => store,
-        }
-    }
-
-    fn store_mut(&mut self) -> &mut dyn Held {
-        match self {
-            Self::Whole(store) => store,
-            Self::Halves(store) => store,
-        }
-    }
-}
-
 impl Panels {
-    /// Packs `n` rows of `k` weights for the vectors of `arch`.
-    pub fn pack(arch: Arch, rows: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Self {
-        let width = V * arch.dispatch(Lanes);
-        let data = Weights::Whole(Store::Heap(interleaved(rows, n, width, k)));
-        Self::of(data, bias, width, (n, k))
+    /// Packs rows of floats for the vectors of `arch`.
+    pub fn pack(
+        arch: Arch,
+        rows: &Floats<'_>,
+        bias: Option<Vec<f32>>,
+        room: &Room<'_>,
+    ) -> Result<Self> {
+        let data = interleaved(arch, rows, room, |w| w)?;
+        Ok(Self::of(arch, Weights::Whole(data), bias, rows))
     }
 
-    /// The same in 16 bits, where these hold every weight as it is.
+    /// The same in 16 bits, which hold every weight as it is.
     pub fn pack_halves(
         arch: Arch,
-        rows: &[f32],
-        n: usize,
-        k: usize,
-        bias: Option<&Vec<f32>>,
-    ) -> Option<Self> {
-        let width = V * arch.dispatch(Lanes);
-        let rows = halved(rows)?;
-        let data = Weights::Halves(Store::Heap(interleaved(&rows, n, width, k)));
-        Some(Self::of(data, bias.cloned(), width, (n, k)))
+        rows: &Floats<'_>,
+        bias: Option<Vec<f32>>,
+        room: &Room<'_>,
+    ) -> Result<Self> {
+        let data = interleaved(arch, rows, room, halved)?;
+        Ok(Self::of(arch, Weights::Halves(data), bias, rows))
     }
 
-    fn of(data: Weights, bias: Option<Vec<f32>>, width: usize, (n, k): (usize, usize)) -> Self {
-        let n_panels = n.div_ceil(width);
+    fn of(arch: Arch, data: Weights, bias: Option<Vec<f32>>, rows: &Floats<'_>) -> Self {
+        let width = width(arch);
         let mut bias = bias.unwrap_or_default();
         if !bias.is_empty() {
-            bias.resize(n_panels * width, 0.0);
+            bias.resize(rows.n.next_multiple_of(width), 0.0);
         }
         Self {
             data,
             bias,
             width,
-            n,
-            k,
+            n: rows.n,
+            k: rows.k,
         }
     }
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        self.data.store().bytes().len()
+        match &self.data {
+            Weights::Whole(all) => all.n_bytes(),
+            Weights::Halves(all) => all.n_bytes(),
+        }
     }
 
-    /// Where the weights lie.
-    pub fn store_mut(&mut self) -> &mut dyn Held {
-        self.data.store_mut()
+    #[cfg(test)]
+    pub fn is_in_large_pages(&self) -> bool {
+        match &self.data {
+            Weights::Whole(all) => all.is_in_large_pages(),
+            Weights::Halves(all) => all.is_in_large_pages(),
+        }
     }
 
     /// Row `j` of the unpacked weights, times `scale`.
@@ -160,23 +153,40 @@ impl Panels {
     }
 }
 
-/// Rows in panels of `width`, the last one filled up with zeros.
-fn interleaved<T>(rows: &[T], n: usize, width: usize, k: usize) -> Vec<T>
+/// Outputs in a panel.
+fn width(arch: Arch) -> usize {
+    V * arch.dispatch(Lanes)
+}
+
+/// Bytes that `n` rows of `k` weights of so many bytes take of a room.
+pub(super) fn n_bytes(arch: Arch, n: usize, k: usize, weight: usize) -> usize {
+    taken(n.next_multiple_of(width(arch)) * k * weight)
+}
+
+/// Rows in panels, the last one filled up with zeros.
+fn interleaved<T>(
+    arch: Arch,
+    rows: &Floats<'_>,
+    room: &Room<'_>,
+    form: impl Fn(f32) -> T + Sync,
+) -> Result<Store<T>>
 where
     T: Pod + Send + Sync,
 {
-    let mut data = vec![T::zeroed(); n.div_ceil(width) * width * k];
-    let panels = data.par_chunks_mut(width * k);
-    panels
-        .zip(rows.par_chunks(width * k))
-        .for_each(|(panel, rows)| {
-            for (j, row) in rows.chunks_exact(k).enumerate() {
-                for (slot, &w) in panel[j..].iter_mut().step_by(width).zip(row) {
-                    *slot = w;
-                }
+    let (width, k) = (width(arch), rows.k);
+    let mut blank = room.blank(rows.n.next_multiple_of(width) * k);
+    let panels = blank.all_mut().par_chunks_mut(width * k).enumerate();
+    panels.try_for_each_init(Vec::new, |scratch, (i, panel)| {
+        let wanted = i * width..((i + 1) * width).min(rows.n);
+        let rows = rows.rows(arch, wanted, scratch)?;
+        for (j, row) in rows.chunks_exact(k).enumerate() {
+            for (slot, w) in panel[j..].iter_mut().step_by(width).zip(row) {
+                *slot = form(*w);
             }
-        });
-    data
+        }
+        Ok::<_, candle_core::Error>(())
+    })?;
+    Ok(blank.keep())
 }
 
 /// Asks the machine for its vector length in f32.
@@ -294,15 +304,20 @@ impl Strip<'_> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Result, Tensor};
+    use candle_core::{Device, Tensor};
 
     use super::*;
-    use crate::models::archs;
+    use crate::models::{Stored, archs};
 
     fn noise(n: usize, salt: usize) -> Vec<f32> {
         (0..n)
             .map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.0 - 1.0)
             .collect()
+    }
+
+    fn pack(arch: Arch, w: &[f32], n: usize, k: usize, bias: Option<Vec<f32>>) -> Panels {
+        let rows = &Stored::Plain(w.to_vec());
+        Panels::pack(arch, &Floats { rows, n, k }, bias, &Room::none()).unwrap()
     }
 
     /// The product by candle.
@@ -333,8 +348,10 @@ mod tests {
         for (n, k) in [(1, 1), (33, 17), (100, 63), (320, 257)] {
             let w: Vec<f32> = noise(n * k, 3).into_iter().map(stored).collect();
             for arch in archs() {
-                let halves = Panels::pack_halves(arch, &w, n, k, Some(&noise(n, 2))).unwrap();
-                let whole = Panels::pack(arch, &w, n, k, Some(noise(n, 2)));
+                let (rows, bias) = (&Stored::Plain(w.clone()), Some(noise(n, 2)));
+                let rows = Floats { rows, n, k };
+                let halves = Panels::pack_halves(arch, &rows, bias.clone(), &Room::none()).unwrap();
+                let whole = Panels::pack(arch, &rows, bias, &Room::none()).unwrap();
                 assert_eq!(2 * halves.bytes(), whole.bytes());
                 for m in [1, 5, 16] {
                     let (data, width) = (noise(m * k, m), k);
@@ -354,7 +371,7 @@ mod tests {
         let (data, w, bias) = (noise(m * k, m), noise(n * k, 1), noise(n, 2));
         let x = Mat { data, width: k };
         let wanted = plain(&x, &w, n, k, &bias).unwrap();
-        let panels = Panels::pack(arch, &w, n, k, Some(bias));
+        let panels = pack(arch, &w, n, k, Some(bias));
         for team in [1, 3] {
             let found = panels.apply(arch, team, &x).data;
             for (a, b) in found.iter().zip(&wanted) {
@@ -370,7 +387,7 @@ mod tests {
         let w = noise(n * k, 3);
         let mut row = vec![0.0; k];
         for arch in archs() {
-            let panels = Panels::pack(arch, &w, n, k, None);
+            let panels = pack(arch, &w, n, k, None);
             for (j, w) in w.chunks_exact(k).enumerate() {
                 panels.unpack(j, 2.0, &mut row);
                 assert!(row.iter().zip(w).all(|(r, w)| *r == w * 2.0));

@@ -82,20 +82,31 @@ impl Quant {
         Ok(out)
     }
 
-    /// Rows in f32, across parts.
-    fn rows(&self, arch: Arch, wanted: Range<usize>, mut out: &mut [f32]) -> Result<()> {
-        let mut before = 0;
-        for part in &self.parts {
-            let within = |row: usize| row.saturating_sub(before).min(part.n);
-            let range = within(wanted.start)..within(wanted.end);
-            let (rows, rest) = out.split_at_mut(range.len() * self.k);
-            if !range.is_empty() {
-                part.read_into(arch, range, rows)?;
-            }
-            (out, before) = (rest, before + part.n);
-        }
-        Ok(())
+    /// Rows in f32.
+    fn rows(&self, arch: Arch, wanted: Range<usize>, out: &mut [f32]) -> Result<()> {
+        read_rows(&self.parts, arch, wanted, self.k, out)
     }
+}
+
+/// Some of the rows of `parts` below each other, of `k` weights each, in f32.
+pub(super) fn read_rows(
+    parts: &[QuantRows],
+    arch: Arch,
+    wanted: Range<usize>,
+    k: usize,
+    mut out: &mut [f32],
+) -> Result<()> {
+    let mut before = 0;
+    for part in parts {
+        let within = |row: usize| row.saturating_sub(before).min(part.n);
+        let range = within(wanted.start)..within(wanted.end);
+        let (rows, rest) = out.split_at_mut(range.len() * k);
+        if !range.is_empty() {
+            part.read_into(arch, range, rows)?;
+        }
+        (out, before) = (rest, before + part.n);
+    }
+    Ok(())
 }
 
 thread_local! {

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use crate::decoder::pass::Kinds;
+use crate::decoder::pass::{Keep, Kinds};
 use crate::models::{NormKind, Stored};
 
 /// Weights as candle's variables, or frozen ones.
@@ -85,6 +85,10 @@ impl Kinds for Trained {
     type Norm = Gain;
     /// Shared with the head where that is tied.
     type Table = Table;
+}
+
+impl Keep for Trained {
+    type Kinds = Self;
 
     fn matrix(&self, rows: Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
         Ok(Linear {

@@ -76,14 +76,14 @@ impl Trainee {
             Part::All => None,
             Part::Low(low) => Some(low),
         };
-        let kinds = Trained {
+        let keep = Trained {
             device: place.device.clone(),
             frozen: low.is_some(),
             norm: config.arithmetic.norm,
         };
         let nobody = Watch::default();
         let builder = Builder {
-            kinds: &kinds,
+            keep: &keep,
             config,
             source: &Source::open(weights)?,
             meter: &Meter::start(&nobody, Doing::Loading, "", 0),

@@ -73,6 +73,9 @@ impl WithSimd for Unpack<'_> {
             GgmlDType::Q4K => each!(bytes, out, q4_k),
             GgmlDType::Q5K => each!(bytes, out, q5_k),
             GgmlDType::Q6K => each!(bytes, out, q6_k),
+            GgmlDType::F32 => singles(bytes, out),
+            GgmlDType::BF16 => uppers(bytes, out),
+            GgmlDType::F16 => halves(bytes, out),
             _ => return false,
         }
         true
@@ -83,6 +86,29 @@ impl WithSimd for Unpack<'_> {
 #[inline(always)]
 fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32_const()
+}
+
+#[inline(always)]
+fn singles(bytes: &[u8], out: &mut [f32]) {
+    let bytes = bytes.as_chunks().0;
+    for i in 0..bytes.len().min(out.len()) {
+        out[i] = f32::from_le_bytes(bytes[i]);
+    }
+}
+
+#[inline(always)]
+fn uppers(bytes: &[u8], out: &mut [f32]) {
+    let bytes = bytes.as_chunks().0;
+    for i in 0..bytes.len().min(out.len()) {
+        out[i] = f32::from_bits(u32::from(u16::from_le_bytes(bytes[i])) << 16);
+    }
+}
+
+/// The library's way, which asks whether the machine has an instruction for it.
+fn halves(bytes: &[u8], out: &mut [f32]) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *out = f16::from_le_bytes(*bytes).to_f32();
+    }
 }
 
 #[inline(always)]
@@ -250,6 +276,8 @@ pub(super) fn noise(n: usize, dtype: GgmlDType) -> Vec<u8> {
     let halves: &[usize] = match dtype {
         GgmlDType::Q6K => &[208],
         GgmlDType::Q4_0 | GgmlDType::Q5_0 | GgmlDType::Q8_0 => &[0],
+        GgmlDType::F16 | GgmlDType::BF16 => &[0],
+        GgmlDType::F32 => &[2],
         _ => &[0, 2],
     };
     for block in bytes.chunks_exact_mut(dtype.type_size()) {
@@ -267,8 +295,10 @@ mod tests {
 
     #[test]
     fn every_format_means_what_candle_says() {
-        use GgmlDType::{Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0};
-        for dtype in [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4K, Q5K, Q6K, Q2K, Q3K] {
+        use GgmlDType::{BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0};
+        let floats = [F32, F16, BF16];
+        let blocks = [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4K, Q5K, Q6K, Q2K, Q3K];
+        for dtype in blocks.into_iter().chain(floats) {
             let bytes = noise(12 * dtype.type_size(), dtype);
             let n = 12 * dtype.block_size();
             let candle = dtype

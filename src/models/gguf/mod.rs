@@ -30,6 +30,7 @@ use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, TensorInfo};
 use memmap2::Mmap;
 use pulp::Arch;
+use safetensors::Dtype;
 
 use crate::caught::caught;
 use crate::models::error::{LoadError, short};
@@ -96,9 +97,9 @@ impl GgufFile {
         self.parts.iter().map(|part| part.map.len() as u64).sum()
     }
 
-    /// Bytes of all tensors as they are multiplied on the CPU: blocks as they are stored, and
-    /// bfloat16 if `halves`, all else in f32.
-    pub(crate) fn n_bytes_multiplied(&self, halves: bool) -> u64 {
+    /// Bytes of all tensors as they are multiplied on the CPU: blocks as they are stored, all
+    /// else in f32.
+    pub(crate) fn n_bytes_multiplied(&self) -> u64 {
         let infos = self
             .parts
             .iter()
@@ -108,12 +109,17 @@ impl GgufFile {
             let n = dims.fold(1u64, |n, dim| n.saturating_mul(*dim as u64));
             let dtype = info.ggml_dtype;
             match dtype {
-                GgmlDType::BF16 if halves => n.saturating_mul(2),
                 dtype if is_dense(dtype) => n.saturating_mul(4),
                 _ => (n / dtype.block_size() as u64).saturating_mul(dtype.type_size() as u64),
             }
         };
         infos.map(bytes).fold(0, u64::saturating_add)
+    }
+
+    /// How a tensor is stored; `None` where there is no such.
+    pub(in crate::models) fn dtype(&self, name: &str) -> Option<GgmlDType> {
+        let (_, info) = self.info(&self.stored(name))?;
+        Some(info.ggml_dtype)
     }
 
     /// What the header says.
@@ -248,11 +254,15 @@ impl Part {
     }
 }
 
-fn is_dense(dtype: GgmlDType) -> bool {
+fn all<const N: usize>(bytes: &[u8], is_good: impl Fn([u8; N]) -> bool) -> bool {
+    bytes.as_chunks::<N>().0.iter().all(|&b| is_good(b))
+}
+
+pub(in crate::models) fn is_dense(dtype: GgmlDType) -> bool {
     matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
-/// Rows of weights where a GGUF file stores them, in blocks.
+/// Rows of weights where a file stores them, in blocks or as floats.
 #[derive(Debug, Clone)]
 pub(crate) struct QuantRows {
     map: Arc<Mmap>,
@@ -281,6 +291,50 @@ impl QuantRows {
             n,
             k,
             row_bytes,
+        }
+    }
+
+    /// Rows where a file of floats stores them, of so many bytes from `start` on; `None` where they
+    /// are no floats that need only be widened.
+    pub fn floats(
+        map: &Arc<Mmap>,
+        start: usize,
+        dtype: Dtype,
+        (n, k): (usize, usize),
+    ) -> Option<Self> {
+        let dtype = match dtype {
+            Dtype::F32 => GgmlDType::F32,
+            Dtype::F16 => GgmlDType::F16,
+            Dtype::BF16 => GgmlDType::BF16,
+            _ => return None,
+        };
+        Some(Self {
+            map: Arc::clone(map),
+            start,
+            dtype,
+            order: None,
+            n,
+            k,
+            row_bytes: k * dtype.type_size(),
+        })
+    }
+
+    /// Whether all are stored in bfloat16.
+    pub fn are_halves(&self) -> bool {
+        self.dtype == GgmlDType::BF16
+    }
+
+    /// Whether none of its floats is NaN or infinite; blocks are not looked at.
+    pub fn is_finite(&self) -> bool {
+        let bytes = &self.map[self.start..][..self.n_bytes()];
+        // All bits of the exponent are set in those that are not.
+        match self.dtype {
+            GgmlDType::F32 => all(bytes, |b| {
+                u32::from_le_bytes(b) & 0x7F80_0000 != 0x7F80_0000
+            }),
+            GgmlDType::F16 => all(bytes, |b| u16::from_le_bytes(b) & 0x7C00 != 0x7C00),
+            GgmlDType::BF16 => all(bytes, |b| u16::from_le_bytes(b) & 0x7F80 != 0x7F80),
+            _ => true,
         }
     }
 

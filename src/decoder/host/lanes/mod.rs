@@ -37,9 +37,10 @@ use rayon::prelude::*;
 
 use super::mat::{Mat, columns};
 use super::quant::Quant;
-use super::store::Held;
+use super::store::Room;
 use crate::models::QuantRows;
 use acts::Acts;
+pub(super) use pack::n_bytes;
 use pack::{Part, ROWS};
 use strip::Strip;
 
@@ -96,6 +97,7 @@ impl Lanes {
         parts: Vec<QuantRows>,
         k: usize,
         bias: Option<Vec<f32>>,
+        room: &Room<'_>,
     ) -> std::result::Result<Self, Quant> {
         let forms: Option<Vec<_>> = parts.iter().map(QuantRows::form).collect();
         let Some(forms) = forms else {
@@ -104,7 +106,9 @@ impl Lanes {
         let packed = parts.iter().zip(forms);
         Ok(Self {
             unit,
-            parts: packed.map(|(rows, form)| Part::pack(rows, form)).collect(),
+            parts: packed
+                .map(|(rows, form)| Part::pack(rows, form, room))
+                .collect(),
             bias: bias.unwrap_or_default(),
             stored: Quant::new(parts, k, None),
         })
@@ -112,13 +116,12 @@ impl Lanes {
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        let stores = self.parts.iter().flat_map(Part::stores);
-        stores.map(|store| store.bytes().len()).sum()
+        self.parts.iter().map(Part::bytes).sum()
     }
 
-    /// Where the weights lie.
-    pub fn stores_mut(&mut self) -> Vec<&mut dyn Held> {
-        self.parts.iter_mut().flat_map(Part::stores_mut).collect()
+    #[cfg(test)]
+    pub fn is_in_large_pages(&self) -> bool {
+        self.parts.iter().all(Part::is_in_large_pages)
     }
 
     /// Row `j` of the weights, times `scale`.

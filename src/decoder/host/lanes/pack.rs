@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::acts::QUAD;
-use crate::decoder::host::store::{Blank, Held, Store};
+use crate::decoder::host::store::{Room, Store, taken};
 use crate::models::{Codes, Form, GROUP, QuantRows};
 
 /// Rows in a panel: one for each lane of the widest vectors.
@@ -49,14 +49,13 @@ struct Packing<'a> {
 
 impl Part {
     /// Packs rows of a format that has a form, on the threads of the current pool.
-    pub fn pack(rows: &QuantRows, form: Form) -> Self {
+    pub fn pack(rows: &QuantRows, form: Form, room: &Room<'_>) -> Self {
         let n_groups = rows.k / GROUP;
         let sizes = sizes(form, n_groups);
-        let n_panels = rows.n.div_ceil(ROWS);
-        let mut lines = Blank::new(n_panels * sizes[0]);
-        let mut floats = Blank::new(n_panels * sizes[1]);
-        // At least one each, so that there are as many chunks as panels.
-        let mut small = Blank::new(n_panels * sizes[2].max(1));
+        let counts = counts(sizes, rows.n);
+        let mut lines = room.blank(counts[0]);
+        let mut floats = room.blank(counts[1]);
+        let mut small = room.blank(counts[2]);
         let panels = lines.all_mut().par_chunks_mut(sizes[0]).enumerate();
         let small_ones = small.all_mut().par_chunks_mut(sizes[2].max(1));
         let scales = floats.all_mut().par_chunks_mut(sizes[1]).zip(small_ones);
@@ -98,13 +97,30 @@ impl Part {
         self.n.div_ceil(ROWS)
     }
 
-    pub fn stores(&self) -> [&dyn Held; 3] {
-        [&self.lines, &self.floats, &self.small]
+    #[cfg(test)]
+    pub fn is_in_large_pages(&self) -> bool {
+        let lines = self.lines.is_in_large_pages() && self.floats.is_in_large_pages();
+        lines && self.small.is_in_large_pages()
     }
 
-    pub fn stores_mut(&mut self) -> [&mut dyn Held; 3] {
-        [&mut self.lines, &mut self.floats, &mut self.small]
+    pub fn bytes(&self) -> usize {
+        self.lines.n_bytes() + self.floats.n_bytes() + self.small.n_bytes()
     }
+}
+
+/// Bytes that `n` rows of `k` weights of a form take of a room.
+pub(in crate::decoder::host) fn n_bytes(form: Form, n: usize, k: usize) -> usize {
+    let [lines, floats, small] = counts(sizes(form, k / GROUP), n);
+    taken(lines * size_of::<Line>())
+        + taken(floats * size_of::<[u16; ROWS]>())
+        + taken(small * size_of::<[u8; ROWS]>())
+}
+
+/// Lines, floats and small numbers of all panels of `n` rows: at least one of the last each, so
+/// that there are as many chunks as panels.
+fn counts(sizes: [usize; 3], n: usize) -> [usize; 3] {
+    let n_panels = n.div_ceil(ROWS);
+    [sizes[0], sizes[1], sizes[2].max(1)].map(|size| size * n_panels)
 }
 
 /// Lines, floats and small numbers of a panel.

@@ -4,6 +4,7 @@ use pulp::Arch;
 
 use super::acts::{Acts, Bytes, Rounded};
 use super::*;
+use crate::decoder::host::store::in_large_pages;
 use crate::models::{Codes, Form, GROUP, Scheme, archs};
 
 const DTYPES: [GgmlDType; 8] = [
@@ -76,7 +77,7 @@ fn products_are_those_of_whole_numbers_to_the_bit() {
             let rounded = Acts::new(Arch::new(), 1, &x);
             let mut codes = Codes::default();
             for unit in Unit::all() {
-                let lanes = Lanes::pack(unit, vec![rows.clone()], k, None).unwrap();
+                let lanes = Lanes::pack(unit, vec![rows.clone()], k, None, &Room::none()).unwrap();
                 let found = lanes.apply(Arch::new(), 1, &x);
                 for j in 0..n {
                     rows.codes(j, &mut codes);
@@ -102,7 +103,14 @@ fn products_are_close_to_those_in_f32() {
         let wanted = quant.apply(Arch::new(), 1, &x).unwrap();
         let size = wanted.data.iter().map(|v| v * v).sum::<f32>().sqrt();
         for unit in Unit::all() {
-            let lanes = Lanes::pack(unit, vec![rows.clone()], k, Some(bias.clone())).unwrap();
+            let lanes = Lanes::pack(
+                unit,
+                vec![rows.clone()],
+                k,
+                Some(bias.clone()),
+                &Room::none(),
+            )
+            .unwrap();
             let found = lanes.apply(Arch::new(), 1, &x);
             let both = found.data.iter().zip(&wanted.data);
             let off = both.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
@@ -121,7 +129,7 @@ fn a_row_is_the_same_in_any_company_and_on_any_number_of_threads() {
         .to_vec();
     let all = activations(35, k);
     for unit in Unit::all() {
-        let lanes = Lanes::pack(unit, parts.clone(), k, None).unwrap();
+        let lanes = Lanes::pack(unit, parts.clone(), k, None, &Room::none()).unwrap();
         let together = lanes.apply(Arch::new(), 1, &all);
         for team in [2, 5] {
             assert_eq!(lanes.apply(Arch::new(), team, &all).data, together.data);
@@ -168,4 +176,25 @@ fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
     assert_eq!(acts.rows::<2>(0, 0)[0], Rounded::default());
     assert_eq!(acts.rows::<2>(0, 0)[1].coarse.quads, [0x7F7F_7F7F; 8]);
     assert_eq!(acts.rows::<2>(0, 0)[1].fine.quads, [0; 8]);
+}
+
+#[test]
+fn packed_weights_take_as_much_as_is_said() {
+    for dtype in DTYPES {
+        let k = 2 * dtype.block_size();
+        let parts = [40, 16, 1].map(|n| QuantRows::noise(dtype, n, k));
+        let form = Form::of(dtype).unwrap();
+        let n_bytes = parts.iter().map(|rows| n_bytes(form, rows.n, k)).sum();
+        for unit in Unit::all() {
+            let pack = |room: Room<'_>| Lanes::pack(unit, parts.to_vec(), k, None, &room).unwrap();
+            assert!(
+                in_large_pages(n_bytes, pack).is_in_large_pages(),
+                "{dtype:?}"
+            );
+            assert!(
+                !in_large_pages(n_bytes - 1, pack).is_in_large_pages(),
+                "{dtype:?}"
+            );
+        }
+    }
 }
