@@ -7,15 +7,17 @@
 //! re-tokenised text may change the last few tokens.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::reader::Reader;
+use super::reader::{Read, Reader};
 use super::rows::{Owner, Rows, common_prefix};
 use super::sample::log_prob;
 use crate::decoder::{Logits, Want, log_sum_exp, pool};
 use crate::library::{Model, WeakPair};
+use crate::models::Tokenised;
 use crate::search::{HypothesisId, LaneId, LogRatio, ModelError, Response, TokenId, TokenTerm};
 
 /// A pair that reads nothing has nothing to say.
@@ -41,6 +43,8 @@ struct Note {
     own: Vec<TokenTerm>,
     /// What follows the cached ids, where it is still needed.
     next: Option<Arc<[Distribution; 2]>>,
+    /// The text that `ids` are of, where text is scored.
+    tokenised: Option<Arc<Tokenised>>,
 }
 
 /// Raw logits of one position with their normaliser.
@@ -83,6 +87,7 @@ impl Note {
             base,
             own: Vec::new(),
             next: self.next.clone(),
+            tokenised: self.tokenised.clone(),
         }
     }
 
@@ -184,9 +189,8 @@ impl Pair {
     /// # Errors
     /// A text that outgrows a context; a failing device; a number that is not finite.
     pub fn score(&mut self, asked: &[Asked<'_>]) -> Result<Vec<LogRatio>, ModelError> {
-        let read = asked.iter().map(|a| a.reader.read(a.response));
-        let read = read.collect::<Result<Vec<_>, _>>()?;
-        let (ids, firsts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let mut read = self.read(asked)?;
+        let ids: Vec<_> = read.iter_mut().map(|read| take(&mut read.ids)).collect();
         let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
         for half in [&self.pair.tuned, &self.pair.untuned] {
             half.check_context(longest)?;
@@ -197,8 +201,9 @@ impl Pair {
             .filter_map(|a| self.rows.of(owner(a)))
             .collect();
         let mut pending = Vec::new();
-        for ((row, ids), first) in rows.iter().zip(ids).zip(firsts) {
-            pending.push((*row, self.begin(*row, ids, first)?));
+        for ((row, ids), read) in rows.iter().zip(ids).zip(read) {
+            pending.push((*row, self.begin(*row, ids, read.first)?));
+            self.rows.row_mut(*row).note.tokenised = read.tokenised;
         }
         pending.retain(|(_, tokens)| !tokens.is_empty());
         let logits = self.rows.feed(&pending, Want::All)?;
@@ -210,6 +215,26 @@ impl Pair {
             .iter()
             .map(|row| self.rows.row(*row).note.ratio())
             .collect())
+    }
+
+    /// All responses in weak tokens, each after what its row or its parent's knows of it; the
+    /// threads share them.
+    fn read(&self, asked: &[Asked<'_>]) -> Result<Vec<Read>, ModelError> {
+        let known = |asked: &Asked<'_>| {
+            let parent = || {
+                self.rows
+                    .of(Owner::Response(asked.lane, asked.response.parent?))
+            };
+            let row = self.rows.of(owner(asked)).or_else(parent)?;
+            self.rows.row(row).note.tokenised.clone()
+        };
+        let read = |(asked, known): (&Asked<'_>, Option<Arc<Tokenised>>)| {
+            asked.reader.read_after(asked.response, known.as_deref())
+        };
+        let known: Vec<_> = asked.iter().map(known).collect();
+        let all = asked.par_iter().zip(known).map(read);
+        let all: Vec<Result<Read, ModelError>> = pool().install(|| all.collect());
+        all.into_iter().collect()
     }
 
     /// What each half says of the token after each response, as ln t − ln u but for a constant:

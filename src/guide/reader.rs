@@ -1,10 +1,12 @@
 //! Responses as the weak pair reads them: sampled ids as they are, or text tokenised jointly with
 //! the prompt.
 
+use std::sync::Arc;
+
 use super::rows::common_prefix;
 use crate::evidence::Scoring;
 use crate::library::{Model, WeakPair};
-use crate::models::Prompt;
+use crate::models::{Prompt, Tokenised};
 use crate::search::{ModelError, Response, Rules, TokenId};
 
 /// Ids where the rules and the vocabularies allow it.
@@ -16,6 +18,16 @@ pub(super) fn scoring(rules: Rules, strong: &Model, pair: &WeakPair) -> Scoring 
     }
 }
 
+/// A response in weak tokens, after its prompt's.
+#[derive(Debug, Clone)]
+pub(super) struct Read {
+    pub ids: Vec<TokenId>,
+    /// Where the response begins.
+    pub first: usize,
+    /// Its text with the prompt's, where text is scored.
+    pub tokenised: Option<Arc<Tokenised>>,
+}
+
 /// Turns responses to one prompt into weak tokens.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -23,6 +35,8 @@ pub struct Reader {
     scoring: Scoring,
     prompt: Prompt,
     pub(super) prompt_ids: Vec<TokenId>,
+    /// The prompt's text, where text is scored.
+    tokenised: Option<Arc<Tokenised>>,
     /// The strong model's ids that end a response.
     ends: Vec<TokenId>,
 }
@@ -41,9 +55,12 @@ impl Reader {
         ends: Vec<TokenId>,
         max_new_tokens: usize,
     ) -> Result<Self, ModelError> {
-        let prompt_ids = match scoring {
-            Scoring::Ids => pair.tuned.prompt_ids(prompt, max_new_tokens)?,
-            Scoring::Text => pair.tuned.try_text_ids(prompt, "")?,
+        let (prompt_ids, tokenised) = match scoring {
+            Scoring::Ids => (pair.tuned.prompt_ids(prompt, max_new_tokens)?, None),
+            Scoring::Text => {
+                let (ids, tokenised) = pair.tuned.try_text_ids_after(prompt, "", None)?;
+                (ids, Some(Arc::new(tokenised)))
+            }
         };
         // Sampled text may be fewer tokens here or more: only ids are known to count the same.
         let n_new = if scoring == Scoring::Ids {
@@ -60,6 +77,7 @@ impl Reader {
             scoring,
             prompt,
             prompt_ids,
+            tokenised,
             ends,
         })
     }
@@ -70,16 +88,39 @@ impl Reader {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub(super) fn read(&self, response: &Response) -> Result<(Vec<TokenId>, usize), ModelError> {
-        let ids = match self.scoring {
-            Scoring::Ids => self.joined_ids(response),
+        let read = self.read_after(response, None)?;
+        Ok((read.ids, read.first))
+    }
+
+    /// [`Self::read`] of a response whose beginning was read before, in `known`: only what follows
+    /// the last boundary that they share is tokenised.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_after(
+        &self,
+        response: &Response,
+        known: Option<&Tokenised>,
+    ) -> Result<Read, ModelError> {
+        let (ids, tokenised) = match self.scoring {
+            Scoring::Ids => (self.joined_ids(response), None),
             Scoring::Text => {
-                let mut ids = self.joined_text(&response.text.to_string())?;
+                let known = known.or(self.tokenised.as_deref());
+                let text = response.text.to_string();
+                let read = self
+                    .pair
+                    .tuned
+                    .try_text_ids_after(&self.prompt, &text, known);
+                let (mut ids, tokenised) = read?;
                 ids.extend(self.eos().filter(|_| response.ended));
-                ids
+                (ids, Some(Arc::new(tokenised)))
             }
         };
-        let first = common_prefix(&ids, &self.prompt_ids).max(1);
-        Ok((ids, first))
+        Ok(Read {
+            first: common_prefix(&ids, &self.prompt_ids).max(1),
+            ids,
+            tokenised,
+        })
     }
 
     /// Prompt and sampled ids as they are, whatever the rules: what a pair reads that has a say in

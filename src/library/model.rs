@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decoder::Decoder;
-use crate::models::{EncodeError, Prompt, TokenId, Tokenizer};
+use crate::models::{EncodeError, Prompt, TokenId, Tokenised, Tokenizer};
 
 /// A decoder with its tokenizer. Cheap to clone: weights are shared.
 #[derive(Debug, Clone)]
@@ -25,7 +25,28 @@ impl Model {
         prompt: &Prompt,
         response: &str,
     ) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = self.try_encode(&format!("{}{response}", prompt.text))?;
+        let ids = self.try_encode(&format!("{}{response}", prompt.text))?;
+        Ok(self.with_bos(prompt, ids))
+    }
+
+    /// [`Self::try_text_ids`] of a text that goes on where another one was; what is known of this
+    /// one, for the next.
+    ///
+    /// # Errors
+    /// As [`Self::try_text_ids`].
+    pub fn try_text_ids_after(
+        &self,
+        prompt: &Prompt,
+        response: &str,
+        known: Option<&Tokenised>,
+    ) -> Result<(Vec<TokenId>, Tokenised), EncodeError> {
+        let text = format!("{}{response}", prompt.text);
+        let tokenised = self.tokenizer.try_encode_after(text, known)?;
+        let ids = self.with_rows(tokenised.ids().to_vec())?;
+        Ok((self.with_bos(prompt, ids), tokenised))
+    }
+
+    fn with_bos(&self, prompt: &Prompt, mut ids: Vec<TokenId>) -> Vec<TokenId> {
         let bos = self.tokenizer.bos();
         // Nothing else would say what comes first where there is no prompt.
         let begins = self.tokenizer.adds_bos() || prompt.text.is_empty();
@@ -33,7 +54,7 @@ impl Model {
         if let Some(bos) = bos.filter(|_| adds) {
             ids.insert(0, bos);
         }
-        Ok(ids)
+        ids
     }
 
     /// Token ids of `text`.

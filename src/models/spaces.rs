@@ -1,12 +1,15 @@
-//! The space that SentencePiece's tokenizers put before a text, and take away when they read one.
+//! The space that SentencePiece's tokenizers put before a text, and take away when they read one;
+//! and whether any token reaches into the space after a word.
 //!
 //! Responses follow a prompt, so what is read goes on after something: transformers' streamers
 //! decode with what precedes, and keep the space of the first token. Here the decoder keeps it.
 //! Where the prompt is no text (it is empty, or a special token alone) nothing precedes, and the
 //! decoder as it was takes that space away.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
-use tokenizers::{DecoderWrapper, Tokenizer};
+use tokenizers::{AddedToken, DecoderWrapper, Tokenizer};
 
 use crate::caught::caught;
 
@@ -51,4 +54,49 @@ pub(super) fn adds_first(tokenizer: &Tokenizer) -> Result<bool, String> {
     let first = encoded.ok().and_then(|e| e.get_ids().first().copied());
     let first = first.and_then(|id| tokenizer.id_to_token(id));
     Ok(first.is_some_and(|token| token.starts_with('▁')))
+}
+
+/// What stands for a space in vocabularies: of bytes, of SentencePiece, of words.
+const SPACES: [char; 3] = ['Ġ', '▁', ' '];
+
+/// What stands for other white space in vocabularies of bytes.
+const BLANKS: [char; 3] = ['Ċ', 'ĉ', 'č'];
+
+/// Whether tokens reach from a word to the space after it.
+pub(super) fn joins_words(tokenizer: &Tokenizer, vocab: &HashMap<String, u32>) -> bool {
+    let added = tokenizer.get_added_tokens_decoder();
+    vocab.keys().any(|token| reaches_into_space(token)) || added.values().any(takes_space)
+}
+
+fn reaches_into_space(token: &str) -> bool {
+    let is_blank = |c: char| SPACES.contains(&c) || BLANKS.contains(&c) || c.is_whitespace();
+    // Of a letter beyond ASCII the last byte may be any sign that is not in ASCII.
+    let is_letter = |c: char| !is_blank(c) && (c.is_alphabetic() || !c.is_ascii());
+    let pairs = token.chars().zip(token.chars().skip(1));
+    pairs
+        .into_iter()
+        .any(|(a, b)| is_letter(a) && SPACES.contains(&b))
+}
+
+/// Whether an added token takes the space between two words with it.
+fn takes_space(token: &AddedToken) -> bool {
+    let mut chars = token.content.chars();
+    let (first, last) = (chars.next(), chars.next_back());
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    token.lstrip && is_letter(first) || token.rstrip && is_letter(last.or(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_may_hold_spaces_but_none_after_a_letter() {
+        for token in ["Ġthe", "▁the", "ĊĠĠ", "▁▁", ")Ġ", "the", "<a b"] {
+            assert_eq!(reaches_into_space(token), token == "<a b", "{token}");
+        }
+        for token in ["eĠ", "▁of▁the", "Ã©Ġ"] {
+            assert!(reaches_into_space(token), "{token}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub struct Tokenizer {
     adds_bos: bool,
     /// Whether a text is taken to begin with a space that is not in it.
     adds_space: bool,
+    /// Whether tokens reach from a word to the space after it.
+    joins_words: bool,
     pieces: Vec<OnceLock<Arc<str>>>,
     /// Vocabulary and merges: equal contents mean that ids mean the same.
     contents: Contents,
@@ -127,6 +129,7 @@ impl Tokenizer {
             adds_bos: specials.adds_bos,
             pieces: std::iter::repeat_with(OnceLock::new).take(n).collect(),
             adds_space: spaces::adds_first(&inner)?,
+            joins_words: spaces::joins_words(&inner, &vocab),
             contents: Contents {
                 n_tokens: vocab.len(),
                 vocab: vocab.iter().fold(0, |sum, token| sum ^ hash_of(token)),
@@ -237,6 +240,17 @@ impl Tokenizer {
             Some(rest) => Ok(rest.to_vec()),
             None => self.try_encode(text),
         }
+    }
+
+    pub(super) fn inner(&self) -> &tokenizers::Tokenizer {
+        &self.inner
+    }
+
+    /// Whether tokens reach from a word to the space after it: then a text that grows is tokenised
+    /// anew as a whole.
+    #[must_use]
+    pub fn joins_words(&self) -> bool {
+        self.joins_words
     }
 
     /// As [`Self::try_encode`], of a text that is known to be fine.

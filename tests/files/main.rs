@@ -3,6 +3,7 @@
 
 mod adapters;
 mod gguf;
+mod growing;
 mod scores;
 mod settings;
 mod templates;
