@@ -125,3 +125,13 @@ pub struct Seams {
     /// The text ends with a letter or a digit: in a word or at its end, as what follows will tell.
     pub after_letter: bool,
 }
+
+/// How far a prompt is read that takes several passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromptRead {
+    /// By the weak pair, not by the strong model.
+    pub by_pair: bool,
+    /// Tokens.
+    pub done: usize,
+    pub total: usize,
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::curve::Training;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, PromptRead};
 use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Partial, SearchParams};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
@@ -299,6 +299,11 @@ pub enum Update {
         /// Which, as they were named at the start.
         judge: usize,
         said: Vec<(HypothesisId, Verdict)>,
+    },
+    /// How far a long prompt is read before the search can go on; `None` once it is.
+    PromptRead {
+        run: RunId,
+        read: Option<PromptRead>,
     },
     /// The run now stands (`true`) or moves (`false`).
     Paused {

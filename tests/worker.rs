@@ -434,6 +434,53 @@ fn a_stop_is_obeyed_and_the_worker_lives_on() {
     assert_eq!(desk.trace.rounds().len(), 1);
 }
 
+/// By whom and how far a prompt is read, as it is told, to the first cut.
+fn told_of_reading(prompt: &str) -> Vec<Option<(bool, bool)>> {
+    let mut desk = Desk::new();
+    let mut told = Vec::new();
+    desk.send(Command::Start(RunRequest {
+        prompt: prompt.to_owned(),
+        ..desk.request(params(), false)
+    }));
+    desk.until(|update| {
+        if let Update::PromptRead { run: RUN, read } = update {
+            told.push(read.map(|r| (r.by_pair, 0 < r.done && r.done < r.total)));
+        }
+        matches!(
+            update,
+            Update::Search {
+                entry: Entry::Selected { .. },
+                ..
+            }
+        )
+    });
+    told
+}
+
+#[test]
+fn a_long_prompt_is_read_in_passes_and_told_of() {
+    let long = "The film was good. ".repeat(80);
+    // The pair reads it while chunks grow, to score them: nothing waits for that.
+    assert_eq!(told_of_reading(&long), [Some((false, true)), None]);
+    assert_eq!(told_of_reading(PROMPT), []);
+}
+
+#[test]
+fn a_stop_is_obeyed_while_a_prompt_is_read() {
+    let mut desk = Desk::new();
+    desk.send(Command::Start(RunRequest {
+        prompt: "The film was good. ".repeat(80),
+        ..desk.request(params(), false)
+    }));
+    desk.until(|u| matches!(u, Update::PromptRead { read: Some(_), .. }));
+    desk.send(Command::Pause(RUN));
+    desk.until(|u| matches!(u, Update::Paused { paused: true, .. }));
+    assert_eq!(
+        desk.trace.last_round().and_then(|round| round.cut.clone()),
+        None
+    );
+}
+
 #[test]
 fn a_typed_chunk_that_is_a_candidate_gets_its_score() {
     let mut desk = Desk::new();

@@ -42,7 +42,7 @@ mod ways;
 
 use std::time::Duration;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, PromptRead};
 use crate::message::{LoadId, MOST_BESIDE, ModelInfo, ModelSet, RunId, Speeds, Verdict, Way};
 use crate::search::{
     CandidateTrace, HypothesisId, NodeId, PairId, Round, SearchParams, SearchTrace,
@@ -329,6 +329,12 @@ impl App {
     #[must_use]
     pub fn prompt(&self) -> &str {
         &self.run.prompt
+    }
+
+    /// How far a long prompt is read before the search goes on.
+    #[must_use]
+    pub fn prompt_read(&self) -> Option<PromptRead> {
+        self.run.read
     }
 
     #[must_use]

@@ -7,7 +7,7 @@ use super::beside::Beside;
 use super::board::Judged;
 use super::nav::Sight;
 use super::sureness::same_parents;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, PromptRead};
 use crate::message::{RunId, RunRequest, Speeds, Verdict};
 use crate::search::{
     CandidateTrace, Entry, HypothesisId, Mark, NodeId, PairId, Round, SearchTrace,
@@ -64,6 +64,8 @@ pub(super) struct Run {
     /// For each cut how it would fall with other draws.
     pub same_parents: HashMap<NodeId, f64>,
     pub speeds: Speeds,
+    /// How far a long prompt is read before the search goes on.
+    pub read: Option<PromptRead>,
     /// Other ways beside it, the unguided one first.
     pub beside: Vec<Beside>,
     /// What the models say about a candidate: the answer that came last.
@@ -111,6 +113,7 @@ impl Run {
             verdicts: HashMap::new(),
             same_parents: HashMap::new(),
             speeds: Speeds::default(),
+            read: None,
             beside: vec![Beside::new(None)],
             evidence: None,
             asked: None,

@@ -68,6 +68,7 @@ impl App {
             }
             Update::WayDropped { way, why, .. } => self.on_way_dropped(way, &why),
             Update::Evidence { evidence, .. } => self.run.evidence = Some(evidence),
+            Update::PromptRead { read, .. } => self.run.read = read,
             Update::Paused { paused, .. } => self.run.on_paused(paused),
             Update::Refused { why, .. } => return self.on_refused(&why),
             Update::NotRetuned { params, why, .. } => return self.on_not_retuned(params, &why),
@@ -236,6 +237,7 @@ impl App {
 fn of_run(update: &Update) -> Option<RunId> {
     match update {
         Update::Search { run, .. } | Update::Judged { run, .. } => Some(*run),
+        Update::PromptRead { run, .. } => Some(*run),
         Update::Paused { run, .. } | Update::NotRetuned { run, .. } => Some(*run),
         Update::Verdicts { run, .. } => Some(*run),
         Update::PairRefused { run, .. } | Update::Beside { run, .. } => Some(*run),

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::rows::PIECE;
+use super::rows::piece;
 use super::sample::{draw_probability, log_prob};
 use crate::decoder::{Feed, KvCache, Logits, Want};
 use crate::evidence::{Likely, Place};
@@ -58,7 +58,8 @@ impl Side {
         let before = (self.first + places.start).saturating_sub(1);
         while self.cache.len(0) < before {
             let held = self.cache.len(0);
-            self.read(held..before.min(held + PIECE), Want::None)?;
+            let end = held + piece([&*self.model.decoder]);
+            self.read(held..before.min(end), Want::None)?;
         }
         let last = before + places.len();
         let logits = self.read(before..last, Want::All)?;
@@ -124,7 +125,10 @@ impl Reading {
         let held = self.cache.len(0);
         // The last prediction is nobody's: nothing follows it.
         let (end, want) = match held + 1 < self.first {
-            true => ((held + PIECE).min(self.first - 1), Want::None),
+            true => {
+                let end = held + piece([&*self.model.decoder]);
+                (end.min(self.first - 1), Want::None)
+            }
             false => ((held + PLACES).min(self.ids.len() - 1), Want::All),
         };
         let feed = Feed {

@@ -167,6 +167,13 @@ impl Pair {
         Ok(!ends.is_empty())
     }
 
+    /// How many tokens of a reader's prompt are read, and of how many, where that takes several
+    /// passes.
+    pub fn n_read_of(&self, reader: &Reader) -> Option<(usize, usize)> {
+        let n = self.rows.n_read(&reader.prompt_ids)?;
+        Some((n, reader.prompt_ids.len()))
+    }
+
     /// The row of a reader's prompt.
     fn prompt_row(&mut self, reader: &Reader) -> Result<usize, ModelError> {
         let ids = &reader.prompt_ids;

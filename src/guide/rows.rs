@@ -16,8 +16,20 @@ use crate::search::{HypothesisId, LaneId, TokenId};
 /// How many prompts stay cached at least, the latest ones: a search begun anew finds its own.
 const PROMPTS: usize = 8;
 
-/// The most tokens of a prompt that one pass reads, so that no pass is long.
-pub(super) const PIECE: usize = 256;
+/// The fewest and the most tokens of a prompt that one pass reads.
+const PIECE: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Multiplications of a pass on the CPU that reads a prompt, about: some tenths of a second.
+const WORK: u64 = 1 << 33;
+
+/// How many tokens of a prompt one pass of these models reads: as many as make no pass long, and no
+/// fewer than a search feeds in one pass anyway.
+pub(super) fn piece<'a>(models: impl IntoIterator<Item = &'a Decoder>) -> usize {
+    let here = models.into_iter().filter(|model| model.on_host());
+    let n_params: u64 = here.map(Decoder::n_params).sum();
+    let most = (WORK / n_params.max(1)).min(1 << 20) as usize;
+    most.clamp(*PIECE.start(), *PIECE.end())
+}
 
 /// Whose row it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +53,8 @@ pub(super) struct Row<N> {
 #[derive(Debug)]
 pub(super) struct Rows<N> {
     models: Vec<Arc<Decoder>>,
+    /// See [`piece`].
+    piece: usize,
     caches: Vec<KvCache>,
     rows: Vec<Row<N>>,
     by_owner: HashMap<Owner, usize>,
@@ -61,6 +75,7 @@ impl<N: Clone + Default> Rows<N> {
             note: N::default(),
         };
         Self {
+            piece: piece(models.iter().map(Arc::as_ref)),
             models,
             caches,
             rows: vec![empty],
@@ -171,10 +186,17 @@ impl<N: Clone + Default> Rows<N> {
         Ok(logits)
     }
 
-    /// Feeds at most [`PIECE`] more of `ids` to a row that is read in pieces; what is left then.
+    /// What the next pass is to feed of `ids` to a row that is read in pieces.
     pub fn next_piece(&self, row: usize, ids: &[TokenId]) -> Range<usize> {
         let from = self.rows[row].ids.len();
-        from..ids.len().min(from + PIECE)
+        from..ids.len().min(from + self.piece)
+    }
+
+    /// How many tokens of a prompt are read, where it takes several passes and these are not over.
+    pub fn n_read(&self, prompt: &[TokenId]) -> Option<usize> {
+        let row = self.known_prompt(prompt);
+        let n = row.map_or(0, |row| common_prefix(&self.rows[row].ids, prompt));
+        (prompt.len() > self.piece && n < prompt.len()).then_some(n)
     }
 
     /// Keeps the responses for which `is_kept` says so, the prompts in use and the latest ones.

@@ -3,7 +3,7 @@
 use super::memory::{check_caches, row_bytes};
 use super::reader::{Reader, scoring};
 use crate::evidence::Scoring;
-use crate::library::{Model, WeakPair, free_memory};
+use crate::library::{Model, WeakPair, cache_bytes, free_memory};
 use crate::models::{DecoderConfig, Prompt};
 use crate::search::{ModelError, Rules, SearchParams};
 
@@ -52,8 +52,8 @@ impl Setting {
     }
 
     /// Whether a search under `params` has room: in the contexts of all three models, and in
-    /// memory for the keys and values of all candidates at their longest. Prompts are stored
-    /// once for all rows and left out.
+    /// memory for the keys and values of all candidates at their longest, and of the prompt, which
+    /// they share.
     ///
     /// # Errors
     /// [`ModelError`], with what would fit.
@@ -67,10 +67,30 @@ impl Setting {
     /// As [`Self::check`].
     pub(super) fn check_beside(&self, taken: u64, params: &SearchParams) -> Result<(), ModelError> {
         let n = params.max_new_tokens().get();
-        self.strong.prompt_ids(&self.strong_prompt, n)?;
-        self.reader(params.rules(), n)?;
+        let prompt = self.strong.prompt_ids(&self.strong_prompt, n)?;
+        let reader = self.reader(params.rules(), n)?;
+        let lens = [
+            prompt.len(),
+            reader.prompt_ids.len(),
+            reader.prompt_ids.len(),
+        ];
         let rows = (params.most_alive(), n);
-        check_caches(&self.configs_here(), rows, free_memory(), taken)
+        let (row, prompt) = self.caches(lens, n, Model::is_here);
+        check_caches(row, rows, prompt, free_memory(), taken)
+    }
+
+    /// Bytes in f32 of keys and values of a row of `n` tokens, and of prompts of these lengths, in
+    /// those models that are meant.
+    fn caches(&self, lens: [usize; 3], n: usize, is_meant: impl Fn(&Model) -> bool) -> (u64, u64) {
+        let models = self.models().into_iter().zip(lens);
+        let meant = models.filter(|(model, _)| is_meant(model));
+        meant.fold((0, 0), |(row, prompt), (model, len)| {
+            let config = model.decoder.config();
+            (
+                row + cache_bytes(config, 1, n),
+                prompt + cache_bytes(config, 1, len),
+            )
+        })
     }
 
     /// Keys and values of all candidates at their longest, where they take this machine's memory.
@@ -80,8 +100,11 @@ impl Setting {
     }
 
     fn configs_here(&self) -> Vec<&DecoderConfig> {
-        let models = [&self.strong, &self.pair.tuned, &self.pair.untuned];
-        let here = models.into_iter().filter(|m| m.decoder.on_host());
+        let here = self.models().into_iter().filter(|m| m.is_here());
         here.map(|m| m.decoder.config()).collect()
+    }
+
+    fn models(&self) -> [&Model; 3] {
+        [&self.strong, &self.pair.tuned, &self.pair.untuned]
     }
 }

@@ -167,6 +167,13 @@ impl Strong {
         jobs.map(growing).sum()
     }
 
+    /// How many tokens of a lane's prompt are read, and of how many, while chunks wait for that.
+    pub fn n_read(&self, lane: LaneId) -> Option<(usize, usize)> {
+        let job = self.jobs.get(&lane).filter(|job| job.runs)?;
+        let n = self.rows.n_read(&job.prompt)?;
+        Some((n, job.prompt.len()))
+    }
+
     /// The chunks of a lane as far as they have grown.
     pub fn grown(&self, lane: LaneId) -> impl Iterator<Item = (&Slot, &Growth)> {
         let chunks = self.jobs.get(&lane).into_iter().flat_map(|job| &job.chunks);

@@ -16,6 +16,12 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether its caches are in the machine's own memory.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.decoder.on_host()
+    }
+
     /// Prompt and response tokenised jointly, with BOS where prompt and tokenizer have it.
     ///
     /// # Errors

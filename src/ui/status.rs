@@ -9,6 +9,7 @@ use super::theme::Theme;
 use super::wrap::wrap;
 use super::{board, draw, text};
 use crate::app::{Action, App, Context, Phase};
+use crate::evidence::PromptRead;
 use crate::search::{Cut, Method, Ranking, Round};
 
 /// Lines for what has to be read to its end, an error above all.
@@ -75,6 +76,9 @@ fn story(app: &App) -> String {
     }
     if let (Phase::Paused, Some(round)) = (app.phase(), before_cut(app)) {
         return standing(app, round);
+    }
+    if let Some(read) = app.prompt_read() {
+        return reading(read);
     }
     match app.trace().last_round() {
         None => "The search begins.".to_owned(),
@@ -193,6 +197,19 @@ fn standing(app: &App, round: &Round) -> String {
     }
     let (pin, kill, boost) = (key(Action::Pin), key(Action::Kill), key(Action::Boost));
     format!("Paused before the cut: pin {pin}, kill {kill} or boost {boost} a candidate.")
+}
+
+fn reading(read: PromptRead) -> String {
+    let PromptRead {
+        by_pair,
+        done,
+        total,
+    } = read;
+    let who = match by_pair {
+        true => "The weak pair reads",
+        false => "The strong model reads",
+    };
+    format!("{who} the prompt: {done} of {total} tokens.")
 }
 
 fn loading(what: &str, done: u64, total: u64) -> String {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use super::floor::{RunLanes, WAYS};
 use super::outbox::Gone;
-use crate::evidence::Xray;
+use crate::evidence::{PromptRead, Xray};
 use crate::message::{Live, RunId, RunRequest, Speeds, Update};
 use crate::search::{
     ChunkBeamSearch, Entry, Hypothesis, HypothesisId, Motion, PairId, Progress, SearchError,
@@ -38,6 +38,7 @@ pub(super) struct Run {
     n_grown: usize,
     /// What the reader has been told: whether the run stands.
     pub told_standing: bool,
+    told_read: Option<PromptRead>,
     /// The pair that was in use before the one that is wanted: to go back to.
     pub pair_before: Option<PairId>,
     /// What the models see of the prompt, under the pair last asked about.
@@ -80,6 +81,7 @@ impl Run {
             },
             n_grown: 0,
             told_standing: request.paused,
+            told_read: None,
             pair_before: None,
             xray: None,
             has_failed: false,
@@ -187,18 +189,31 @@ impl Worker {
         let before = floor.n_strong_work();
         let progress = floor.lanes.step();
         let has_grown = floor.n_strong_work() != before;
+        let read = floor.executor().prompt_read(run.lanes.guided);
         let spent = began.elapsed();
         run.clock.busy += spent;
         run.clock.now += spent;
         for progress in progress {
             self.tell_progress(progress)?;
         }
-        // A pass that scored another way is no step of the growth that is watched.
-        if has_grown {
+        self.tell_read(read)?;
+        // A pass that scored another way, or read a prompt, is no step of the growth that is
+        // watched.
+        if has_grown && read.is_none() {
             self.show_growth(began)?;
         }
         self.move_lanes();
         self.tell_standing()
+    }
+
+    /// Tells how far a long prompt is read, where that is news.
+    fn tell_read(&mut self, read: Option<PromptRead>) -> Result<(), Gone> {
+        let Some(run) = self.run.as_mut().filter(|run| run.told_read != read) else {
+            return Ok(());
+        };
+        run.told_read = read;
+        let run = run.id();
+        self.out.send(Update::PromptRead { run, read })
     }
 
     fn tell_progress(&mut self, progress: Progress) -> Result<(), Gone> {

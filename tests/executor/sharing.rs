@@ -29,6 +29,37 @@ fn a_prompt_is_read_once_a_model_whoever_asks() {
 }
 
 #[test]
+fn a_long_prompt_is_read_in_passes_once_a_model() {
+    let prompt = "The film was good. ".repeat(80);
+    let mut lanes = Lanes::new(bundled());
+    for lane in 1..=2 {
+        open(
+            &mut lanes,
+            lane,
+            &prompt,
+            params(4, 4, 2, 4).with_seed(lane),
+        )
+        .unwrap();
+    }
+    let (mut told, mut most) = (Vec::new(), 0);
+    while lanes.is_busy() {
+        let before = lanes.executor().n_read();
+        lanes.step();
+        most = most.max(lanes.executor().n_read() - before);
+        let read = lanes.executor().prompt_read(LaneId(1));
+        told.extend(read.map(|read| (read.by_pair, read.done < read.total)));
+    }
+    assert_eq!(told, [(false, true), (true, true)]);
+    let n_prompt = lanes.executor().strong().tokenizer.encode(&prompt).len() as u64;
+    assert!(
+        n_prompt > 256 && most <= 256,
+        "{n_prompt} tokens, {most} in a pass"
+    );
+    // Two searches of two chunks: each chunk's tokens but the last, and every parent's last.
+    assert_eq!(lanes.executor().n_read(), n_prompt + 2 * (16 + 4 + 16));
+}
+
+#[test]
 fn an_unguided_search_costs_rows_and_no_passes() {
     let passes = |others: &[u64]| {
         let mut lanes = Lanes::new(bundled());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use w2s::evidence::PromptRead;
 use w2s::message::Update;
 use w2s::search::{EndReason, Entry, Finish, SearchParams, Successor};
 
@@ -33,6 +34,28 @@ fn rules_are_named_only_where_they_are_not_as_usual() {
     for (width, height) in SIZES {
         assert!(!has(&lines(&p.app, width, height), "rules"));
     }
+}
+
+#[test]
+fn a_long_prompt_is_seen_being_read() {
+    let mut p = Playground::loaded();
+    p.start_round();
+    let run = p.run;
+    let mut told = |read: Option<(bool, usize)>, words: &str| {
+        let total = 2000;
+        let read = read.map(|(by_pair, done)| PromptRead {
+            by_pair,
+            done,
+            total,
+        });
+        p.update(Update::PromptRead { run, read });
+        has(&lines(&p.app, 80, 24), words)
+    };
+    let strong = "The strong model reads the prompt: 256 of 2000 tokens.";
+    assert!(told(Some((false, 256)), strong));
+    let pair = "The weak pair reads the prompt: 1024 of 2000 tokens.";
+    assert!(told(Some((true, 1024)), pair));
+    assert!(!told(None, "reads the prompt"));
 }
 
 /// A fourth round after which a finished hypothesis stands by.

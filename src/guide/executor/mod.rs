@@ -18,6 +18,7 @@ use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
 use super::strong::Strong;
+use crate::evidence::PromptRead;
 use crate::library::{Model, WeakPair, free_memory};
 use crate::models::TokenId;
 use crate::search::{
@@ -266,6 +267,28 @@ impl ModelExecutor {
         let grown = self.strong.grown(lane);
         let len = grown.map(|(slot, growth)| slot.start() + growth.tokens.len());
         len.max().unwrap_or(0)
+    }
+
+    /// How far the prompt is read that a lane waits for, where that takes several passes.
+    #[must_use]
+    pub fn prompt_read(&self, lane: LaneId) -> Option<PromptRead> {
+        let own = self.lanes.get(&lane)?;
+        let led = self.strong.led().into_iter();
+        let mut led = led.filter(|(id, _)| *id == lane).map(|(_, pair)| pair);
+        let pair = own.scores.as_ref().map(|score| score.pair.clone());
+        let pair = pair.or_else(|| led.next());
+        let members = pair.iter().flat_map(PairId::members);
+        let mut by_pair = members.filter_map(|(id, _)| {
+            let reader = own.readers.get(&id)?;
+            self.pairs.get(&id).ok()?.n_read_of(reader)
+        });
+        let told = |by_pair, (done, total)| PromptRead {
+            by_pair,
+            done,
+            total,
+        };
+        let by_pair = by_pair.next().map(|n| told(true, n));
+        by_pair.or_else(|| Some(told(false, self.strong.n_read(lane)?)))
     }
 
     /// Makes a lane ready to be scored by another pair.
