@@ -192,6 +192,46 @@ proptest! {
     }
 }
 
+/// A long prompt in pieces, which forks share; one that goes back into it, and one beside it.
+#[test]
+fn kernels_agree_on_prompts_that_rows_share() {
+    for kind in 0..3 {
+        let said = both(kind).map(|decoder| {
+            let (vocab, mut cache) = (decoder.config().vocab_size, decoder.cache());
+            let mut said = Vec::new();
+            let mut feed = |cache: &mut KvCache, feeds: &[(usize, usize)]| {
+                let texts: Vec<_> = feeds
+                    .iter()
+                    .map(|(row, n)| text((row * 31 + n) as u32, *n, vocab))
+                    .collect();
+                let feeds = feeds.iter().zip(&texts);
+                let feeds: Vec<_> = feeds
+                    .map(|((row, _), tokens)| Feed { row: *row, tokens })
+                    .collect();
+                let logits = decoder.forward(cache, &feeds, Want::All).unwrap();
+                said.extend((0..logits.n_rows()).flat_map(|row| logits.row(row).to_vec()));
+            };
+            feed(&mut cache, &[(0, 150)]);
+            feed(&mut cache, &[(0, 140)]);
+            feed(&mut cache, &[(0, 20)]);
+            cache.gather(&[0; 4]).unwrap();
+            feed(&mut cache, &[(0, 1), (1, 1), (2, 1), (3, 1)]);
+            cache.truncate(2, 200);
+            cache.truncate(3, 0);
+            feed(&mut cache, &[(3, 2), (1, 5), (0, 1), (2, 3)]);
+            cache.fork(&[2, 1]).unwrap();
+            feed(&mut cache, &[(5, 1), (4, 1), (0, 1)]);
+            cache.gather(&[4, 5, 3]).unwrap();
+            feed(&mut cache, &[(0, 1), (1, 1), (2, 1)]);
+            let mut alone = cache.copy_of(1).unwrap();
+            feed(&mut alone, &[(0, 4)]);
+            said
+        });
+        let apart = distance(&said[0], &said[1]);
+        assert!(apart < 1e-4, "{kind}: {apart}");
+    }
+}
+
 #[test]
 fn parameters_are_counted() {
     for family in fs::read_dir(Path::new(LLAMA).parent().unwrap()).unwrap() {

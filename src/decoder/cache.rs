@@ -23,7 +23,7 @@ impl KvCache {
     pub fn n_rows(&self) -> usize {
         match &self.0 {
             Store::Lanes { lanes, .. } => lanes.len(),
-            Store::Tensors(tensors) => tensors.lens().len(),
+            Store::Tensors(tensors) => tensors.n_rows(),
         }
     }
 
@@ -35,7 +35,7 @@ impl KvCache {
     pub fn len(&self, row: usize) -> usize {
         match &self.0 {
             Store::Lanes { lanes, .. } => lanes[row].len(),
-            Store::Tensors(tensors) => tensors.lens()[row],
+            Store::Tensors(tensors) => tensors.len(row),
         }
     }
 
@@ -75,9 +75,7 @@ impl KvCache {
                 lanes.extend(forks);
             }
             Store::Tensors(tensors) => {
-                let all: Vec<usize> = (0..tensors.lens().len())
-                    .chain(rows.iter().copied())
-                    .collect();
+                let all: Vec<usize> = (0..tensors.n_rows()).chain(rows.iter().copied()).collect();
                 tensors.gather(&all)?;
             }
         }

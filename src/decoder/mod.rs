@@ -20,8 +20,12 @@ mod plain;
 mod pool;
 mod probe;
 mod rope;
+mod said;
+mod step;
 mod tensors;
 pub mod train;
+
+use std::sync::Arc;
 
 use pulp::Arch;
 
@@ -40,6 +44,7 @@ pub use error::ForwardError;
 pub use feed::{Feed, Logits, Want};
 pub use placement::{DeviceChoice, Kernels, Placement, Sums};
 pub use pool::{pool, start as start_threads};
+pub use said::{BLOCK, Mass, Place, Said};
 
 pub(crate) use factors::Factors;
 pub(crate) use host::{log_sum_exp, max};
@@ -195,6 +200,28 @@ impl Decoder {
             + 4 * rest
     }
 
+    /// Bytes of weights on a device with memory of its own: the head in f32, all else as the device
+    /// computes.
+    #[must_use]
+    pub fn n_bytes_on(config: &DecoderConfig, place: &Placement) -> u64 {
+        let head = (config.n_outputs() * config.hidden) as u64;
+        let each = place.dtype.size_in_bytes() as u64;
+        head * 4 + config.n_params().saturating_sub(head) * each
+    }
+
+    /// Bytes that are free where its caches are, and of a number in them; `None` in the machine's
+    /// own memory, and where it is not told.
+    #[must_use]
+    pub fn room_for_caches(&self) -> Option<(u64, usize)> {
+        match &self.body {
+            Body::Host(_) => None,
+            Body::Plain(plain) => {
+                let free = plain.place().free_memory()?;
+                Some((free, plain.place().dtype.size_in_bytes()))
+            }
+        }
+    }
+
     /// The model's shape.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
@@ -266,7 +293,16 @@ impl Decoder {
         cache: &mut KvCache,
         feeds: &[Feed<'_>],
     ) -> Result<Vec<f32>, ForwardError> {
-        self.run(cache, feeds, Want::States, pool().current_num_threads())
+        self.check(cache, feeds)?;
+        let team = pool().current_num_threads();
+        Ok(match (&self.body, &mut cache.0) {
+            _ if feeds.is_empty() => Vec::new(),
+            (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
+                pool().install(|| host.forward(lanes, feeds, Want::States, team))?
+            }
+            (Body::Plain(plain), Store::Tensors(tensors)) => plain.states(tensors, feeds)?,
+            _ => return Err(ForwardError::Foreign),
+        })
     }
 
     /// [`Self::forward`] on at most `team` of the CPU's threads: 1 leaves the others to a pass
@@ -281,30 +317,39 @@ impl Decoder {
         want: Want,
         team: usize,
     ) -> Result<Logits, ForwardError> {
-        let vocab = self.config.n_outputs();
-        let mut values = self.run(cache, feeds, want, team)?;
-        self.finish(&mut values);
-        Ok(Logits { values, vocab })
+        let said = self.say(cache, feeds, want, team)?;
+        match said {
+            Said::Here(logits) => Ok(Arc::unwrap_or_clone(logits)),
+            far => far.whole(),
+        }
     }
 
-    fn run(
+    /// [`Self::forward_on`] where logits stay on a device of their own.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn say(
         &self,
         cache: &mut KvCache,
         feeds: &[Feed<'_>],
         want: Want,
         team: usize,
-    ) -> Result<Vec<f32>, ForwardError> {
+    ) -> Result<Said, ForwardError> {
         self.check(cache, feeds)?;
-        if feeds.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(match (&self.body, &mut cache.0) {
+        let vocab = self.config.n_outputs();
+        let mut values = Vec::new();
+        match (&self.body, &mut cache.0) {
+            _ if feeds.is_empty() => {}
             (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
-                pool().install(|| host.forward(lanes, feeds, want, team))?
+                values = pool().install(|| host.forward(lanes, feeds, want, team))?;
+                self.finish(&mut values);
             }
-            (Body::Plain(plain), Store::Tensors(tensors)) => plain.forward(tensors, feeds, want)?,
+            (Body::Plain(plain), Store::Tensors(tensors)) => {
+                return Ok(plain.say(tensors, feeds, want, &self.config)?);
+            }
             _ => return Err(ForwardError::Foreign),
-        })
+        }
+        Ok(Said::Here(Arc::new(Logits { values, vocab })))
     }
 
     /// Scales and caps logits where the family does.

@@ -51,6 +51,8 @@ pub struct Placement {
     pub(super) dtype: DType,
     pub(super) kernels: Kernels,
     pub(super) sums: Sums,
+    /// Whether logits stay where they are also on the CPU: so the ways of devices are tested.
+    pub(super) far: bool,
 }
 
 impl Placement {
@@ -77,6 +79,7 @@ impl Placement {
             dtype: DType::F32,
             kernels,
             sums: Sums::Exact,
+            far: false,
         }
     }
 
@@ -88,6 +91,17 @@ impl Placement {
             Kernels::Fast => self,
             Kernels::Plain => Self { dtype, ..self },
         }
+    }
+
+    /// The same place, where logits are fetched in blocks as from a device.
+    #[must_use]
+    pub fn with_far_logits(self) -> Self {
+        Self { far: true, ..self }
+    }
+
+    /// Whether logits stay on the device until they are asked for.
+    pub(super) fn stays_there(&self) -> bool {
+        self.far || !self.device.is_cpu()
     }
 
     /// The same place with other sums.
@@ -111,6 +125,19 @@ impl Placement {
     #[must_use]
     pub fn sums(&self) -> Sums {
         self.sums
+    }
+
+    /// Bytes that are free on a device with memory of its own; `None` where that is not told.
+    #[must_use]
+    pub fn free_memory(&self) -> Option<u64> {
+        match &self.device {
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => {
+                let (free, _) = device.cuda_stream().context().mem_get_info().ok()?;
+                Some(free as u64)
+            }
+            _ => None,
+        }
     }
 
     /// In words, such as "cpu, 2 threads, f32".
@@ -139,6 +166,7 @@ impl Placement {
             dtype: DType::BF16,
             kernels: Kernels::Plain,
             sums: Sums::Exact,
+            far: false,
         })
     }
 
@@ -155,6 +183,7 @@ impl Placement {
             dtype: DType::F16,
             kernels: Kernels::Plain,
             sums: Sums::Exact,
+            far: false,
         })
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use candle_core::{D, DType, Device, Result, Tensor};
 
 use super::factors::Factors;
-use super::feed::{Feed, Want};
+use super::feed::{Feed, Logits, Want};
 use super::net::{Net, Tuned};
 use super::pass::{Attention, Keep, Kinds, Pass};
 use super::placement::Placement;
 use super::rope::RopeTable;
-use super::tensors::{Step, Tensors};
-use crate::models::{Activation, DecoderConfig, LoadError, Stored};
+use super::said::{Blocks, Said};
+use super::step::{Seen, Step};
+use super::tensors::Tensors;
+use crate::models::{Activation, Arithmetic, DecoderConfig, LoadError, Stored};
 
 /// A model on a device.
 pub(super) struct Plain {
@@ -52,6 +54,10 @@ impl Plain {
         })
     }
 
+    pub fn place(&self) -> &Placement {
+        &self.place
+    }
+
     pub fn net(&self) -> &Tuned<OnDevice> {
         &self.net
     }
@@ -63,15 +69,34 @@ impl Plain {
         Tensors::new(n_layers, shape, &self.place.device, self.place.dtype)
     }
 
-    /// Feeds checked tokens to their rows; returns the wanted logits, row after row.
-    pub fn forward(&self, cache: &mut Tensors, feeds: &[Feed<'_>], want: Want) -> Result<Vec<f32>> {
+    /// Feeds checked tokens to their rows; what the head reads of all of them, row after row.
+    pub fn states(&self, cache: &mut Tensors, feeds: &[Feed<'_>]) -> Result<Vec<f32>> {
+        let mut pass = PlainPass::new(self, cache, feeds, Want::States)?;
+        let states = self.net.hidden(&mut pass)?;
+        states.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    }
+
+    /// Feeds checked tokens to their rows; what is said at the wanted positions, row after row.
+    pub fn say(
+        &self,
+        cache: &mut Tensors,
+        feeds: &[Feed<'_>],
+        want: Want,
+        config: &DecoderConfig,
+    ) -> Result<Said> {
         let mut pass = PlainPass::new(self, cache, feeds, want)?;
-        let logits = match want {
-            Want::States => Some(self.net.hidden(&mut pass)?),
-            _ => self.net.run(&mut pass, want != Want::None)?,
+        let logits = self.net.run(&mut pass, want != Want::None)?;
+        let vocab = config.n_outputs();
+        let here = |values| Said::Here(Arc::new(Logits { values, vocab }));
+        let Some(logits) = logits else {
+            return Ok(here(Vec::new()));
         };
-        let flat = |t: Tensor| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        logits.map_or(Ok(Vec::new()), flat)
+        let logits = finish(logits.to_dtype(DType::F32)?, &config.arithmetic)?;
+        // Labels are few.
+        match self.place.stays_there() && config.n_labels.is_none() {
+            true => Ok(Said::Far(Arc::new(Blocks::new(&logits)?))),
+            false => Ok(here(logits.flatten_all()?.to_vec1()?)),
+        }
     }
 }
 
@@ -125,6 +150,12 @@ impl Keep for OnDevice {
             bias: bias.transpose()?,
             eps,
         })
+    }
+
+    /// In f32 on every device, as its sums are.
+    fn head(&self, rows: Stored, n: usize, k: usize) -> Result<Linear> {
+        let weight = self.tensor(rows.into_plain()?, &[n, k], DType::F32)?;
+        Ok(Linear { weight, bias: None })
     }
 
     fn table(&self, rows: Stored, width: usize) -> Result<Tensor> {
@@ -188,7 +219,7 @@ impl<'a> PlainPass<'a> {
         want: Want,
     ) -> Result<Self> {
         let ids: Vec<u32> = feeds.iter().flat_map(|f| f.tokens).copied().collect();
-        let step = cache.step(feeds)?;
+        let step = Step::new(cache, feeds)?;
         let ropes = plain.ropes.iter().map(|r| plain.angles(r, &step.positions));
         let mut seen = 0;
         let mut last = |f: &Feed<'_>| {
@@ -220,6 +251,18 @@ impl Plain {
     }
 }
 
+/// Scales and caps logits where the family does.
+fn finish(logits: Tensor, a: &Arithmetic) -> Result<Tensor> {
+    let logits = match a.logit_scale {
+        1.0 => logits,
+        scale => (logits * scale)?,
+    };
+    match a.logit_cap {
+        Some(cap) => (logits / cap)?.tanh()? * cap,
+        None => Ok(logits),
+    }
+}
+
 /// Turns the pairs `(x[i], x[half + i])` of heads (tokens, heads, dimensions).
 fn rotate(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
     let half = cos.dim(2)?;
@@ -232,19 +275,14 @@ fn rotate(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
     }
 }
 
-fn soft_cap(x: Tensor, cap: Option<f64>) -> Result<Tensor> {
-    match cap {
-        Some(cap) => (x / cap)?.tanh()? * cap,
-        None => Ok(x),
-    }
-}
-
 impl Pass for PlainPass<'_> {
     type Kinds = OnDevice;
     type Acts = Tensor;
 
     fn embed(&mut self, table: &Tensor, scale: f64) -> Result<Tensor> {
-        table.index_select(&self.ids, 0)? * scale
+        let rows = table.index_select(&self.ids, 0)?;
+        // The head's rows are wider.
+        rows.to_dtype(self.plain.place.dtype)? * scale
     }
 
     fn place(&mut self, table: &Tensor, skip: usize, x: &mut Tensor) -> Result<()> {
@@ -260,7 +298,9 @@ impl Pass for PlainPass<'_> {
     }
 
     fn linear(&mut self, matrix: &Linear, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&matrix.weight.t()?)?;
+        let y = x
+            .to_dtype(matrix.weight.dtype())?
+            .matmul(&matrix.weight.t()?)?;
         match &matrix.bias {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
@@ -294,15 +334,12 @@ impl Pass for PlainPass<'_> {
             q = rotate(&q, &self.ropes[rope])?;
             k = rotate(&k, &self.ropes[rope])?;
         }
-        let (keys, values) = self.cache.append(how.layer, &k, &v, &self.step)?;
-        let q = self
-            .step
-            .pad(&(q * how.arithmetic.attention_scale)?, n_kv_heads)?;
-        let scores = q.matmul(&keys.t()?)?.to_dtype(DType::F32)?;
-        let scores = soft_cap(scores, how.arithmetic.attention_cap)?;
-        let weights = self.step.softmax(&scores, how.kind.window)?;
-        let out = weights.to_dtype(self.plain.place.dtype)?.matmul(&values)?;
-        self.step.unpad(&out, n_heads)
+        let q = (q * how.arithmetic.attention_scale)?;
+        let seen = Seen {
+            window: how.kind.window,
+            cap: how.arithmetic.attention_cap,
+        };
+        self.step.attend(self.cache, how.layer, (&q, &k, &v), seen)
     }
 
     fn activate(&mut self, how: Activation, gated: bool, x: Tensor) -> Result<Tensor> {
@@ -321,6 +358,7 @@ impl Pass for PlainPass<'_> {
     }
 
     fn add(&mut self, x: &mut Tensor, y: Tensor, scale: f64) -> Result<()> {
+        let y = y.to_dtype(x.dtype())?;
         let y = if scale == 1.0 { y } else { (y * scale)? };
         *x = (&*x + y)?;
         Ok(())

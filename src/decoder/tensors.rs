@@ -1,24 +1,61 @@
-//! The KV cache of the plain implementation: two tensors a layer, rows of unequal length.
+//! The KV cache of the plain implementation: two tensors a layer for what rows have of their own,
+//! and long beginnings that rows share.
+//!
+//! A row is a beginning, which may be other rows' too, and what follows it. A prompt becomes a
+//! beginning once it is read: its keys and values are there once, whatever the number of rows, and
+//! a fork copies only what a row has of its own. One product attends to a beginning for all rows
+//! that share it, one to their own parts ([`Step`](super::step::Step)). Both are tensors of heads,
+//! positions and dimensions, as `flash-attn` would want them, too.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use std::sync::Arc;
 
-use super::feed::Feed;
+use candle_core::{DType, Device, Result, Tensor};
 
 /// Capacity grows in steps of so many positions.
 const STEP: usize = 64;
 
-/// Keys and values per layer, (rows, heads, capacity, dimensions).
+/// From so many positions on a part of a row is worth being shared.
+const LONG: usize = 128;
+
+/// Keys and values per layer.
 #[derive(Debug)]
 pub(crate) struct Tensors {
-    /// Empty until something is cached.
-    layers: Vec<(Tensor, Tensor)>,
+    /// What rows have of their own, (rows, heads, capacity, dimensions); empty until something is
+    /// cached.
+    pub(super) layers: Vec<(Tensor, Tensor)>,
     n_layers: usize,
     /// Heads and dimensions.
-    shape: [usize; 2],
-    lens: Vec<usize>,
-    capacity: usize,
-    device: Device,
+    pub(super) shape: [usize; 2],
+    rows: Vec<Row>,
+    pub(super) capacity: usize,
+    pub(super) device: Device,
     dtype: DType,
+}
+
+/// One row: `shared` positions of a beginning, then `own` ones.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row {
+    pub beginning: Option<Arc<Beginning>>,
+    pub shared: usize,
+    pub own: usize,
+}
+
+/// Positions that rows share, by layer (heads, positions, dimensions).
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub layers: Vec<(Tensor, Tensor)>,
+}
+
+impl Row {
+    fn len(&self) -> usize {
+        self.shared + self.own
+    }
+
+    /// Whether no other row has its beginning.
+    fn is_alone(&self) -> bool {
+        let beginning = self.beginning.as_ref();
+        beginning.is_none_or(|shared| Arc::strong_count(shared) == 1)
+    }
 }
 
 impl Tensors {
@@ -28,63 +65,136 @@ impl Tensors {
             layers: Vec::new(),
             n_layers,
             shape,
-            lens: vec![0],
+            rows: vec![Row::default()],
             capacity: 0,
             device: device.clone(),
             dtype,
         }
     }
 
-    pub fn lens(&self) -> &[usize] {
-        &self.lens
+    pub fn n_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn row(&self, row: usize) -> &Row {
+        &self.rows[row]
+    }
+
+    pub fn len(&self, row: usize) -> usize {
+        self.rows[row].len()
     }
 
     pub fn truncate(&mut self, row: usize, len: usize) {
-        self.lens[row] = self.lens[row].min(len);
+        let row = &mut self.rows[row];
+        row.own = row.own.min(len.saturating_sub(row.shared));
+        row.shared = row.shared.min(len);
+        if row.shared == 0 {
+            row.beginning = None;
+        }
     }
 
-    /// New row `i` becomes old row `rows[i]`.
+    /// New row `i` becomes old row `rows[i]`. A long row that is named more than once is shared by
+    /// all that it becomes.
     pub fn gather(&mut self, rows: &[usize]) -> Result<()> {
-        let lens = rows.iter().map(|&r| self.lens[r]).collect();
-        if rows.is_empty() {
-            self.layers.clear();
-            self.capacity = 0;
-        } else if !rows.iter().copied().eq(0..self.lens.len()) {
-            let index: Vec<_> = rows.iter().map(|&r| r as u32).collect();
-            let index = Tensor::new(index, &self.device)?;
-            for (k, v) in &mut self.layers {
-                (*k, *v) = (k.index_select(&index, 0)?, v.index_select(&index, 0)?);
+        let mut times = vec![0; self.rows.len()];
+        rows.iter().for_each(|row| times[*row] += 1);
+        for (row, times) in times.iter().enumerate() {
+            if *times > 1 && self.rows[row].is_alone() {
+                self.share(row)?;
             }
         }
-        self.lens = lens;
+        let kept: Vec<Row> = rows.iter().map(|row| self.rows[*row].clone()).collect();
+        let longest = kept.iter().map(|row| row.own).max().unwrap_or(0);
+        if longest == 0 {
+            self.layers.clear();
+            self.capacity = 0;
+        } else if !rows.iter().copied().eq(0..self.rows.len()) {
+            let index: Vec<_> = rows.iter().map(|row| *row as u32).collect();
+            self.select(&Tensor::new(index, &self.device)?, longest)?;
+        }
+        self.rows = kept;
         Ok(())
     }
 
-    /// One row alone, in tensors of its own.
+    /// These rows' own parts, with room for no more than they need.
+    fn select(&mut self, index: &Tensor, longest: usize) -> Result<()> {
+        let capacity = longest.next_multiple_of(STEP).min(self.capacity);
+        let pick = |all: &Tensor| all.narrow(2, 0, capacity)?.index_select(index, 0);
+        for (k, v) in &mut self.layers {
+            (*k, *v) = (pick(k)?, pick(v)?);
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// One row alone, in tensors of its own but for its beginning.
     pub fn copy_of(&self, row: usize) -> Result<Self> {
-        let index = Tensor::new(vec![row as u32], &self.device)?;
-        let pick = |(k, v): &(Tensor, Tensor)| {
-            Ok((k.index_select(&index, 0)?, v.index_select(&index, 0)?))
-        };
-        Ok(Self {
-            layers: self.layers.iter().map(pick).collect::<Result<_>>()?,
-            lens: vec![self.lens[row]],
+        let mut copy = Self {
+            layers: self.layers.clone(),
+            rows: vec![self.rows[row].clone()],
             device: self.device.clone(),
             ..*self
+        };
+        if copy.rows[0].own > 0 {
+            copy.select(
+                &Tensor::new(vec![row as u32], &self.device)?,
+                copy.rows[0].own,
+            )?;
+            return Ok(copy);
+        }
+        copy.layers.clear();
+        Ok(Self {
+            capacity: 0,
+            ..copy
         })
     }
 
-    /// Makes room for the feeds and says where their tokens go; counts them in.
-    pub fn step(&mut self, feeds: &[Feed<'_>]) -> Result<Step> {
-        let starts: Vec<_> = feeds.iter().map(|f| self.lens[f.row]).collect();
-        let counts: Vec<_> = feeds.iter().map(|f| f.tokens.len()).collect();
-        for feed in feeds {
-            self.lens[feed.row] += feed.tokens.len();
+    /// Makes a beginning of all that a row holds, where its own part is long.
+    fn share(&mut self, row: usize) -> Result<()> {
+        let Row {
+            beginning,
+            shared,
+            own,
+        } = self.rows[row].clone();
+        if own < LONG {
+            return Ok(());
         }
-        let longest = feeds.iter().map(|f| self.lens[f.row]).max().unwrap_or(0);
-        self.reserve(longest)?;
-        let rows: Vec<_> = feeds.iter().map(|f| f.row).collect();
-        Step::new(self, &rows, starts, counts, longest)
+        let whole = |layer: usize, all: &Tensor, which: fn(&(Tensor, Tensor)) -> &Tensor| {
+            let own = all.get(row)?.narrow(1, 0, own)?;
+            match &beginning {
+                None => own.force_contiguous(),
+                Some(before) => {
+                    let before = which(&before.layers[layer]).narrow(1, 0, shared)?;
+                    Tensor::cat(&[before, own], 1)
+                }
+            }
+        };
+        let both = |(layer, (k, v)): (usize, &(Tensor, Tensor))| {
+            Ok((whole(layer, k, |kv| &kv.0)?, whole(layer, v, |kv| &kv.1)?))
+        };
+        let layers: Result<Vec<_>> = self.layers.iter().enumerate().map(both).collect();
+        self.rows[row] = Row {
+            beginning: Some(Arc::new(Beginning { layers: layers? })),
+            shared: shared + own,
+            own: 0,
+        };
+        Ok(())
+    }
+
+    /// Makes room for so many more positions of each of these rows, and counts them in. What a
+    /// prompt that is read in pieces has grown to becomes a beginning, so that no other row needs
+    /// room for as much.
+    pub(super) fn grow(&mut self, fed: &[(usize, usize)]) -> Result<()> {
+        for (row, n) in fed {
+            if *n >= STEP && self.rows[*row].is_alone() {
+                self.share(*row)?;
+            }
+        }
+        for (row, n) in fed {
+            self.rows[*row].own += n;
+        }
+        let own = fed.iter().map(|(row, _)| self.rows[*row].own);
+        self.reserve(own.max().unwrap_or(0))
     }
 
     fn reserve(&mut self, needed: usize) -> Result<()> {
@@ -94,11 +204,8 @@ impl Tensors {
         let capacity = (needed + needed / 4).next_multiple_of(STEP);
         let more = capacity - self.capacity;
         let [heads, dim] = self.shape;
-        let zeros = Tensor::zeros(
-            (self.lens.len(), heads, more, dim),
-            self.dtype,
-            &self.device,
-        )?;
+        let shape = (self.rows.len(), heads, more, dim);
+        let zeros = Tensor::zeros(shape, self.dtype, &self.device)?;
         let grown = |old: &Tensor| Tensor::cat(&[old, &zeros], 2)?.contiguous();
         self.layers = match self.layers.is_empty() {
             true => (0..self.n_layers)
@@ -114,174 +221,41 @@ impl Tensors {
         Ok(())
     }
 
-    /// Writes keys and values (tokens, heads, dimensions) and returns all of the fed rows':
-    /// (feeds, heads, positions, dimensions).
-    pub fn append(
-        &mut self,
-        layer: usize,
-        k: &Tensor,
-        v: &Tensor,
-        step: &Step,
-    ) -> Result<(Tensor, Tensor)> {
+    /// Writes keys and values (tokens, heads, dimensions) to the flat places `slots`.
+    pub(super) fn write(&self, layer: usize, k: &Tensor, v: &Tensor, slots: &Tensor) -> Result<()> {
         let (keys, values) = &self.layers[layer];
         let put = |all: &Tensor, new: &Tensor| {
-            let flat = all.reshape(((), self.shape[1]))?;
-            flat.scatter_set(
-                &step.slots,
-                &new.contiguous()?.reshape(((), self.shape[1]))?,
-                0,
-            )?;
-            let rows = match &step.rows {
-                Some(rows) => all.index_select(rows, 0)?,
-                None => all.clone(),
-            };
-            rows.narrow(2, 0, step.longest)
+            let new = new.contiguous()?.reshape(((), self.shape[1]))?;
+            all.reshape(((), self.shape[1]))?
+                .scatter_set(slots, &new, 0)
         };
-        Ok((put(keys, k)?, put(values, v)?))
+        put(keys, k)?;
+        put(values, v)
     }
 }
 
-/// Where one pass's tokens stand. Rows of fewer tokens than others are padded for attention.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// Of every token.
-    pub positions: Vec<usize>,
-    starts: Vec<usize>,
-    counts: Vec<usize>,
-    /// The most tokens in a feed.
-    most: usize,
-    /// Positions cached in the longest fed row, after the pass.
-    longest: usize,
-    /// For every token, head and dimension the flat cache row that it is written to.
-    slots: Tensor,
-    /// The fed rows, where they are not all rows in order.
-    rows: Option<Tensor>,
-    /// Tokens in the order (feed, position in it), and back, where feeds are unequal.
-    padding: Option<(Tensor, Tensor)>,
-    /// Masks in use, by window.
-    masks: Vec<(Option<usize>, Tensor)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Step {
-    fn new(
-        cache: &Tensors,
-        rows: &[usize],
-        starts: Vec<usize>,
-        counts: Vec<usize>,
-        longest: usize,
-    ) -> Result<Self> {
-        let device = &cache.device;
-        let span = |(&start, &count): (&usize, &usize)| start..start + count;
-        let positions: Vec<_> = starts.iter().zip(&counts).flat_map(span).collect();
-        let [heads, dim] = cache.shape;
-        let owners = rows
-            .iter()
-            .zip(&counts)
-            .flat_map(|(&r, &n)| std::iter::repeat_n(r, n));
-        let slot = |(row, &p): (usize, &usize)| {
-            (0..heads)
-                .map(move |h| ((row * heads + h) * cache.capacity + p) as u32)
-                .collect::<Vec<_>>()
-        };
-        let slots: Vec<u32> = owners.zip(&positions).flat_map(slot).collect();
-        let n_slots = slots.len();
-        let slots = Tensor::from_vec(slots, (n_slots, 1), device)?;
-        let most = counts.iter().copied().max().unwrap_or(0);
-        let all = rows.iter().copied().eq(0..cache.lens.len());
-        let index: Vec<_> = rows.iter().map(|&r| r as u32).collect();
-        Ok(Self {
-            slots: slots.broadcast_as((n_slots, dim))?.contiguous()?,
-            rows: if all {
-                None
-            } else {
-                Some(Tensor::new(index, device)?)
-            },
-            padding: padding(&counts, most, device)?,
-            masks: Vec::new(),
-            positions,
-            starts,
-            counts,
-            most,
-            longest,
-        })
-    }
-
-    /// From queries (tokens, heads, dimensions) to (feeds, key heads, queries each, dimensions).
-    pub fn pad(&self, q: &Tensor, n_kv_heads: usize) -> Result<Tensor> {
-        let (_, heads, dim) = q.dims3()?;
-        let q = match &self.padding {
-            Some((there, _)) => q.index_select(there, 0)?,
-            None => q.clone(),
-        };
-        let shape = (self.counts.len(), self.most, heads, dim);
-        let q = q.reshape(shape)?.transpose(1, 2)?.contiguous()?;
-        q.reshape((self.counts.len(), n_kv_heads, (), dim))
-    }
-
-    /// Back from (feeds, key heads, queries each, dimensions) to (tokens, heads * dimensions).
-    pub fn unpad(&self, out: &Tensor, heads: usize) -> Result<Tensor> {
-        let dim = out.dim(D::Minus1)?;
-        let out = out.reshape((self.counts.len(), heads, self.most, dim))?;
-        let out = out
-            .transpose(1, 2)?
-            .contiguous()?
-            .reshape(((), heads * dim))?;
-        match &self.padding {
-            Some((_, back)) => out.index_select(back, 0),
-            None => Ok(out),
+    #[test]
+    fn a_prompt_is_there_once_whatever_the_number_of_rows() {
+        let mut cache = Tensors::new(1, [2, 4], &Device::Cpu, DType::F32);
+        cache.grow(&[(0, 200)]).unwrap();
+        cache.gather(&[0; 5]).unwrap();
+        let beginning = cache.row(0).beginning.clone().unwrap();
+        assert_eq!((Arc::strong_count(&beginning), cache.capacity), (6, 0));
+        cache.truncate(1, 150);
+        cache.grow(&[(1, 3), (2, 1)]).unwrap();
+        let sizes = [0, 1, 2].map(|row| (cache.row(row).shared, cache.row(row).own));
+        assert_eq!(sizes, [(200, 0), (150, 3), (200, 1)]);
+        assert_eq!(cache.capacity, STEP);
+        // What is read in pieces becomes one beginning, and needs no room in other rows.
+        cache.truncate(3, 0);
+        for _ in 0..8 {
+            cache.grow(&[(3, LONG)]).unwrap();
         }
+        assert_eq!((cache.len(3), cache.row(3).own), (8 * LONG, LONG));
+        assert!(cache.capacity < 2 * LONG);
     }
-
-    /// Softmax of scores (feeds, key heads, queries each, positions) over what is seen.
-    pub fn softmax(&mut self, scores: &Tensor, window: Option<usize>) -> Result<Tensor> {
-        let (feeds, kv_heads, queries, positions) = scores.dims4()?;
-        if self.all_seen(window) {
-            return candle_nn::ops::softmax_last_dim(scores);
-        }
-        if self.masks.iter().all(|(w, _)| *w != window) {
-            let mask = self.mask(window, scores.device())?;
-            self.masks.push((window, mask));
-        }
-        let mut masked = scores.reshape((feeds, (), self.most, positions))?;
-        for (_, mask) in self.masks.iter().filter(|(w, _)| *w == window) {
-            masked = masked.broadcast_add(mask)?;
-        }
-        candle_nn::ops::softmax_last_dim(&masked)?.reshape((feeds, kv_heads, queries, positions))
-    }
-
-    /// Whether every token sees all positions.
-    fn all_seen(&self, window: Option<usize>) -> bool {
-        let equal = self.starts.iter().all(|s| s + 1 == self.longest);
-        self.most == 1 && equal && window.is_none_or(|w| w >= self.longest)
-    }
-
-    /// 0 where a token sees a position, -inf elsewhere: (feeds, 1, tokens, positions).
-    fn mask(&self, window: Option<usize>, device: &Device) -> Result<Tensor> {
-        let (most, longest) = (self.most, self.longest);
-        let mut mask = vec![f32::NEG_INFINITY; self.counts.len() * most * longest];
-        for (i, row) in mask.chunks_exact_mut(longest).enumerate() {
-            let (feed, token) = (i / most, i % most);
-            // Padding sees what the last token sees; its result is dropped.
-            let seen = self.starts[feed] + token.min(self.counts[feed] - 1) + 1;
-            row[window.map_or(0, |w| seen.saturating_sub(w))..seen].fill(0.0);
-        }
-        Tensor::from_vec(mask, (self.counts.len(), 1, most, longest), device)
-    }
-}
-
-/// Which token stands at every padded place, and the place of every token.
-fn padding(counts: &[usize], most: usize, device: &Device) -> Result<Option<(Tensor, Tensor)>> {
-    if counts.iter().all(|&n| n == most) {
-        return Ok(None);
-    }
-    let (mut there, mut back, mut first) = (Vec::new(), Vec::new(), 0);
-    for (feed, &n) in counts.iter().enumerate() {
-        there.extend((0..most).map(|t| (first + t.min(n - 1)) as u32));
-        back.extend((0..n).map(|t| (feed * most + t) as u32));
-        first += n;
-    }
-    Ok(Some((
-        Tensor::new(there, device)?,
-        Tensor::new(back, device)?,
-    )))
 }

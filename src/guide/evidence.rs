@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
+use super::far::Far;
 use super::rows::piece;
 use super::sample::{draw_probability, log_prob};
-use crate::decoder::{Feed, KvCache, Logits, Want};
+use crate::decoder::{self, Feed, KvCache, Logits, Said, Want, pool};
 use crate::evidence::{Likely, Place};
 use crate::library::Model;
 use crate::search::{ModelError, Rules, Sampling, TokenId};
@@ -135,24 +136,66 @@ impl Reading {
             row: 0,
             tokens: &self.ids[held..end],
         };
-        let logits = self.model.decoder.forward(&mut self.cache, &[feed], want)?;
+        let team = pool().current_num_threads();
+        let said = self
+            .model
+            .decoder
+            .say(&mut self.cache, &[feed], want, team)?;
         match want {
-            Want::All => self.tell(held, &logits),
+            Want::All => self.tell(held, &said),
             _ => Ok(()),
         }
     }
 
-    fn tell(&mut self, held: usize, logits: &Logits) -> Result<(), ModelError> {
-        let n = logits.n_rows();
+    fn tell(&mut self, held: usize, all: &Said) -> Result<(), ModelError> {
+        let n = all.n_places();
         let mut said: Vec<Vec<f32>> = vec![Vec::new(); n];
         let from = held + 1 - self.first;
         for side in &mut self.sides {
             side.add(&mut said, from..from + n)?;
         }
-        let place = |n: usize| self.place(self.ids[held + n + 1], logits.row(n), &said[n]);
-        let places: Vec<Place> = (0..n).map(place).collect();
+        let place = |n: usize| {
+            let (id, from) = (self.ids[held + n + 1], all.place(n));
+            // What others add is of the whole vocabulary.
+            match from.here().is_none() && said[n].is_empty() {
+                true => self.far_place(id, &from),
+                false => Ok(self.place(id, &*from.whole()?, &said[n])),
+            }
+        };
+        let places = (0..n)
+            .map(place)
+            .collect::<Result<Vec<Place>, ModelError>>()?;
         self.places.extend(places);
         Ok(())
+    }
+
+    /// [`Self::place`] of what is on a device.
+    fn far_place(&self, id: TokenId, from: &decoder::Place) -> Result<Place, ModelError> {
+        let Wish {
+            n_likeliest,
+            sampling,
+            rules,
+        } = &self.wish;
+        let log_sum = from.log_sum_exp();
+        let log_prob = from.log_prob(id)?;
+        let mut far = Far::new(from, self.model.decoder.config().vocab_size);
+        let likely = |(id, logit): (TokenId, f32)| Likely {
+            piece: self.model.tokenizer.piece(id),
+            log_prob: f64::from(logit) - log_sum,
+        };
+        let likeliest = far
+            .likeliest(*n_likeliest)?
+            .into_iter()
+            .map(likely)
+            .collect();
+        let left = far.left(sampling, *rules)?;
+        Ok(Place {
+            piece: self.model.tokenizer.piece(id),
+            log_prob,
+            drawn: Far::probability(&left, id, (log_prob + log_sum) as f32),
+            likeliest,
+            proposed: Vec::new(),
+        })
     }
 
     /// `said` is what others add to the logits, if any do.

@@ -4,6 +4,7 @@
 mod chunk_text;
 mod evidence;
 mod executor;
+mod far;
 mod inspect;
 mod memory;
 mod pair;

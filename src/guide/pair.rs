@@ -14,8 +14,7 @@ use rayon::prelude::*;
 
 use super::reader::{Read, Reader};
 use super::rows::{Owner, Rows, common_prefix};
-use super::sample::log_prob;
-use crate::decoder::{Logits, Want, log_sum_exp, pool};
+use crate::decoder::{Place, Said, Want, pool};
 use crate::library::{Model, WeakPair};
 use crate::models::Tokenised;
 use crate::search::{HypothesisId, LaneId, LogRatio, ModelError, Response, TokenId, TokenTerm};
@@ -42,30 +41,9 @@ struct Note {
     kept: usize,
     own: Vec<TokenTerm>,
     /// What follows the cached ids, where it is still needed.
-    next: Option<Arc<[Distribution; 2]>>,
+    next: Option<Arc<[Place; 2]>>,
     /// The text that `ids` are of, where text is scored.
     tokenised: Option<Arc<Tokenised>>,
-}
-
-/// Raw logits of one position with their normaliser.
-#[derive(Debug)]
-struct Distribution {
-    logits: Vec<f32>,
-    log_sum_exp: f64,
-}
-
-impl Distribution {
-    fn new(logits: &[f32]) -> Self {
-        Self {
-            logits: logits.to_vec(),
-            log_sum_exp: log_sum_exp(logits),
-        }
-    }
-
-    /// log p(id), in nats.
-    fn log_prob(&self, id: TokenId) -> f64 {
-        f64::from(self.logits[id as usize]) - self.log_sum_exp
-    }
 }
 
 impl Note {
@@ -213,8 +191,8 @@ impl Pair {
             self.rows.row_mut(*row).note.tokenised = read.tokenised;
         }
         pending.retain(|(_, tokens)| !tokens.is_empty());
-        let logits = self.rows.feed(&pending, Want::All)?;
-        let mut said = self.log_probs(&pending, &logits).into_iter();
+        let said = self.rows.feed(&pending, Want::All)?;
+        let mut said = self.log_probs(&pending, &said)?.into_iter();
         for (row, tokens) in &pending {
             self.finish(*row, said.by_ref().take(tokens.len()).collect())?;
         }
@@ -286,7 +264,8 @@ impl Pair {
     fn difference(&self, row: usize) -> Result<Vec<f32>, ModelError> {
         let next = self.rows.row(row).note.next.as_ref();
         let next = next.ok_or_else(|| ModelError::Other(NO_FIRST.to_owned()))?;
-        let both = next[0].logits.iter().zip(&next[1].logits);
+        let (tuned, untuned) = (next[0].whole()?, next[1].whole()?);
+        let both = tuned.iter().zip(&*untuned);
         let difference: Vec<f32> = both.map(|(tuned, untuned)| tuned - untuned).collect();
         match difference.iter().all(|x| x.is_finite()) {
             true => Ok(difference),
@@ -362,9 +341,9 @@ impl Pair {
         if feeds.is_empty() {
             return Ok(());
         }
-        let logits = self.rows.feed(&feeds, Want::Last)?;
+        let said = self.rows.feed(&feeds, Want::Last)?;
         for (n, (row, _)) in feeds.iter().enumerate() {
-            let next = [0, 1].map(|half: usize| Distribution::new(logits[half].row(n)));
+            let next = [0, 1].map(|half: usize| said[half].place(n));
             self.rows.row_mut(*row).note.next = Some(Arc::new(next));
         }
         Ok(())
@@ -405,7 +384,8 @@ impl Pair {
         let Some(&id) = note.ids.get(target) else {
             return Ok(());
         };
-        let term = term(&self.pair, id, next[0].log_prob(id), next[1].log_prob(id))?;
+        let (tuned, untuned) = (next[0].log_prob(id)?, next[1].log_prob(id)?);
+        let term = term(&self.pair, id, tuned, untuned)?;
         self.rows.row_mut(row).note.own.push(term);
         self.n_scored += 1;
         Ok(())
@@ -420,16 +400,23 @@ impl Pair {
 
     /// What the two models say of the token after every fed one. A sum over the vocabulary each:
     /// the threads share them.
-    fn log_probs(&self, fed: &[(usize, Vec<TokenId>)], logits: &[Logits]) -> Vec<[f64; 2]> {
+    fn log_probs(
+        &self,
+        fed: &[(usize, Vec<TokenId>)],
+        said: &[Said],
+    ) -> Result<Vec<[f64; 2]>, ModelError> {
         let next = |(row, tokens): &(usize, Vec<TokenId>)| {
             let first = self.fed(*row) + 1 - tokens.len();
             self.rows.row(*row).note.ids[first..][..tokens.len()].to_vec()
         };
-        let next: Vec<TokenId> = fed.iter().flat_map(next).collect();
-        let of = |(at, id): (usize, &TokenId)| {
-            [0, 1].map(|half: usize| log_prob(logits[half].row(at), *id))
-        };
-        pool().install(|| next.par_iter().enumerate().map(of).collect())
+        let next: Vec<(usize, TokenId)> = fed.iter().flat_map(next).enumerate().collect();
+        let of = |half: usize| pool().install(|| said[half].log_probs(&next));
+        let (tuned, untuned) = (of(0)?, of(1)?);
+        Ok(tuned
+            .into_iter()
+            .zip(untuned)
+            .map(<[f64; 2]>::from)
+            .collect())
     }
 
     /// The terms of what was fed: a position says the token after it.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::decoder::{Decoder, Feed, ForwardError, KvCache, Logits, Want, pool};
+use crate::decoder::{Decoder, Feed, ForwardError, KvCache, Said, Want, pool};
 use crate::search::{HypothesisId, LaneId, TokenId};
 
 /// How many prompts stay cached at least, the latest ones: a search begun anew finds its own.
@@ -168,12 +168,12 @@ impl<N: Clone + Default> Rows<N> {
     }
 
     /// Feeds ids to the ends of rows, one pass of every model, side by side: they share nothing.
-    /// Each model's logits, as `want` says.
+    /// What each model says, as `want` has it.
     pub fn feed(
         &mut self,
         feeds: &[(usize, Vec<TokenId>)],
         want: Want,
-    ) -> Result<Vec<Logits>, ForwardError> {
+    ) -> Result<Vec<Said>, ForwardError> {
         let batch: Vec<Feed<'_>> = feeds
             .iter()
             .map(|(row, tokens)| Feed { row: *row, tokens })
@@ -257,10 +257,11 @@ fn forward(
     caches: &mut [KvCache],
     feeds: &[Feed<'_>],
     want: Want,
-) -> Result<Vec<Logits>, ForwardError> {
+) -> Result<Vec<Said>, ForwardError> {
     let [a, b] = models else {
         let passes = models.iter().zip(caches);
-        return passes.map(|(m, c)| m.forward(c, feeds, want)).collect();
+        let team = pool().current_num_threads();
+        return passes.map(|(m, c)| m.say(c, feeds, want, team)).collect();
     };
     let [first, second] = caches else {
         return Err(ForwardError::Foreign);
@@ -268,8 +269,8 @@ fn forward(
     let team = pool().current_num_threads().div_ceil(2);
     let (one, other) = pool().install(|| {
         rayon::join(
-            || a.forward_on(first, feeds, want, team),
-            || b.forward_on(second, feeds, want, team),
+            || a.say(first, feeds, want, team),
+            || b.say(second, feeds, want, team),
         )
     });
     Ok(vec![one?, other?])

@@ -49,7 +49,7 @@ pub fn drawing(logits: &[f32], sampling: &Sampling, rules: Rules, id: TokenId) -
 }
 
 /// −Σ p ln p of weights that add up to `total`.
-fn entropy_of(weights: &[f64], total: f64) -> f64 {
+pub(super) fn entropy_of(weights: &[f64], total: f64) -> f64 {
     let shares = weights.iter().filter(|w| **w > 0.0).map(|w| w / total);
     shares.map(|p| -p * p.ln()).sum()
 }
@@ -86,7 +86,7 @@ pub fn log_prob(logits: &[f32], id: TokenId) -> f64 {
 }
 
 /// `None` is greedy. The reference takes 0 for "unset", which is 1.
-fn temperature(sampling: &Sampling, rules: Rules) -> Option<f64> {
+pub(super) fn temperature(sampling: &Sampling, rules: Rules) -> Option<f64> {
     match (sampling.temperature(), rules) {
         (t, _) if t > 0.0 => Some(t),
         (_, Rules::Reference) => Some(1.0),
@@ -140,7 +140,7 @@ fn top_k(logits: &[f32], k: usize) -> Vec<(TokenId, f32)> {
 }
 
 /// Keeps what is at least the k-th largest, order untouched; returns that threshold.
-fn keep_largest(pool: &mut Vec<(TokenId, f32)>, k: usize) -> f32 {
+pub(super) fn keep_largest(pool: &mut Vec<(TokenId, f32)>, k: usize) -> f32 {
     if pool.len() <= k {
         return f32::NEG_INFINITY;
     }
@@ -154,10 +154,15 @@ fn keep_largest(pool: &mut Vec<(TokenId, f32)>, k: usize) -> f32 {
 /// The smallest set of likeliest tokens whose probability reaches `p`: a token stays when the
 /// probability of all strictly likelier ones is below `p`; the likeliest always stays.
 fn top_p(kept: &mut Vec<(TokenId, f32)>, p: f64, temperature: f64) {
+    let total: f64 = weights(kept, temperature).iter().sum();
+    top_p_of(kept, p, temperature, total);
+}
+
+/// The same of those that may be left of more, which weigh `total` together.
+pub(super) fn top_p_of(kept: &mut Vec<(TokenId, f32)>, p: f64, temperature: f64, total: f64) {
     let mut by_logit = kept.clone();
     by_logit.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
     let weights = weights(&by_logit, temperature);
-    let total: f64 = weights.iter().sum();
     let mut before = 0.0;
     let n = weights
         .iter()
@@ -173,7 +178,7 @@ fn top_p(kept: &mut Vec<(TokenId, f32)>, p: f64, temperature: f64) {
 }
 
 /// exp((logit − max) / temperature)
-fn weights(kept: &[(TokenId, f32)], temperature: f64) -> Vec<f64> {
+pub(super) fn weights(kept: &[(TokenId, f32)], temperature: f64) -> Vec<f64> {
     let top = kept
         .iter()
         .map(|(_, x)| *x)
@@ -183,7 +188,7 @@ fn weights(kept: &[(TokenId, f32)], temperature: f64) -> Vec<f64> {
         .collect()
 }
 
-fn inverse_cdf(kept: &[(TokenId, f32)], temperature: f64, u: f64) -> TokenId {
+pub(super) fn inverse_cdf(kept: &[(TokenId, f32)], temperature: f64, u: f64) -> TokenId {
     let weights = weights(kept, temperature);
     let target = u * weights.iter().sum::<f64>();
     let mut sum = 0.0;

@@ -76,7 +76,15 @@ impl Setting {
         ];
         let rows = (params.most_alive(), n);
         let (row, prompt) = self.caches(lens, n, Model::is_here);
-        check_caches(row, rows, prompt, free_memory(), taken)
+        check_caches(row, rows, prompt, free_memory(), taken)?;
+        // All that are elsewhere are on one device.
+        let mut far = self.models().into_iter();
+        let Some((free, each)) = far.find_map(|m| m.decoder.room_for_caches()) else {
+            return Ok(());
+        };
+        let (row, prompt) = self.caches(lens, n, |model| !model.is_here());
+        let sized = |bytes: u64| bytes / size_of::<f32>() as u64 * each as u64;
+        check_caches(sized(row), rows, sized(prompt), Some(free), 0)
     }
 
     /// Bytes in f32 of keys and values of a row of `n` tokens, and of prompts of these lengths, in

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::chunk_text::{ChunkText, decoded};
+use super::far::{Far, entropy_at};
 use super::rows::{Owner, Rows, common_prefix};
-use super::sample::{draw, drawing, entropy, log_prob};
-use crate::decoder::{Logits, Want, pool};
+use super::sample::{draw, drawing, log_prob};
+use crate::decoder::{Place, Said, Want, pool};
 use crate::library::Model;
 use crate::search::{
     Answer, Drawn, Finish, Grow, Growth, Hypothesis, HypothesisId, LaneId, ModelError, PairId,
     Response, Rules, Slot, TokenId,
 };
 
-/// Logits after the last id of a row, where they are kept.
-type Next = Option<Arc<[f32]>>;
+/// What is said after the last id of a row, where it is kept.
+type Next = Option<Place>;
 
 /// The strong model with what it has cached.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ enum Source {
     Nowhere,
     /// Row number so many of the pass's logits.
     Pass(usize),
-    Kept(Arc<[f32]>),
+    Kept(Place),
 }
 
 /// One row's part in a pass.
@@ -371,7 +372,7 @@ impl Strong {
 
     // ---- the pass and what comes of it
 
-    fn feed(&mut self, feeds: &[Fed]) -> Result<Option<Logits>, ModelError> {
+    fn feed(&mut self, feeds: &[Fed]) -> Result<Option<Said>, ModelError> {
         if feeds.is_empty() {
             return Ok(None);
         }
@@ -382,16 +383,16 @@ impl Strong {
             .iter()
             .map(|fed| (fed.row, fed.tokens.clone()))
             .collect();
-        let mut logits = self.rows.feed(&batch, Want::Last)?;
-        Ok(Some(logits.swap_remove(0)))
+        let mut said = self.rows.feed(&batch, Want::Last)?;
+        Ok(Some(said.swap_remove(0)))
     }
 
     /// Logits after prompts are kept: round 1 draws all candidates of a search from them.
-    fn keep_prompts(&mut self, feeds: &[Fed], logits: &Option<Logits>) {
-        let Some(logits) = logits else { return };
+    fn keep_prompts(&mut self, feeds: &[Fed], said: &Option<Said>) {
+        let Some(said) = said else { return };
         for (n, fed) in feeds.iter().enumerate().filter(|(_, fed)| fed.is_whole) {
             if self.rows.is_prompt(fed.row) {
-                self.rows.row_mut(fed.row).note = Some(Arc::from(logits.row(n)));
+                self.rows.row_mut(fed.row).note = Some(said.place(n));
             }
         }
     }
@@ -447,7 +448,7 @@ impl Strong {
     }
 
     /// Draws the next token of every chunk that has logits.
-    fn draw(&mut self, logits: &Option<Logits>) -> Result<(), ModelError> {
+    fn draw(&mut self, said: &Option<Said>) -> Result<(), ModelError> {
         let model = &self.model;
         let mut drawn: Vec<(&mut Chunk, &Grow)> = Vec::new();
         for job in self.jobs.values_mut().filter(|job| job.runs) {
@@ -458,14 +459,12 @@ impl Strong {
         self.n_sampled += drawn.len() as u64;
         pool().install(|| {
             drawn.into_par_iter().try_for_each(|(chunk, ask)| {
-                match std::mem::replace(&mut chunk.next, Source::Nowhere) {
-                    Source::Kept(kept) => chunk.push(model, ask, &kept),
-                    Source::Pass(n) => match logits {
-                        Some(logits) => chunk.push(model, ask, logits.row(n)),
-                        None => Ok(()),
-                    },
-                    Source::Nowhere => Ok(()),
-                }
+                let next = match std::mem::replace(&mut chunk.next, Source::Nowhere) {
+                    Source::Kept(kept) => Some(kept),
+                    Source::Pass(n) => said.as_ref().map(|said| said.place(n)),
+                    Source::Nowhere => None,
+                };
+                next.map_or(Ok(()), |next| chunk.push(model, ask, &next))
             })
         })
     }
@@ -504,20 +503,60 @@ impl Chunk {
     }
 
     /// The next token, or the end of the chunk where the strong model hesitates.
-    fn push(&mut self, model: &Model, ask: &Grow, logits: &[f32]) -> Result<(), ModelError> {
+    fn push(&mut self, model: &Model, ask: &Grow, next: &Place) -> Result<(), ModelError> {
         let n_grown = self.grown.tokens.len();
         if let Some(hesitation) = ask.hesitation.filter(|h| n_grown >= h.min_tokens)
-            && entropy(logits) >= hesitation.entropy
+            && entropy_at(next)? >= hesitation.entropy
         {
             self.grown.hesitated = true;
             return Ok(());
         }
+        // What others add is of the whole vocabulary.
+        if next.here().is_none() && self.tilt.is_none() {
+            return self.draw_far(model, ask, next);
+        }
+        let logits = &*next.whole()?;
         // Some models pad their vocabulary: ids beyond the tokenizer's have no text.
         let named = &logits[..model.tokenizer.n_ids().min(logits.len())];
         let tilt = self.tilt.take();
         let tilted = tilt.map(|tilt| named.iter().zip(tilt).map(|(x, t)| x + t).collect());
         let tilted: Option<Vec<f32>> = tilted;
         self.draw(model, ask, logits, tilted.as_deref().unwrap_or(named))
+    }
+
+    /// The next token from what is on a device.
+    fn draw_far(&mut self, model: &Model, ask: &Grow, next: &Place) -> Result<(), ModelError> {
+        let log_sum = next.log_sum_exp();
+        if !log_sum.is_finite() {
+            return Err(model.not_finite());
+        }
+        let at = self.slot.start() + self.grown.tokens.len();
+        let u = self.slot.lineage.uniform(at);
+        let mut far = Far::new(next, model.tokenizer.n_ids());
+        let left = far.left(&ask.sampling, ask.rules)?;
+        let drawn = far.draw(&left, u)?;
+        if ask.wants_drawn {
+            self.note(drawn.how);
+        }
+        self.take(model, drawn.id, f64::from(drawn.logit) - log_sum);
+        Ok(())
+    }
+
+    /// How a token was drawn: its log-probability, and the entropy of what it was drawn from.
+    fn note(&mut self, (log_prob, entropy): (f64, f64)) {
+        let before = self.grown.drawn;
+        self.grown.drawn = Some(Drawn {
+            log_prob: before.map_or(0.0, |drawn| drawn.log_prob) + log_prob,
+            first_entropy: before.map_or(entropy, |drawn| drawn.first_entropy),
+        });
+    }
+
+    fn take(&mut self, model: &Model, token: TokenId, log_prob: f64) {
+        let grown = &mut self.grown;
+        grown.log_probs.push(log_prob);
+        grown.tokens.push(token);
+        grown.finish = model.is_eos(token).then_some(Finish::Eos);
+        grown.text = self.text.push(token, &model.tokenizer);
     }
 
     /// The next token from `proposed`; `raw` is what the strong model says by itself.
@@ -528,23 +567,13 @@ impl Chunk {
         raw: &[f32],
         proposed: &[f32],
     ) -> Result<(), ModelError> {
-        let grown = &mut self.grown;
-        let at = self.slot.start() + grown.tokens.len();
+        let at = self.slot.start() + self.grown.tokens.len();
         let u = self.slot.lineage.uniform(at);
         let token = draw(proposed, &ask.sampling, ask.rules, u).map_err(|_| model.not_finite())?;
         if ask.wants_drawn {
-            let (log_prob, entropy) = drawing(proposed, &ask.sampling, ask.rules, token);
-            let first_entropy = grown.drawn.map_or(entropy, |drawn| drawn.first_entropy);
-            let log_prob = grown.drawn.map_or(0.0, |drawn| drawn.log_prob) + log_prob;
-            grown.drawn = Some(Drawn {
-                log_prob,
-                first_entropy,
-            });
+            self.note(drawing(proposed, &ask.sampling, ask.rules, token));
         }
-        grown.log_probs.push(log_prob(raw, token));
-        grown.tokens.push(token);
-        grown.finish = model.is_eos(token).then_some(Finish::Eos);
-        grown.text = self.text.push(token, &model.tokenizer);
+        self.take(model, token, log_prob(raw, token));
         Ok(())
     }
 

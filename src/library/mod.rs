@@ -348,6 +348,10 @@ impl Library {
                 (weights, self.placement.sums()),
                 free_memory(),
             )?;
+        } else {
+            let needed = Decoder::n_bytes_on(&config, &self.placement);
+            let advice = |_| "choose a smaller model, or --device cpu".to_owned();
+            check_room(name, needed, self.placement.free_memory(), advice)?;
         }
         let watch = (name, &self.watch);
         let decoder = Decoder::load_watched(config, weights, &self.placement, watch)?;
