@@ -1,7 +1,12 @@
 //! The decoder's steps: sampling 16 rows and scoring their chunks.
 //!
-//! `cargo bench --bench decoder`; times are of one forward pass.
+//! `cargo bench --bench decoder`; times are of one forward pass. At the end stands which share of the
+//! machine's rate of multiplying large matrices in f32 (by `gemm`, on all threads) the passes of a
+//! search make use of, the arithmetic of linear layers counted.
 
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
 use divan::Bencher;
 use w2s::decoder::{Decoder, Feed, Kernels, KvCache, Placement, Want, pool};
 use w2s::models::{DecoderConfig, Weights};
@@ -22,6 +27,49 @@ const CHUNK: usize = 5;
 
 fn main() {
     divan::main();
+    // `cargo test --benches` only wants to know that it runs.
+    if std::env::args().any(|arg| arg == "--bench") {
+        tell_shares();
+    }
+}
+
+/// Products a second, in thousands of millions, of what `run` multiplies: the best of some tries,
+/// as for both sides.
+fn rate(products: f64, mut run: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..20 {
+        let began = Instant::now();
+        run();
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    products / best / 1e9
+}
+
+fn tell_shares() {
+    let n = 1024;
+    let square = Tensor::rand(-1f32, 1.0, (n, n), &Device::Cpu).unwrap();
+    let whole = rate((n * n * n) as f64, || {
+        divan::black_box(square.matmul(&square).unwrap());
+    });
+    println!("products of {n} by {n} matrices in f32: {whole:.1} thousand million a second");
+    let strong = bundled(BUNDLED, STRONG);
+    let weak = bundled(WEAK, UNTUNED);
+    for (what, decoder, n_new, want) in [
+        ("a step of 16 rows, bundled", &strong, 1, Want::Last),
+        ("16 chunks of 5 scored, bundled", &weak, CHUNK, Want::All),
+        ("a step of 16 rows, 135 M", &large(), 1, Want::Last),
+    ] {
+        let mut cache = rows(decoder, 50);
+        let texts: Vec<_> = (0..N_ROWS).map(|row| text(40 + row, n_new)).collect();
+        let products = (decoder.n_params() as usize * N_ROWS * n_new) as f64;
+        let own = rate(products, || {
+            pool().install(|| {
+                feed(decoder, &mut cache, &texts, want);
+                (0..N_ROWS).for_each(|row| cache.truncate(row, 50));
+            });
+        });
+        println!("{what}: {own:.1}, {:.0} % of that", 100.0 * own / whole);
+    }
 }
 
 fn bundled(config: &str, bytes: &'static [u8]) -> Decoder {
