@@ -96,13 +96,13 @@ impl Step {
             first += n;
         }
         let positions = all.iter().flat_map(|f| f.start..f.start + f.tokens.len());
-        Ok(Self {
+        let step = Self {
             positions: positions.collect(),
             slots: slots(cache, &all)?,
             back: None,
             groups: groups(cache, all)?,
-        }
-        .with_back(first, &cache.device)?)
+        };
+        step.with_back(first, &cache.device)
     }
 
     fn with_back(self, n_tokens: usize, device: &Device) -> Result<Self> {

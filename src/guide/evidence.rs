@@ -159,7 +159,7 @@ impl Reading {
             // What others add is of the whole vocabulary.
             match from.here().is_none() && said[n].is_empty() {
                 true => self.far_place(id, &from),
-                false => Ok(self.place(id, &*from.whole()?, &said[n])),
+                false => Ok(self.place(id, &from.whole()?, &said[n])),
             }
         };
         let places = (0..n)
