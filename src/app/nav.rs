@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn panes_turn_round() {
-        assert_eq!(Pane::Xray.turn(1), Pane::Board);
-        assert_eq!(Pane::Board.turn(-1), Pane::Xray);
+        assert_eq!(Pane::Panel.turn(1), Pane::Board);
+        assert_eq!(Pane::Board.turn(-1), Pane::Panel);
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub const PAIRS: [&str; 8] = [
     "critical",
     "craft",
     "short",
-    "exclaiming",
-    "questioning",
+    "personal",
+    "funny",
     "gentle",
     "people",
 ];
@@ -82,8 +82,8 @@ static MODELS: [BundledModel; 5] = [
 
 static ADAPTERS: [BundledAdapter; 5] = [
     adapter!("short", "comes to an end soon"),
-    adapter!("exclaiming", "is excited!"),
-    adapter!("questioning", "asks questions"),
+    adapter!("personal", "is told in the first person"),
+    adapter!("funny", "is about comedy and fun"),
     adapter!("gentle", "has no harsh words"),
     adapter!("people", "talks about people rather than film-making"),
 ];

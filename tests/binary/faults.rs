@@ -128,7 +128,8 @@ fn no_memory_is_told() {
 #[test]
 fn the_playground_gives_the_terminal_back_whatever_it_lacks() {
     let files = (5..14).map(Fault::Files);
-    let memory = (1..8).map(|n| Fault::Memory(n * 50_000));
+    // In 50 MB there is no room for the program's own code.
+    let memory = (2..9).map(|n| Fault::Memory(n * 50_000));
     for fault in files.chain(memory).chain([Fault::Threads]) {
         let (mut tty, _home) = playground_under(fault, &[]);
         tty.press_when(|output| output.n_scores() >= 4, "q");
