@@ -28,7 +28,10 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PACKAGES = {"llama": ["xllamacpp==2026.10.11549", "gguf==0.19.0", "numpy"], "torch": ["torch==2.15.0", "transformers", "safetensors"]}
+PACKAGES = {
+    "llama": ["xllamacpp==2026.10.11549", "gguf==0.19.0", "numpy==2.4.6"],
+    "torch": ["torch==2.15.0", "transformers==5.24.0", "safetensors==0.8.0", "tokenizers==0.23.3"],
+}
 PROMPT = "The history of the lighthouse began"
 TOKENS = 60
 FLOATS = ["F32", "F16", "Q8_0"]
@@ -71,11 +74,13 @@ def comparisons(args, binary, folder):
     if all(word in "guided search, bundled models" for word in args.only):
         torch = Peer("torch", ROOT / "assets/models")
         yield "guided search, bundled models, searches/s", (lambda: search(binary), lambda: torch.ask({}))
+        torch.end()
     for path in sorted(folder.glob("*.gguf")):
-        for file in [path, *made_of(path)]:
+        for file in [path, *(other_type(path, kind) for kind in FLOATS)]:
             for rows in (1, 16):
                 name = f"{file.stem}, {rows} row{'s' if rows > 1 else ''}, tokens/s"
                 if all(word in name for word in args.only):
+                    make(path, file)
                     llama = Peer("llama", file, rows)
                     yield name, (lambda: sample(binary, file, rows), lambda: llama.ask({}))
                     llama.end()
@@ -109,15 +114,16 @@ def sample(binary, file, rows):
     return timing["strong_tokens"] / timing["seconds"]
 
 
-def made_of(path):
-    """The same weights in other types, beside the file; made once. Of files made here, nothing."""
-    folder = path.parent / "made"
-    folder.mkdir(exist_ok=True)
-    files = [folder / f"{path.stem.rsplit('.', 1)[0]}.{kind}.gguf" for kind in FLOATS]
-    for kind, file in zip(FLOATS, files):
-        if not file.exists():
-            subprocess.run([python("llama"), HERE / "convert.py", path, file, kind], check=True)
-    return files
+def other_type(path, kind):
+    """Where the same weights lie in another type."""
+    return path.parent / "made" / f"{path.stem.rsplit('.', 1)[0]}.{kind}.gguf"
+
+
+def make(source, file):
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        kind = file.suffixes[-2][1:]
+        subprocess.run([python("llama"), HERE / "convert.py", source, file, kind], check=True)
 
 
 class Peer:
