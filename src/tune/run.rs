@@ -108,7 +108,8 @@ impl Tuning {
         self.is_over
     }
 
-    /// What is held out before the first step; nothing where it goes on.
+    /// What is held out before the first step, nothing where it goes on; the end, where that was
+    /// reached before.
     ///
     /// # Errors
     /// As [`Self::advance`].
@@ -116,6 +117,9 @@ impl Tuning {
         let mut events = Vec::new();
         if self.progress.step == 0 {
             self.measure_held(&mut events)?;
+        }
+        if self.progress.step >= self.n_steps {
+            events.push(self.ended(Why::Done));
         }
         self.tell(events)
     }
