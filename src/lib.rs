@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | [`search`] | the engine: chunk-level beam search as a machine that asks; its one history | std |
 //! | [`template`] | what a model is shown of a prompt, as the user says it | std |
-//! | [`measure`] | the bundled gold reward; means, differences, and how sure they are | std |
+//! | [`measure`] | the bundled gold reward; means, differences, misfit, and how sure they are | std |
 //! | [`judge`] | judges of texts behind one interface: bundled, classifiers, lexica, commands | measure, library, decoder, models, template, caught, candle |
 //! | [`models`] | what files say: specs, the hub, configurations, tokenizers, weights, adapters | template, caught, candle |
 //! | [`decoder`] | what computes: forward passes over rows of cached tokens | models, candle |

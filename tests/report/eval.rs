@@ -417,3 +417,42 @@ fn refinement_without_examples_is_base() {
             .contains("`w2s eval` has them")
     );
 }
+
+#[test]
+fn gain_is_told_beside_what_would_make_it_fail() {
+    let home = Home::new();
+    let args = [&PAIRS[..], &["--gain", "--judge", "length"]].concat();
+    let json: Value =
+        serde_json::from_str(&home.eval(&[&args[..], &["--format", "json"]].concat())).unwrap();
+    assert_eq!(json["n_responses"], 7 * 64);
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let misfit = row["misfit"].as_f64().unwrap();
+        assert!(misfit > 0.0 && misfit < 1.5, "{json}");
+        let own = &row["judged"][0];
+        let number = |name: &str| own[name].as_f64().unwrap();
+        assert!((number("weak_error") - number("gain") - number("strong_error")).abs() < 1e-9);
+        assert!((number("weak_error") - misfit - number("predicted_error")).abs() < 1e-9);
+    }
+    // The length is the sum of the letters, which are the features.
+    assert!(json["judge_misfit"][0].as_f64().unwrap() < 0.05, "{json}");
+    let text = home.eval(&args);
+    assert!(
+        text.contains("what would make it fail") && text.contains("misfit = predicted gain"),
+        "{text}"
+    );
+    let few = [&PAIRS[..], &["--gain", "--first", "1"]].concat();
+    let prompts = home.path("prompts.json");
+    let (refused, _) = run_on(
+        &mut ToyModels::default(),
+        Stop::default(),
+        &[&["eval", "--prompts", &prompts], &few[..]].concat(),
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("64 responses are too few")
+    );
+}

@@ -8,8 +8,8 @@ use clap::Parser;
 use w2s::cli::Cli;
 use w2s::report::{self, Detokenizer, Models, Outcome, PromptExecutor, ReportError, Session, Stop};
 use w2s::search::{
-    Ask, Executor, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial, Response,
-    Rules, SearchParams, Served, Slot, TokenId,
+    Ask, Executor, Hypothesis, HypothesisId, LaneId, LogRatio, ModelError, PairId, Panel, Partial,
+    Response, Rules, SearchParams, Served, Slot, TokenId,
 };
 
 use crate::toy::{self, EOS, Tables, Toys, first_pair, letter, log_ratio};
@@ -91,6 +91,13 @@ impl toy::Models for OfPrompt {
 }
 
 impl PromptExecutor for ToyExecutor {
+    /// How often each letter stands in it.
+    fn mean_state(&mut self, _: LaneId, response: &Hypothesis) -> Result<Vec<f32>, ModelError> {
+        let text = response.text.to_string();
+        let count = |letter: char| text.chars().filter(|c| *c == letter).count() as f32;
+        Ok(('a'..='z').map(count).collect())
+    }
+
     fn open(
         &mut self,
         lane: LaneId,

@@ -12,7 +12,7 @@ use super::cell::{CellResult, Outcome as Came};
 use super::ledger::Ledger;
 use super::plan::{Contender, Plan, prompts_of};
 use super::run::{Runner, Setup};
-use super::summary::Summary;
+use super::summary::{Comparison, Metric, Summary};
 use super::{bar, html, judges, judging, text, write};
 use crate::cli::{EvalArgs, TableFormat, WeightSpace};
 use crate::judge::{Judge, JudgeSpec};
@@ -278,7 +278,10 @@ impl<'a> Job<'a> {
         let plan = self.plan(self.held.clone(), contenders, n_seeds);
         let results = self.run(&plan, session)?;
         let names: Vec<String> = self.specs.iter().map(JudgeSpec::to_string).collect();
-        let summary = Summary::of(&plan, &results, &names, &[0]);
+        let mut summary = Summary::of(&plan, &results, &names, &[0]);
+        // Log-ratios under other weights are not of one scale.
+        let is_judged = |own: &Comparison| own.metric != Metric::LogRatio;
+        summary.comparisons.retain(is_judged);
         Ok(Reported {
             plan,
             results,

@@ -87,7 +87,8 @@ impl Told<'_> {
             let mut line = self.line(i, &means[i]);
             if is_surface {
                 let share = (means[i][0] - low) / (high - low).max(1e-9);
-                line.push("▇".repeat((share.clamp(0.0, 1.0) * BAR).round() as usize + 1));
+                let bar = "▇".repeat((share.clamp(0.0, 1.0) * BAR).round() as usize + 1);
+                line.push(format!("{bar:<width$}", width = BAR as usize + 1));
             }
             lines.push(line);
         }
