@@ -68,7 +68,7 @@ fn measure(strong: Option<&str>, n: usize) {
     let (mut whole, mut tail) = (Duration::ZERO, Duration::ZERO);
     let mut known: HashMap<HypothesisId, Tokenised> = HashMap::new();
     for candidate in rounds.iter().flatten() {
-        let text = format!("{PROMPT}{}", candidate.text.to_string());
+        let text = format!("{PROMPT}{}", candidate.text);
         let start = Instant::now();
         let ids: Vec<TokenId> = tokenizer.try_encode(&text).expect("a text");
         whole += start.elapsed();

@@ -181,7 +181,7 @@ fn solved(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
             }
         }
         let root = a[j][j].sqrt();
-        if !(root > 0.0) {
+        if root.is_nan() || root <= 0.0 {
             return None;
         }
         a.iter_mut().skip(j).for_each(|row| row[j] /= root);

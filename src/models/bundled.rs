@@ -59,14 +59,7 @@ macro_rules! adapter {
 pub const UNTUNED: &str = "untuned";
 /// The bundled weak pairs, by the names of their tuned halves; the first is the default.
 pub const PAIRS: [&str; 8] = [
-    "positive",
-    "critical",
-    "craft",
-    "short",
-    "personal",
-    "funny",
-    "gentle",
-    "people",
+    "positive", "critical", "craft", "short", "personal", "funny", "gentle", "people",
 ];
 
 static MODELS: [BundledModel; 5] = [

@@ -155,7 +155,7 @@ fn wrong(setting: &'static str, value: f64, wanted: &'static str) -> TuneError {
 /// The numbers below `n` in an order of their own (Fisher and Yates).
 #[must_use]
 pub fn shuffled(n: usize, seed: u64, number: u64) -> Vec<usize> {
-    let stream = Lineage::root(seed ^ 0x6f72_6465_72).aside(number);
+    let stream = Lineage::root(seed ^ 0x006f_7264_6572).aside(number);
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         let j = (stream.uniform(i) * (i + 1) as f64) as usize;

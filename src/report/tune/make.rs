@@ -28,6 +28,9 @@ const AT_ONCE: usize = 256;
 const LINES: &str = "preferences.jsonl";
 const HOW: &str = "made.json";
 
+/// Pairs as they were compared, and the preferences among them.
+type Made = (Vec<Compared>, Vec<Example>);
+
 pub(super) struct Maker<'a> {
     args: &'a TuneArgs,
     model: &'a Model,
@@ -143,7 +146,7 @@ impl<'a> Maker<'a> {
         &self,
         teller: &Teller,
         session: &mut Session<'_>,
-    ) -> Result<Option<(Vec<Compared>, Vec<Example>)>, ReportError> {
+    ) -> Result<Option<Made>, ReportError> {
         let stop = session.stop.of_models();
         let setup = Setup {
             watch: bars().until(stop.clone()),
