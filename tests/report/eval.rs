@@ -429,7 +429,8 @@ fn gain_is_told_beside_what_would_make_it_fail() {
     assert_eq!(rows.len(), 2);
     for row in rows {
         let misfit = row["misfit"].as_f64().unwrap();
-        assert!(misfit > 0.0 && misfit < 1.5, "{json}");
+        // Each prompt has a table of its own, which another does not tell: even above 1.
+        assert!(misfit > 0.0, "{json}");
         let own = &row["judged"][0];
         let number = |name: &str| own[name].as_f64().unwrap();
         assert!((number("weak_error") - number("gain") - number("strong_error")).abs() < 1e-9);
