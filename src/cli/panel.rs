@@ -8,8 +8,8 @@ use super::TextOrJson;
 
 #[derive(Debug, Clone, Args)]
 pub struct PanelArgs {
-    /// Scores of one round, {"scores": [pair][candidate], "weights"}, or {"cases": [..]} with
-    /// several of these, each printed for itself
+    /// Scores of one round, {"scores", "weights"}: a list a pair, a number a candidate; or {"cases"},
+    /// a list of these, each printed for itself
     #[arg(long, value_name = "FILE", required = true)]
     pub scores: PathBuf,
     /// How many standard deviations below the mean the lower bound is

@@ -3,7 +3,7 @@
 /// Below this a pair is taken to be of one mind about all candidates.
 const LEAST_SPREAD: f64 = 1e-6;
 
-/// p_m = softmax_i(s[m][i] / std_i s[m]): which candidate a pair is for, whatever the scale of its
+/// `p_m = softmax_i(s[m][i] / std_i s[m])`: which candidate a pair is for, whatever the scale of its
 /// scores. A number a candidate; they add up to 1.
 #[must_use]
 pub fn opinion(scores: &[f64]) -> Vec<f64> {

@@ -4,7 +4,7 @@ use super::opinion::{Conflict, mean_opinion, opinion};
 use super::posterior::Posterior;
 use crate::search::params::{Finite, PanelRule, ParamError};
 
-/// s[m][i]: the log-ratio of pair m on candidate i, in nats; and what each pair counts. At least
+/// `s[m][i]`: the log-ratio of pair m on candidate i, in nats; and what each pair counts. At least
 /// one pair and one candidate, every number finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreTable {
@@ -54,7 +54,7 @@ impl ScoreTable {
         &self.scores
     }
 
-    /// Σ_m w_m s[m][i]: the product of experts.
+    /// `Σ_m w_m s[m][i]`: the product of experts.
     #[must_use]
     pub fn mixture(&self) -> Vec<f64> {
         let sum = |i: usize| {
