@@ -16,10 +16,13 @@ use super::spread::{Span, spans, spread};
 /// weights. It knows whom it names.
 #[derive(Debug, Clone, DeriveSerialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct PairId {
+pub struct PairId(Arc<Named>);
+
+#[derive(Debug)]
+struct Named {
     name: Arc<str>,
     /// Of a panel; none of a pair by itself.
-    panel: Option<Arc<[(PairId, f64)]>>,
+    panel: Option<Vec<(PairId, f64)>>,
 }
 
 impl PairId {
@@ -27,28 +30,28 @@ impl PairId {
     #[must_use]
     pub fn of_panel(members: Vec<(Self, f64)>) -> Self {
         let terms = members.iter().map(|(id, weight)| format!("{weight}*{id}"));
-        Self {
+        Self(Arc::new(Named {
             name: terms.collect::<Vec<_>>().join("+").into(),
-            panel: Some(members.into()),
-        }
+            panel: Some(members),
+        }))
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Whether it names several pairs, or one with a weight.
     #[must_use]
     pub fn is_panel(&self) -> bool {
-        self.panel.is_some()
+        self.0.panel.is_some()
     }
 
     /// Who speaks, with which weights; a pair by itself with 1.
     #[must_use]
     pub fn members(&self) -> Vec<(Self, f64)> {
-        match &self.panel {
-            Some(members) => members.to_vec(),
+        match &self.0.panel {
+            Some(members) => members.clone(),
             None => vec![(self.clone(), 1.0)],
         }
     }
@@ -56,7 +59,7 @@ impl PairId {
     /// The first of them.
     #[must_use]
     pub fn lead(&self) -> Self {
-        match &self.panel {
+        match &self.0.panel {
             Some(members) => members
                 .first()
                 .map_or_else(|| self.clone(), |(id, _)| id.clone()),
@@ -67,7 +70,7 @@ impl PairId {
     /// Whether this pair is one of them.
     #[must_use]
     pub fn includes(&self, pair: &Self) -> bool {
-        match &self.panel {
+        match &self.0.panel {
             Some(members) => members.iter().any(|(own, _)| own == pair),
             None => self == pair,
         }
@@ -76,7 +79,7 @@ impl PairId {
     /// A panel's name spells its pairs and weights out, so that names are enough, but for pairs
     /// whose own names look like a panel's.
     fn key(&self) -> (&str, bool) {
-        (&self.name, self.is_panel())
+        (self.as_str(), self.is_panel())
     }
 }
 
@@ -116,19 +119,19 @@ impl Ord for PairId {
 impl<S: Into<Arc<str>>> From<S> for PairId {
     fn from(name: S) -> Self {
         let name = name.into();
-        Self { name, panel: None }
+        Self(Arc::new(Named { name, panel: None }))
     }
 }
 
 impl From<PairId> for String {
     fn from(id: PairId) -> Self {
-        id.name.to_string()
+        id.as_str().to_owned()
     }
 }
 
 impl fmt::Display for PairId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.name)
+        f.pad(self.as_str())
     }
 }
 
