@@ -5,10 +5,6 @@ use std::time::Duration;
 use crate::message::Command;
 
 /// An effect, carried out by the driver in the order given.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "effects are few and live for a moment"
-)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// To the worker.
