@@ -163,6 +163,7 @@ pub struct App {
     evaluation: Option<Evaluation>,
     last_evaluation: u64,
     trainings: Trainings,
+    chances: panel::Chances,
     run: Run,
     /// Settings that a run is to begin with, once this ticket comes and no other has been given.
     brewing: Option<u64>,
@@ -206,6 +207,7 @@ impl App {
             evaluation: None,
             last_evaluation: 0,
             trainings: Trainings::default(),
+            chances: panel::Chances::default(),
             kept_ways: options.beside.into_iter().take(MOST_BESIDE).collect(),
             brewing: None,
             last_ticket: 0,
@@ -231,6 +233,7 @@ impl App {
         let moment = notice::Moment::before(self, &msg);
         let mut effects = self.on_msg(msg);
         self.keep_in_view();
+        self.weigh_chances();
         self.age_notice(moment);
         effects.extend(self.follow_tour());
         effects.extend(self.inspect());

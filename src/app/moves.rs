@@ -4,7 +4,7 @@ use super::board::Line;
 use super::help::help_len;
 use super::nav::{Jump, Pane};
 use super::tree::{self, Spot};
-use super::{App, Overlay, Sort};
+use super::{App, MenuKind, Overlay, Sort};
 use crate::search::{HypothesisId, NodeId, Round};
 
 impl App {
@@ -165,7 +165,9 @@ impl App {
 
     /// One thing closes at a time, the innermost first.
     pub(super) fn back(&mut self) {
-        if self.overlay != Overlay::None {
+        if matches!(&self.overlay, Overlay::Menu(menu) if menu.kind == MenuKind::Values) {
+            self.overlay = Overlay::Trainings;
+        } else if self.overlay != Overlay::None {
             self.overlay = Overlay::None;
         } else if self.look.read_from.is_some() {
             self.look.toggle_reading();

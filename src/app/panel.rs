@@ -36,6 +36,14 @@ pub struct Accord {
     pub correlation: Option<f64>,
 }
 
+/// P(best) of a round's candidates, as it was drawn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Chances {
+    /// Whose, of which candidates, from which seed.
+    of: Option<(PairId, Vec<HypothesisId>, u64)>,
+    told: Vec<(HypothesisId, f64)>,
+}
+
 impl App {
     /// Whether several pairs are wanted, or in use.
     #[must_use]
@@ -194,16 +202,30 @@ impl App {
     /// How probable it is that a candidate of that round is the best, the most probable first;
     /// nothing for fewer than three pairs.
     #[must_use]
-    pub fn chances(&self) -> Vec<(HypothesisId, f64)> {
-        let Some((ids, table)) = self.round_told().and_then(Round::table) else {
-            return Vec::new();
+    pub fn chances(&self) -> &[(HypothesisId, f64)] {
+        &self.chances.told
+    }
+
+    /// Draws them once a round, not once a frame.
+    pub(super) fn weigh_chances(&mut self) {
+        if !self.has_panel() {
+            return;
+        }
+        let seed = self.wanted.params.seed();
+        let round = self.round_told();
+        let judged = round.and_then(|round| Some((round.pair.clone(), round.table()?)));
+        let Some((pair, (ids, table))) = judged else {
+            self.chances = Chances::default();
+            return;
         };
-        let Some(posterior) = Posterior::fitted(&table.voices()) else {
-            return Vec::new();
-        };
-        let best = posterior.best(self.wanted.params.seed(), DRAWS);
-        let mut all: Vec<(HypothesisId, f64)> = ids.into_iter().zip(best).collect();
-        all.sort_by(|(a, p), (b, q)| q.total_cmp(p).then(a.cmp(b)));
-        all
+        let of = Some((pair, ids, seed));
+        if self.chances.of == of {
+            return;
+        }
+        let best = Posterior::fitted(&table.voices()).map(|p| p.best(seed, DRAWS));
+        let ids = of.iter().flat_map(|(_, ids, _)| ids.iter().copied());
+        let mut told: Vec<_> = ids.zip(best.into_iter().flatten()).collect();
+        told.sort_by(|(a, p), (b, q)| q.total_cmp(p).then(a.cmp(b)));
+        self.chances = Chances { of, told };
     }
 }

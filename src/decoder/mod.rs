@@ -8,6 +8,7 @@
 
 mod build;
 mod cache;
+mod composed;
 mod error;
 mod factors;
 mod feed;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
+use super::composed;
 use super::factors::Factors;
 use super::feed::{Feed, Logits, Want};
 use super::net::{Net, Tuned};
@@ -172,19 +173,7 @@ impl Keep for OnDevice {
 impl Gain {
     /// Normalises the last dimension of `x`, computing in f32.
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let dtype = x.dtype();
-        let mut x = x.to_dtype(DType::F32)?;
-        if self.bias.is_some() {
-            x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        }
-        let variance = (x.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?;
-        let y = x
-            .broadcast_div(&variance.sqrt()?)?
-            .broadcast_mul(&self.gain)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?.to_dtype(dtype),
-            None => y.to_dtype(dtype),
-        }
+        composed::norm(x, &self.gain, self.bias.as_ref(), self.eps)
     }
 
     /// Normalises heads (tokens, heads, dimensions), one by one or, where the gain covers all
@@ -263,18 +252,6 @@ fn finish(logits: Tensor, a: &Arithmetic) -> Result<Tensor> {
     }
 }
 
-/// Turns the pairs `(x[i], x[half + i])` of heads (tokens, heads, dimensions).
-fn rotate(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
-    let half = cos.dim(2)?;
-    let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
-    let left = (a.broadcast_mul(cos)? - b.broadcast_mul(sin)?)?;
-    let right = (b.broadcast_mul(cos)? + a.broadcast_mul(sin)?)?;
-    match x.dim(2)? - 2 * half {
-        0 => Tensor::cat(&[left, right], 2),
-        rest => Tensor::cat(&[left, right, x.narrow(2, 2 * half, rest)?], 2),
-    }
-}
-
 impl Pass for PlainPass<'_> {
     type Kinds = OnDevice;
     type Acts = Tensor;
@@ -331,8 +308,8 @@ impl Pass for PlainPass<'_> {
             k = k_norm.apply_to_heads(&k)?;
         }
         if let Some(rope) = how.kind.rope {
-            q = rotate(&q, &self.ropes[rope])?;
-            k = rotate(&k, &self.ropes[rope])?;
+            q = composed::rotate(&q, &self.ropes[rope])?;
+            k = composed::rotate(&k, &self.ropes[rope])?;
         }
         let q = (q * how.arithmetic.attention_scale)?;
         let seen = Seen {
@@ -343,18 +320,7 @@ impl Pass for PlainPass<'_> {
     }
 
     fn activate(&mut self, how: Activation, gated: bool, x: Tensor) -> Result<Tensor> {
-        let width = x.dim(1)? / if gated { 2 } else { 1 };
-        let left = x.narrow(1, 0, width)?;
-        let y = match how {
-            Activation::Silu => left.silu(),
-            Activation::Gelu => left.gelu_erf(),
-            Activation::GeluTanh => left.gelu(),
-            Activation::Relu => left.relu(),
-        }?;
-        match gated {
-            true => y * x.narrow(1, width, width)?,
-            false => Ok(y),
-        }
+        composed::activate(how, gated, &x)
     }
 
     fn add(&mut self, x: &mut Tensor, y: Tensor, scale: f64) -> Result<()> {

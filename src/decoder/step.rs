@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
+use super::composed::soft_cap;
 use super::feed::Feed;
 use super::tensors::{Beginning, Tensors};
 
@@ -306,11 +307,4 @@ fn by_all(x: &Tensor, shared: &Tensor) -> Result<Tensor> {
     let m = y.dim(D::Minus1)?;
     let y = y.reshape((heads, feeds, queries, m))?;
     y.transpose(0, 1)?.contiguous()
-}
-
-fn soft_cap(x: Tensor, cap: Option<f64>) -> Result<Tensor> {
-    match cap {
-        Some(cap) => (x / cap)?.tanh()? * cap,
-        None => Ok(x),
-    }
 }

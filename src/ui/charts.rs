@@ -27,9 +27,6 @@ const PAIR: usize = 18;
 /// Cells of the plot's scale.
 const SCALE: u16 = 9;
 
-/// Eighths of a cell, from nothing to full.
-const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
 /// The plot of rounds, and below it a line each for spread, distribution and length.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let details = legend(app, theme);
@@ -192,7 +189,7 @@ fn bars(values: &[f64]) -> String {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let level = |value: &f64| {
         let share = if largest > 0.0 { value / largest } else { 0.0 };
-        LEVELS[((share * 8.0).ceil() as usize).min(8)]
+        draw::LEVELS[((share * 8.0).ceil() as usize).min(8)]
     };
     values.iter().map(level).collect()
 }

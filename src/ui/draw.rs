@@ -9,6 +9,9 @@ use super::text;
 use super::theme::Theme;
 use crate::app::{App, Pane};
 
+/// Eighths of a cell, from nothing to full.
+pub const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 /// A line of spans at `row` of `area`, cut at its right edge.
 pub fn line(buf: &mut Buffer, area: Rect, row: usize, spans: Vec<Span<'_>>) {
     let area = area.intersection(buf.area);

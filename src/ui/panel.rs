@@ -17,9 +17,6 @@ use crate::search::PanelRule;
 const NAME: usize = 12;
 const TRACK: usize = 33;
 
-/// Eighths of a cell, from nothing to full.
-const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
 /// Sliders first, then what the pairs make of the round on the board.
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let body = draw::titled(buf, area, Pane::Panel, title(app, theme), "", app, theme);
@@ -131,7 +128,7 @@ fn conflict(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
     let last = all.iter().rev().flatten().next()?;
     let bar = |share: &Option<f64>| {
         let level = share.map_or(0.0, |share| (share * 8.0).round().clamp(0.0, 8.0));
-        LEVELS[level as usize]
+        draw::LEVELS[level as usize]
     };
     let bars: String = all.iter().map(bar).collect();
     Some(vec![

@@ -18,9 +18,6 @@ type Line = Vec<Span<'static>>;
 const MOST_LISTED: usize = 6;
 const CURVE: usize = 3;
 
-/// Eighths of a cell, from nothing to full.
-const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
 /// Cells for a curve's name and value.
 const LABEL: usize = 26;
 
@@ -222,7 +219,7 @@ fn curve(label: &str, cells: &[f64], height: usize, theme: &Theme) -> Vec<Line> 
         let label = if row + 1 == height { label } else { "" };
         let bars = cells
             .iter()
-            .map(|value| LEVELS[eighths(*value).saturating_sub(8 * row).min(8)]);
+            .map(|value| draw::LEVELS[eighths(*value).saturating_sub(8 * row).min(8)]);
         vec![
             Span::styled(text::pad(label, LABEL), theme.muted),
             Span::styled(bars.collect::<String>(), theme.key),

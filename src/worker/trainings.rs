@@ -241,7 +241,10 @@ impl Office {
         };
         Training {
             is_running: self.running.contains_key(folder),
-            making: making(folder).filter(|_| training.events.is_empty()),
+            making: match training.events.is_empty() {
+                true => making(folder),
+                false => None,
+            },
             fault: self.faults.get(folder).cloned(),
             ..training
         }

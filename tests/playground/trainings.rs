@@ -193,6 +193,10 @@ fn a_value_is_chosen_or_typed() {
     }
     let sent = press(&mut p, Key::plain(KeyCode::Enter));
     assert!(matches!(&sent[..], [Command::Train(request)] if request.judge == "lexicon:my/words"));
+    // Who looks for a value and chooses none is where they were.
+    press(&mut p, Key::char('n'));
+    press(&mut p, Key::plain(KeyCode::Esc));
+    assert_eq!(*p.app.overlay(), Overlay::Trainings);
     let told = "cannot make a folder";
     p.app
         .handle(Msg::Update(Update::NotTrained(told.to_owned())));

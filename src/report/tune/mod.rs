@@ -51,7 +51,7 @@ fn train(args: &TuneArgs, out: &Path, session: &mut Session<'_>) -> Result<Outco
     };
     let mut tuning = open(plan, args, out, session)?;
     teller.begin(&tuning, args, session.out)?;
-    let mut watch = Watch::new(args, &spec)?;
+    let mut watch = Watch::new(args, &spec, session.models.library()?.model(&spec)?)?;
     session.stop.heed();
     home::remember_tuned(out);
     let outcome = run(&mut tuning, &mut watch, &mut teller, session)?;

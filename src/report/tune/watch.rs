@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::TuneArgs;
 use crate::curve::{Event, Watched};
 use crate::judge::{Judge, JudgeSpec, Setup};
+use crate::library::Model;
 use crate::models::ModelSpec;
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
@@ -16,6 +17,8 @@ pub(super) struct Watch {
     prompts: Vec<String>,
     strong: String,
     untuned: ModelSpec,
+    /// Held, so that checkpoints go without it.
+    _base: Model,
     judge: Option<Judge>,
     params: SearchParams,
     unguided: Option<f64>,
@@ -25,7 +28,7 @@ pub(super) struct Watch {
 impl Watch {
     /// # Errors
     /// A judge that there is not; prompts that cannot be read.
-    pub fn new(args: &TuneArgs, base: &ModelSpec) -> Result<Self, ReportError> {
+    pub fn new(args: &TuneArgs, base: &ModelSpec, held: Model) -> Result<Self, ReportError> {
         let mut prompts = match &args.data.prompts {
             Some(path) => prompts(path)?,
             None => samples::prompts(),
@@ -40,6 +43,7 @@ impl Watch {
             prompts,
             strong: args.watch.strong.clone(),
             untuned: base.clone(),
+            _base: held,
             judge: judge.transpose()?,
             params: SearchParams::default(),
             unguided: None,

@@ -5,6 +5,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::values::{fast, is_ours, read, rows_per_task, values};
+use crate::decoder::composed;
 use crate::decoder::host::math::{Job, exp, tanh};
 use crate::models::Activation;
 
@@ -16,22 +17,7 @@ pub(in crate::decoder::train) fn activate(
 ) -> Result<Tensor> {
     match is_ours(x) {
         true => x.contiguous()?.apply_op1(Activate { how, gated }),
-        false => composed(how, gated, x),
-    }
-}
-
-pub(super) fn composed(how: Activation, gated: bool, x: &Tensor) -> Result<Tensor> {
-    let width = x.dim(1)? / if gated { 2 } else { 1 };
-    let left = x.narrow(1, 0, width)?;
-    let y = match how {
-        Activation::Silu => left.silu(),
-        Activation::Gelu => left.gelu_erf(),
-        Activation::GeluTanh => left.gelu(),
-        Activation::Relu => left.relu(),
-    }?;
-    match gated {
-        true => y * x.narrow(1, width, width)?,
-        false => Ok(y),
+        false => composed::activate(how, gated, x),
     }
 }
 

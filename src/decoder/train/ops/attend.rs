@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::attend_back::RowBack;
 use super::heads::{Heads, add, products, turned};
 use super::values::{fast, is_ours, read, values};
+use crate::decoder::composed as terms;
 use crate::decoder::host::math::soften;
 
 /// From queries, keys and values side by side, (tokens, width), to (tokens, heads * dimensions).
@@ -130,10 +131,7 @@ pub(super) fn composed(heads: &Heads, qkv: &Tensor) -> Result<Tensor> {
     let v = padded(part(heads.n_heads + kv, kv)?)?;
     let q = (q.reshape((n_rows, kv, (), d))? * heads.scale)?;
     let scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
-    let scores = match heads.cap {
-        Some(cap) => ((scores / cap)?.tanh()? * cap)?,
-        None => scores,
-    };
+    let scores = terms::soft_cap(scores, heads.cap)?;
     let scores = scores.reshape((n_rows, heads.n_heads, longest, longest))?;
     let scores = scores.broadcast_add(&heads.mask(longest, device)?)?;
     let highest = scores.max_keepdim(D::Minus1)?.detach();
@@ -153,18 +151,12 @@ impl Heads {
         let Some(angles) = &self.angles else {
             return Ok(x.clone());
         };
-        let (n, _, d) = x.dims3()?;
+        let n = x.dim(0)?;
         let half = angles.len() / n / 2;
         let angles = Tensor::from_slice(angles, (n, 1, 2 * half), x.device())?;
         let angles = angles.to_dtype(x.dtype())?;
         let (cos, sin) = (angles.narrow(2, 0, half)?, angles.narrow(2, half, half)?);
-        let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
-        let left = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
-        let right = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
-        match d > 2 * half {
-            true => Tensor::cat(&[left, right, x.narrow(2, 2 * half, d - 2 * half)?], 2),
-            false => Tensor::cat(&[left, right], 2),
-        }
+        terms::rotate(x, &(cos, sin))
     }
 
     /// 0 where a position sees another, a large negative number elsewhere.

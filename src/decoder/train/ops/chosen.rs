@@ -12,6 +12,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::values::{fast, is_ours, values};
+use crate::decoder::composed::soft_cap;
 use crate::decoder::host::math::{exp, log_sum_exp, tanh};
 
 /// What a family does to logits.
@@ -54,10 +55,8 @@ pub(super) fn composed(
     let mut parts = Vec::new();
     for (i, some) in targets.chunks(rows).enumerate() {
         let logits = h.narrow(0, i * rows, some.len())?.matmul(&weight)?;
-        let mut logits = (logits.to_dtype(DType::F32)? * f64::from(finish.scale))?;
-        if let Some(cap) = finish.cap.map(f64::from) {
-            logits = ((logits / cap)?.tanh()? * cap)?;
-        }
+        let logits = (logits.to_dtype(DType::F32)? * f64::from(finish.scale))?;
+        let logits = soft_cap(logits, finish.cap.map(f64::from))?;
         let highest = logits.max_keepdim(D::Minus1)?.detach();
         let sums = logits.broadcast_sub(&highest)?.exp()?;
         let sums = (sums.sum_keepdim(D::Minus1)?.log()? + highest)?;

@@ -1,10 +1,11 @@
 //! Root-mean-square norm and layer norm of the last dimension.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::values::{fast, is_ours, read, rows_per_task, values};
+use crate::decoder::composed;
 use crate::decoder::host::math::{Gain, Job};
 
 /// `x / rms(x) * gain`, or with a bias `(x - mean) / deviation * gain + bias`: computed in f32, of
@@ -17,28 +18,9 @@ pub(in crate::decoder::train) fn norm(
 ) -> Result<Tensor> {
     let node = Norm { eps: eps as f32 };
     match bias {
-        _ if !is_ours(x) => composed(x, gain, bias, eps),
+        _ if !is_ours(x) => composed::norm(x, gain, bias, eps),
         None => x.contiguous()?.apply_op2(&gain.contiguous()?, node),
         Some(bias) => x.contiguous()?.apply_op3(&gain.contiguous()?, bias, node),
-    }
-}
-
-pub(super) fn composed(
-    x: &Tensor,
-    gain: &Tensor,
-    bias: Option<&Tensor>,
-    eps: f64,
-) -> Result<Tensor> {
-    let dtype = x.dtype();
-    let mut x = x.to_dtype(DType::F32)?;
-    if bias.is_some() {
-        x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    }
-    let variance = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?;
-    let y = x.broadcast_div(&variance.sqrt()?)?.broadcast_mul(gain)?;
-    match bias {
-        Some(bias) => y.broadcast_add(bias)?.to_dtype(dtype),
-        None => y.to_dtype(dtype),
     }
 }
 

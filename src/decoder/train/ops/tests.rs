@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::*;
+use crate::decoder::composed;
 use crate::models::Activation;
 
 /// Numbers without a pattern, around 0.
@@ -57,7 +58,7 @@ fn a_linear_layer() {
 fn both_norms() {
     for n in [16, 37] {
         let (x, g, b) = (noise(1, &[50, n]), noise(2, &[n]), noise(3, &[n]));
-        let composed = |bias| norm::composed(&x, &g, bias, 1e-5);
+        let composed = |bias| composed::norm(&x, &g, bias, 1e-5);
         check(&[&x, &g], || norm(&x, &g, None, 1e-5), || composed(None));
         let ours = || norm(&x, &g, Some(&b), 1e-5);
         check(&[&x, &g, &b], ours, || composed(Some(&b)));
@@ -71,7 +72,7 @@ fn all_activations() {
     for how in [Silu, Gelu, GeluTanh, Relu] {
         for gated in [false, true] {
             let ours = || activate(how, gated, &x);
-            check(&[&x], ours, || activate::composed(how, gated, &x));
+            check(&[&x], ours, || composed::activate(how, gated, &x));
         }
     }
 }
