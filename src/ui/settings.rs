@@ -287,14 +287,19 @@ fn pair(app: &App, width: usize) -> Dial {
     }
 }
 
-/// A pair's name; where it is long, without the folders that its models lie in.
+/// A pair's name; where it is long, without the folders that its models lie in. A checkpoint is
+/// called by its training.
 pub fn pair_name(name: &str, room: usize) -> String {
     let name = text::clean(name);
     if text::width(&name) <= room {
         return name;
     }
-    let last = |spec: &str| spec.rsplit('/').next().unwrap_or(spec).to_owned();
-    let models: Vec<String> = name.split(',').map(last).collect();
+    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let model = |spec: &str| match spec.rsplit_once("/steps/") {
+        Some((training, step)) => format!("{} {step}", last(training)),
+        None => last(spec),
+    };
+    let models: Vec<String> = name.split(',').map(model).collect();
     text::head(&models.join(","), room)
 }
 
@@ -315,5 +320,22 @@ fn pace(app: &App) -> Dial {
         usual,
         keys: vec![Action::SlowerPace, Action::FasterPace],
         minor: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pair_name;
+
+    #[test]
+    fn long_names_lose_their_folders() {
+        let name = |spec| pair_name(spec, 24);
+        assert_eq!(name("a/b,c/d"), "a/b,c/d");
+        assert_eq!(
+            name("models/of/mine/tuned,models/of/mine/plain"),
+            "tuned,plain"
+        );
+        let checkpoint = "/home/me/tuned/short/steps/00050,bundled:untuned";
+        assert_eq!(name(checkpoint), "short 00050,bundled:unt…");
     }
 }

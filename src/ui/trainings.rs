@@ -90,7 +90,7 @@ fn list(trainings: &Trainings, first: usize, n: usize, theme: &Theme) -> Vec<Lin
     let line = |(i, training): (usize, &Training)| {
         let is_here = i == trainings.at();
         let sign = if is_here { "▸ " } else { "  " };
-        let name = text::pad(&text::head(&text::clean(training.name()), 30), 31);
+        let name = text::pad(&text::head(&text::clean(training.name()), 21), 22);
         let mut spans = vec![
             Span::styled(sign, theme.accent),
             Span::styled(name, if is_here { theme.title } else { theme.muted }),
@@ -103,13 +103,13 @@ fn list(trainings: &Trainings, first: usize, n: usize, theme: &Theme) -> Vec<Lin
                 20,
             )));
         }
+        if trainings.is_followed(training) {
+            spans.push(Span::styled("guides as it learns  ", theme.accent));
+        }
         let held = training.held().next_back().and_then(|held| held.rewards);
         if let Some(Rewards { accuracy, .. }) = held {
             let right = format!("held out right {:.0} %", accuracy * 100.0);
             spans.push(Span::raw(text::pad(&right, 22)));
-        }
-        if trainings.is_followed(training) {
-            spans.push(Span::styled("guides as it learns", theme.accent));
         }
         spans
     };
