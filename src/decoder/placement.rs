@@ -83,16 +83,6 @@ impl Placement {
         }
     }
 
-    /// The same device with another number type for weights and activations; the CPU's own
-    /// kernels stay in f32.
-    #[must_use]
-    pub fn with_dtype(self, dtype: DType) -> Self {
-        match self.kernels {
-            Kernels::Fast => self,
-            Kernels::Plain => Self { dtype, ..self },
-        }
-    }
-
     /// The same place, where logits are fetched in blocks as from a device.
     #[must_use]
     pub fn with_far_logits(self) -> Self {

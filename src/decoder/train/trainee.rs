@@ -132,12 +132,6 @@ impl Trainee {
         self.vars.iter().map(|var| var.elem_count()).sum()
     }
 
-    /// Steps taken, those before a resumption included.
-    #[must_use]
-    pub fn n_steps(&self) -> u64 {
-        self.adamw.step
-    }
-
     /// What `objective` says of `examples`; nothing is learnt.
     ///
     /// # Errors
