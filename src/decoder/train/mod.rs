@@ -1,8 +1,9 @@
 //! Training: a third pass of the same decoder, with gradients.
 //!
-//! Weights are candle's variables, the net is the one that runs elsewhere, and gradients are
-//! candle's autograd over operations that have one (`ops`). So every family that runs can be
-//! trained: all of it, or factors of low rank beside its matrices.
+//! Weights are candle's variables, the net is the one that runs elsewhere, and its operations
+//! (`ops`) are written down as they are made (`tape`), with what gives their gradients: our own on
+//! the CPU, candle's autograd elsewhere. So every family that runs can be trained: all of it, or
+//! factors of low rank beside its matrices.
 
 mod low;
 mod objective;
@@ -13,6 +14,7 @@ mod pass;
 mod rows;
 mod state;
 mod stored;
+mod tape;
 mod trainee;
 
 pub use candle_core::Error as DeviceError;

@@ -1,6 +1,6 @@
 //! What training makes small.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, Var};
 
 use serde::{Deserialize, Serialize};
 
@@ -120,11 +120,37 @@ pub(super) enum Said {
     Rewards(Tensor),
 }
 
+impl Said {
+    pub fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Tokens(tensor) | Self::Rewards(tensor) => tensor,
+        }
+    }
+
+    fn with(&self, tensor: Tensor) -> Self {
+        match self {
+            Self::Tokens(_) => Self::Tokens(tensor),
+            Self::Rewards(_) => Self::Rewards(tensor),
+        }
+    }
+}
+
 impl Objective {
     /// Whether it needs a head that gives one number.
     #[must_use]
     pub fn is_reward(self) -> bool {
         self == Self::Reward
+    }
+
+    /// What `said` gains by the sum of all losses (their mean times their weight), and all there is
+    /// to tell.
+    pub(super) fn gradient(self, examples: &[&Example], said: &Said) -> Result<(Tensor, Measured)> {
+        let leaf = Var::from_tensor(&said.tensor().detach())?;
+        let (loss, measured) = self.of(examples, &said.with(leaf.as_tensor().clone()))?;
+        match (loss * measured.weight)?.backward()?.remove(&leaf) {
+            Some(grad) => Ok((grad, measured)),
+            None => candle_core::bail!("a loss that depends on nothing that was said"),
+        }
     }
 
     /// The mean loss as a tensor of one number, and all there is to tell.

@@ -140,13 +140,3 @@ impl Deref for Table {
         }
     }
 }
-
-impl Gain {
-    /// What is multiplied with.
-    pub fn gain(&self) -> Result<Tensor> {
-        match self.plus_one {
-            true => &*self.gain + 1.0,
-            false => Ok((*self.gain).clone()),
-        }
-    }
-}

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::ops::{self, Heads};
 use super::param::{Gain, Linear, Low, Table, Trained};
 use super::rows::Packed;
+use super::tape::Tape;
 use crate::decoder::pass::{Attention, Pass};
 use crate::decoder::placement::Placement;
 use crate::decoder::rope::RopeTable;
 use crate::models::{Activation, DecoderConfig};
 
 pub(super) struct TrainPass<'a> {
+    tape: &'a Tape,
     config: &'a DecoderConfig,
     place: &'a Placement,
     packed: &'a Packed,
@@ -24,6 +26,7 @@ pub(super) struct TrainPass<'a> {
 
 impl<'a> TrainPass<'a> {
     pub fn new(
+        tape: &'a Tape,
         config: &'a DecoderConfig,
         place: &'a Placement,
         ropes: &[RopeTable],
@@ -31,6 +34,7 @@ impl<'a> TrainPass<'a> {
     ) -> Result<Self> {
         let angles = ropes.iter().map(|r| Arc::new(r.rows(&packed.positions)));
         Ok(Self {
+            tape,
             ids: Tensor::new(&packed.ids[..], &place.device)?,
             picked: Tensor::new(&packed.picked[..], &place.device)?,
             angles: angles.collect(),
@@ -38,6 +42,13 @@ impl<'a> TrainPass<'a> {
             place,
             packed,
         })
+    }
+
+    fn scaled(&self, x: Tensor, scale: f64) -> Result<Tensor> {
+        match scale {
+            1.0 => Ok(x),
+            _ => self.tape.affine(&x, scale, 0.0),
+        }
     }
 
     fn index(&self, rows: Vec<u32>) -> Result<Tensor> {
@@ -48,8 +59,9 @@ impl<'a> TrainPass<'a> {
     fn normed_heads(&self, norm: &Gain, x: &Tensor) -> Result<Tensor> {
         let (n, width) = x.dims2()?;
         let each = norm.gain.dim(0)?;
-        let pieces = x.reshape((n * width / each, each))?;
-        normed(norm, &pieces)?.reshape((n, width))
+        let pieces = self.tape.reshape(x, (n * width / each, each))?;
+        let normed = norm.apply(self.tape, &pieces)?;
+        self.tape.reshape(&normed, (n, width))
     }
 
     fn prepared(&self, how: &Attention<'_, Gain>, qkv: Tensor) -> Result<Tensor> {
@@ -57,23 +69,31 @@ impl<'a> TrainPass<'a> {
             return Ok(qkv);
         };
         let (q, kv) = (self.config.q_width(), self.config.kv_width());
-        let queries = self.normed_heads(q_norm, &qkv.narrow(1, 0, q)?.contiguous()?)?;
-        let keys = self.normed_heads(k_norm, &qkv.narrow(1, q, kv)?.contiguous()?)?;
-        Tensor::cat(&[queries, keys, qkv.narrow(1, q + kv, kv)?], 1)
+        let part = |first, count| self.tape.columns(&qkv, first, count);
+        let queries = self.normed_heads(q_norm, &part(0, q)?)?;
+        let keys = self.normed_heads(k_norm, &part(q, kv)?)?;
+        self.tape.beside(&[queries, keys, part(q + kv, kv)?])
     }
 }
 
-fn normed(norm: &Gain, x: &Tensor) -> Result<Tensor> {
-    ops::norm(x, &norm.gain()?, norm.bias.as_deref(), norm.eps)
+impl Gain {
+    fn apply(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        let gain = match self.plus_one {
+            true => tape.affine(&self.gain, 1.0, 1.0)?,
+            false => (*self.gain).clone(),
+        };
+        ops::norm(tape, x, &gain, self.bias.as_deref(), self.eps)
+    }
 }
 
 impl Low {
     /// What it adds to the outputs from `first` on.
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let inner = ops::linear(x, &self.a)?;
-        let outer = ops::linear(&(inner * self.scale)?, &self.b)?;
+    fn apply(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        let inner = ops::linear(tape, x, &self.a)?;
+        let inner = tape.affine(&inner, self.scale, 0.0)?;
+        let outer = ops::linear(tape, &inner, &self.b)?;
         match &self.order {
-            Some(order) => outer.index_select(order, 1),
+            Some(order) => tape.select(&outer, order, 1),
             None => Ok(outer),
         }
     }
@@ -81,7 +101,7 @@ impl Low {
 
 impl Linear {
     /// All that low ranks add, (tokens, n); parts that nothing is added to are zeros.
-    fn added(&self, x: &Tensor) -> Result<Option<Tensor>> {
+    fn added(&self, tape: &Tape, x: &Tensor) -> Result<Option<Tensor>> {
         let (tokens, n) = (x.dim(0)?, self.weight.dim(0)?);
         let zeros = |count: usize| Tensor::zeros((tokens, count), x.dtype(), x.device());
         let (mut parts, mut seen) = (Vec::new(), 0);
@@ -89,7 +109,7 @@ impl Linear {
             if low.first > seen {
                 parts.push(zeros(low.first - seen)?);
             }
-            parts.push(low.apply(x)?);
+            parts.push(low.apply(tape, x)?);
             seen = low.first + low.b.dim(0)?;
         }
         match parts.len() {
@@ -99,7 +119,7 @@ impl Linear {
                 if seen < n {
                     parts.push(zeros(n - seen)?);
                 }
-                Tensor::cat(&parts, 1).map(Some)
+                tape.beside(&parts).map(Some)
             }
         }
     }
@@ -110,31 +130,32 @@ impl Pass for TrainPass<'_> {
     type Acts = Tensor;
 
     fn embed(&mut self, table: &Table, scale: f64) -> Result<Tensor> {
-        let x = table.index_select(&self.ids, 0)?;
-        let x = if scale == 1.0 { x } else { (x * scale)? };
-        x.to_dtype(self.place.dtype)
+        let x = self.tape.select(table, &self.ids, 0)?;
+        let x = self.scaled(x, scale)?;
+        self.tape.cast(&x, self.place.dtype)
     }
 
     fn place(&mut self, table: &Table, skip: usize, x: &mut Tensor) -> Result<()> {
         let positions = self.packed.positions.iter();
         let rows = self.index(positions.map(|p| (p + skip) as u32).collect())?;
-        *x = (&*x + table.index_select(&rows, 0)?.to_dtype(x.dtype())?)?;
+        let added = self.tape.select(table, &rows, 0)?;
+        *x = self.tape.add(x, &self.tape.cast(&added, x.dtype())?)?;
         Ok(())
     }
 
     fn linear(&mut self, matrix: &Linear, x: &Tensor) -> Result<Tensor> {
-        let mut y = ops::linear(x, &matrix.weight)?;
+        let mut y = ops::linear(self.tape, x, &matrix.weight)?;
         if let Some(bias) = &matrix.bias {
-            y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
+            y = self.tape.add_bias(&y, bias)?;
         }
-        match matrix.added(x)? {
-            Some(added) => y + added,
+        match matrix.added(self.tape, x)? {
+            Some(added) => self.tape.add(&y, &added),
             None => Ok(y),
         }
     }
 
     fn norm(&mut self, norm: &Gain, x: &Tensor) -> Result<Tensor> {
-        normed(norm, x)
+        norm.apply(self.tape, x)
     }
 
     fn attend(&mut self, how: &Attention<'_, Gain>, qkv: Tensor) -> Result<Tensor> {
@@ -148,25 +169,19 @@ impl Pass for TrainPass<'_> {
             angles: how.kind.rope.map(|rope| self.angles[rope].clone()),
             rows: self.packed.rows.clone(),
         };
-        ops::attend(&heads, &self.prepared(how, qkv)?)
+        ops::attend(self.tape, &heads, &self.prepared(how, qkv)?)
     }
 
     fn activate(&mut self, how: Activation, gated: bool, x: Tensor) -> Result<Tensor> {
-        ops::activate(how, gated, &x)
+        ops::activate(self.tape, how, gated, &x)
     }
 
     fn add(&mut self, x: &mut Tensor, y: Tensor, scale: f64) -> Result<()> {
-        let y = if scale == 1.0 { y } else { (y * scale)? };
-        *x = (&*x + y)?;
+        *x = self.tape.add(x, &self.scaled(y, scale)?)?;
         Ok(())
     }
 
     fn pick(&mut self, x: Tensor) -> Result<Tensor> {
-        x.index_select(&self.picked, 0)
+        self.tape.select(&x, &self.picked, 0)
     }
-}
-
-/// Hidden states as the head takes them: in f32.
-pub(super) fn for_head(x: &Tensor) -> Result<Tensor> {
-    x.to_dtype(DType::F32)
 }

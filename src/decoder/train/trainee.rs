@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::low::{self, LowRank};
@@ -10,9 +10,10 @@ use super::objective::{Example, Measured, Objective, Said};
 use super::ops::{self, Finish};
 use super::optim::{AdamW, AdamWSettings};
 use super::param::{Linear, Param, Table, Trained};
-use super::pass::{TrainPass, for_head};
+use super::pass::TrainPass;
 use super::rows::{Packed, Row};
 use super::stored;
+use super::tape::{Gradients, Tape};
 use crate::decoder::build::Builder;
 use crate::decoder::net::{Net, Tuned};
 use crate::decoder::placement::Placement;
@@ -137,7 +138,7 @@ impl Trainee {
     /// # Errors
     /// The device is out of memory.
     pub fn measure(&self, examples: &[&Example], objective: Objective) -> Result<Measured> {
-        let said = pool().install(|| self.said(examples, objective, false))?;
+        let said = pool().install(|| self.said(examples, objective, &Tape::new(false)))?;
         objective.of(examples, &said).map(|(_, measured)| measured)
     }
 
@@ -147,7 +148,7 @@ impl Trainee {
     /// As [`Self::measure`].
     pub fn log_probs(&self, rows: &[&Row]) -> Result<Vec<f32>> {
         let tokens = pool()
-            .install(|| self.tokens(rows, false))?
+            .install(|| self.tokens(rows, &Tape::new(false)))?
             .to_vec1::<f32>()?;
         let mut tokens = tokens.into_iter();
         let sum = |row: &&Row| tokens.by_ref().take(row.n_targets()).sum();
@@ -160,17 +161,18 @@ impl Trainee {
     /// As [`Self::measure`]; a variable that no gradient reaches.
     pub fn learn(&mut self, examples: &[&Example], objective: Objective) -> Result<Measured> {
         pool().install(|| {
-            let said = self.said(examples, objective, true)?;
-            let (loss, measured) = objective.of(examples, &said)?;
-            self.gather(&(loss * measured.weight)?, measured.weight)?;
+            let tape = Tape::new(true);
+            let said = self.said(examples, objective, &tape)?;
+            let (grad, measured) = objective.gradient(examples, &said)?;
+            let grads = tape.backward(said.tensor(), grad)?;
+            self.gather(grads, measured.weight)?;
             Ok(measured)
         })
     }
 
-    fn gather(&mut self, loss: &Tensor, weight: f64) -> Result<()> {
-        let mut grads = loss.backward()?;
+    fn gather(&mut self, mut grads: Gradients, weight: f64) -> Result<()> {
         for (var, sum) in self.vars.iter().zip(&mut self.grads) {
-            let Some(grad) = grads.remove(var) else {
+            let Some(grad) = grads.remove(&var.id()) else {
                 candle_core::bail!("a variable of shape {:?} has no gradient", var.dims());
             };
             *sum = Some(match sum.take() {
@@ -216,50 +218,45 @@ impl Trainee {
     /// As [`Self::measure`].
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let row = Row::new(ids, &[]);
-        pool().install(|| self.ends(&[&row], false)?.flatten_all()?.to_vec1())
+        pool().install(|| {
+            self.ends(&[&row], &Tape::new(false))?
+                .flatten_all()?
+                .to_vec1()
+        })
     }
 
-    fn said(&self, examples: &[&Example], objective: Objective, learning: bool) -> Result<Said> {
+    fn said(&self, examples: &[&Example], objective: Objective, tape: &Tape) -> Result<Said> {
         let rows: Vec<&Row> = examples.iter().flat_map(|e| e.rows()).collect();
         match objective.is_reward() {
-            true => self.ends(&rows, learning).map(Said::Rewards),
-            false => self.tokens(&rows, learning).map(Said::Tokens),
+            true => self.ends(&rows, tape).map(Said::Rewards),
+            false => self.tokens(&rows, tape).map(Said::Tokens),
         }
     }
 
     /// Log-probabilities of all that counts, row after row.
-    fn tokens(&self, rows: &[&Row], learning: bool) -> Result<Tensor> {
+    fn tokens(&self, rows: &[&Row], tape: &Tape) -> Result<Tensor> {
         let packed = Packed::of_targets(rows);
-        let h = self.hidden(&packed, learning)?;
+        let h = self.hidden(&packed, tape)?;
         let a = &self.config.arithmetic;
         let finish = Finish {
             scale: a.logit_scale as f32,
             cap: a.logit_cap.map(|cap| cap as f32),
         };
         let head = &self.net.net().head.weight;
-        let chosen = ops::chosen(&h, &head_of(head, learning), packed.targets.clone(), finish)?;
-        Ok(if learning { chosen } else { chosen.detach() })
+        ops::chosen(tape, &h, head, packed.targets.clone(), finish)
     }
 
     /// What the head says after the last token of each row.
-    fn ends(&self, rows: &[&Row], learning: bool) -> Result<Tensor> {
+    fn ends(&self, rows: &[&Row], tape: &Tape) -> Result<Tensor> {
         let packed = Packed::of_ends(rows);
-        let h = self.hidden(&packed, learning)?;
-        ops::linear(&h, &head_of(&self.net.net().head.weight, learning))
+        let h = self.hidden(&packed, tape)?;
+        ops::linear(tape, &h, &self.net.net().head.weight)
     }
 
-    fn hidden(&self, packed: &Packed, learning: bool) -> Result<Tensor> {
-        let mut pass = TrainPass::new(&self.config, &self.place, &self.ropes, packed)?;
-        let h = for_head(&self.net.hidden(&mut pass)?)?;
-        Ok(if learning { h } else { h.detach() })
-    }
-}
-
-fn head_of(head: &Param, learning: bool) -> Tensor {
-    if learning {
-        (**head).clone()
-    } else {
-        head.detach()
+    fn hidden(&self, packed: &Packed, tape: &Tape) -> Result<Tensor> {
+        let mut pass = TrainPass::new(tape, &self.config, &self.place, &self.ropes, packed)?;
+        // The head takes f32.
+        tape.cast(&self.net.hidden(&mut pass)?, DType::F32)
     }
 }
 

@@ -7,17 +7,19 @@ use rayon::prelude::*;
 use super::values::{fast, is_ours, read, rows_per_task, values};
 use crate::decoder::composed;
 use crate::decoder::host::math::{Job, exp, tanh};
+use crate::decoder::train::tape::Tape;
 use crate::models::Activation;
 
 /// `act(x)`, or where gated `act(left half) * right half`, of `x` (tokens, width).
 pub(in crate::decoder::train) fn activate(
+    tape: &Tape,
     how: Activation,
     gated: bool,
     x: &Tensor,
 ) -> Result<Tensor> {
     match is_ours(x) {
-        true => x.contiguous()?.apply_op1(Activate { how, gated }),
-        false => composed::activate(how, gated, x),
+        true => tape.op1(x, Activate { how, gated }),
+        false => tape.composed(&[x], |x| composed::activate(how, gated, &x[0])),
     }
 }
 

@@ -11,12 +11,17 @@ use super::heads::{Heads, add, products, turned};
 use super::values::{fast, is_ours, read, values};
 use crate::decoder::composed as terms;
 use crate::decoder::host::math::soften;
+use crate::decoder::train::tape::Tape;
 
 /// From queries, keys and values side by side, (tokens, width), to (tokens, heads * dimensions).
-pub(in crate::decoder::train) fn attend(heads: &Heads, qkv: &Tensor) -> Result<Tensor> {
+pub(in crate::decoder::train) fn attend(
+    tape: &Tape,
+    heads: &Heads,
+    qkv: &Tensor,
+) -> Result<Tensor> {
     match is_ours(qkv) {
-        true => qkv.contiguous()?.apply_op1(heads.clone()),
-        false => composed(heads, qkv),
+        true => tape.op1(qkv, heads.clone()),
+        false => tape.composed(&[qkv], |qkv| composed(heads, &qkv[0])),
     }
 }
 

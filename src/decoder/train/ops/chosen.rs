@@ -1,19 +1,21 @@
 //! Log-probabilities of chosen tokens: the head, its softmax and the choice as one node.
 //!
 //! Logits of all tokens over a whole vocabulary would be most of what training remembers. They
-//! are made some rows at a time; where they are few enough they are kept for the gradient, else
-//! made again.
+//! are made some rows at a time, and turned into slopes where they stand: what a log-probability
+//! gains by each. Where those are few enough they are kept for the gradient, else made again. The
+//! gradient of a log-probability is one number a row, which hidden states are multiplied by.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, DType, InplaceOp1, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::values::{fast, is_ours, values};
+use super::values::{fast, is_ours};
 use crate::decoder::composed::soft_cap;
 use crate::decoder::host::math::{exp, log_sum_exp, tanh};
+use crate::decoder::train::tape::Tape;
 
 /// What a family does to logits.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +33,20 @@ const MOST_KEPT: usize = if cfg!(test) { 1 << 9 } else { 1 << 24 };
 /// `log softmax(finish(h W^T))[target]` for each row of `h` (rows, k); `weight` is
 /// (vocabulary, k).
 pub(in crate::decoder::train) fn chosen(
+    tape: &Tape,
     h: &Tensor,
     weight: &Tensor,
     targets: Arc<Vec<u32>>,
     finish: Finish,
 ) -> Result<Tensor> {
     match is_ours(h) && is_ours(weight) {
-        true => h
-            .contiguous()?
-            .apply_op2(weight, Chosen::new(targets, finish)),
-        false => composed(h, weight, &targets, finish),
+        true => {
+            let tracked = [h, weight].map(|x| tape.tracks(x));
+            tape.op2(h, weight, Chosen::new(targets, finish, tracked))
+        }
+        false => tape.composed(&[h, weight], |of| {
+            composed(&of[0], &of[1], &targets, finish)
+        }),
     }
 }
 
@@ -73,15 +79,18 @@ fn rows_at_once(vocab: usize) -> usize {
 struct Chosen {
     targets: Arc<Vec<u32>>,
     finish: Finish,
-    /// Logits with scale and cap, some rows at a time; empty where they are too many.
+    /// Whether there will be gradients of hidden states, of weights.
+    tracked: [bool; 2],
+    /// Slopes, some rows at a time; empty where they are too many.
     kept: Mutex<Vec<Vec<f32>>>,
 }
 
 impl Chosen {
-    fn new(targets: Arc<Vec<u32>>, finish: Finish) -> Self {
+    fn new(targets: Arc<Vec<u32>>, finish: Finish, tracked: [bool; 2]) -> Self {
         Self {
             targets,
             finish,
+            tracked,
             kept: Mutex::default(),
         }
     }
@@ -91,16 +100,27 @@ impl Chosen {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logits of some rows with scale and cap, kept or made again.
-    fn logits(&self, kept: Option<Vec<f32>>, h: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        if let Some(logits) = kept {
-            return Tensor::from_vec(logits, (h.dim(0)?, weight.dim(0)?), h.device());
+    fn keeps(&self, n: usize, vocab: usize) -> bool {
+        self.tracked != [false; 2] && n * vocab <= MOST_KEPT
+    }
+
+    /// Slopes of some rows, kept or made again.
+    fn slopes(
+        &self,
+        kept: Option<Vec<f32>>,
+        targets: &[u32],
+        h: &Tensor,
+        weight: &Tensor,
+    ) -> Result<Tensor> {
+        if let Some(slopes) = kept {
+            return Tensor::from_vec(slopes, (h.dim(0)?, weight.dim(0)?), h.device());
         }
         let logits = h.matmul(&weight.t()?)?;
-        match self.finish.is_any() {
-            true => logits.apply_op1_no_bwd(&self.finish),
-            false => Ok(logits),
-        }
+        logits.inplace_op1(&Slopes {
+            targets,
+            finish: self.finish,
+        })?;
+        Ok(logits)
     }
 }
 
@@ -128,16 +148,18 @@ impl CustomOp2 for Chosen {
             let CpuStorage::F32(mut logits) = logits else {
                 candle_core::bail!("logits are not in f32");
             };
+            let keeps = self.keeps(n, vocab);
             let pieces = logits.par_chunks_mut(vocab).zip(targets);
             let chosen = pieces.map(|(logits, target)| {
                 fast(LogProb {
                     logits,
                     target: *target as usize,
                     finish: self.finish,
+                    sloped: keeps,
                 })
             });
             out.extend(chosen.collect::<Vec<f32>>());
-            if n * vocab <= MOST_KEPT {
+            if keeps {
                 self.kept().push(logits);
             }
         }
@@ -157,16 +179,11 @@ impl CustomOp2 for Chosen {
         let mut kept = std::mem::take(&mut *self.kept()).into_iter();
         for (i, targets) in self.targets.chunks(rows).enumerate() {
             let some = h.narrow(0, i * rows, targets.len())?;
-            let grad = grad.narrow(0, i * rows, targets.len())?.contiguous()?;
-            let back = ChosenBack {
-                targets,
-                finish: self.finish,
-            };
-            let logits = self.logits(kept.next(), &some, &frozen)?;
-            let of_logits = logits.apply_op2_no_bwd(&grad, &back)?;
-            of_h.push(of_logits.matmul(&frozen)?);
-            if weight.track_op() {
-                let part = of_logits.t()?.matmul(&some)?;
+            let grad = grad.narrow(0, i * rows, targets.len())?.unsqueeze(1)?;
+            let slopes = self.slopes(kept.next(), targets, &some, &frozen)?;
+            of_h.push(slopes.matmul(&frozen)?.broadcast_mul(&grad)?);
+            if self.tracked[1] {
+                let part = slopes.t()?.matmul(&some.broadcast_mul(&grad)?)?;
                 of_weight = Some(match of_weight {
                     Some(sum) => (sum + part)?,
                     None => part,
@@ -177,11 +194,12 @@ impl CustomOp2 for Chosen {
     }
 }
 
-/// One row's chosen log-probability; changes its logits.
+/// One row's chosen log-probability; its logits become slopes where that is wanted.
 struct LogProb<'a> {
     logits: &'a mut [f32],
     target: usize,
     finish: Finish,
+    sloped: bool,
 }
 
 impl WithSimd for LogProb<'_> {
@@ -190,46 +208,46 @@ impl WithSimd for LogProb<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> f32 {
         self.finish.apply(self.logits);
-        (f64::from(self.logits[self.target]) - log_sum_exp(self.logits)) as f32
+        let log_sum = log_sum_exp(self.logits);
+        let chosen = self.logits[self.target];
+        if self.sloped {
+            self.finish.slope(self.logits, log_sum as f32);
+            self.logits[self.target] += self.finish.slope_at(chosen);
+        }
+        (f64::from(chosen) - log_sum) as f32
     }
 }
 
-impl CustomOp1 for Finish {
+/// Makes slopes of raw logits.
+struct Slopes<'a> {
+    targets: &'a [u32],
+    finish: Finish,
+}
+
+impl InplaceOp1 for Slopes<'_> {
     fn name(&self) -> &'static str {
-        "finish"
+        "slopes"
     }
 
-    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut logits = values(logits, layout)?.to_vec();
-        logits.par_chunks_mut(1 << 14).for_each(|some| {
-            fast(Finishing {
-                finish: *self,
-                logits: some,
+    fn cpu_fwd(&self, logits: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let vocab = layout.shape().dims2()?.1;
+        let CpuStorage::F32(logits) = logits else {
+            candle_core::bail!("logits are not in f32");
+        };
+        let rows = logits.par_chunks_mut(vocab).zip(self.targets);
+        rows.for_each(|(logits, target)| {
+            fast(LogProb {
+                logits,
+                target: *target as usize,
+                finish: self.finish,
+                sloped: true,
             });
         });
-        Ok((CpuStorage::F32(logits), layout.shape().clone()))
-    }
-}
-
-struct Finishing<'a> {
-    finish: Finish,
-    logits: &'a mut [f32],
-}
-
-impl WithSimd for Finishing<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        self.finish.apply(self.logits);
+        Ok(())
     }
 }
 
 impl Finish {
-    fn is_any(self) -> bool {
-        self.scale != 1.0 || self.cap.is_some()
-    }
-
     #[inline(always)]
     fn apply(self, logits: &mut [f32]) {
         if self.scale != 1.0 {
@@ -239,69 +257,26 @@ impl Finish {
             logits.iter_mut().for_each(|l| *l = cap * tanh(*l / cap));
         }
     }
-}
 
-/// From logits and the gradient of each row's log-probability to the gradient of the logits.
-struct ChosenBack<'a> {
-    targets: &'a [u32],
-    finish: Finish,
-}
-
-impl CustomOp2 for ChosenBack<'_> {
-    fn name(&self) -> &'static str {
-        "chosen-back"
-    }
-
-    fn cpu_fwd(
-        &self,
-        logits: &CpuStorage,
-        layout: &Layout,
-        grad: &CpuStorage,
-        grad_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (logits, grad) = (values(logits, layout)?, values(grad, grad_layout)?);
-        let vocab = layout.shape().dims2()?.1;
-        let mut to = vec![0.0; logits.len()];
-        let rows = logits.par_chunks(vocab).zip(to.par_chunks_mut(vocab));
-        let rows = rows.zip(self.targets.par_iter().zip(grad));
-        rows.for_each(|((logits, to), (target, grad))| {
-            fast(RowBack {
-                logits,
-                to,
-                target: *target as usize,
-                grad: *grad,
-                finish: self.finish,
-            });
-        });
-        Ok((CpuStorage::F32(to), layout.shape().clone()))
-    }
-}
-
-/// `g (onehot - softmax)` of finished logits, times the slope of scale and cap.
-struct RowBack<'a> {
-    logits: &'a [f32],
-    to: &'a mut [f32],
-    target: usize,
-    grad: f32,
-    finish: Finish,
-}
-
-impl WithSimd for RowBack<'_> {
-    type Output = ();
-
+    /// How a finished logit changes with the raw one.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { to, finish, .. } = self;
-        let log_sum = log_sum_exp(self.logits) as f32;
-        let factor = -self.grad * finish.scale;
-        for (to, l) in to.iter_mut().zip(self.logits) {
-            *to = factor * exp(*l - log_sum);
+    fn slope_at(self, logit: f32) -> f32 {
+        match self.cap {
+            Some(cap) => self.scale * (1.0 - (logit / cap) * (logit / cap)),
+            None => self.scale,
         }
-        to[self.target] -= factor;
-        if let Some(cap) = finish.cap {
-            for (to, l) in to.iter_mut().zip(self.logits) {
-                *to *= 1.0 - (l / cap) * (l / cap);
-            }
+    }
+
+    /// `-softmax` of finished logits, times the slope of scale and cap.
+    #[inline(always)]
+    fn slope(self, logits: &mut [f32], log_sum: f32) {
+        match self.cap {
+            Some(_) => logits
+                .iter_mut()
+                .for_each(|l| *l = -self.slope_at(*l) * exp(*l - log_sum)),
+            None => logits
+                .iter_mut()
+                .for_each(|l| *l = -self.scale * exp(*l - log_sum)),
         }
     }
 }

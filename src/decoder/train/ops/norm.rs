@@ -7,20 +7,25 @@ use rayon::prelude::*;
 use super::values::{fast, is_ours, read, rows_per_task, values};
 use crate::decoder::composed;
 use crate::decoder::host::math::{Gain, Job};
+use crate::decoder::train::tape::Tape;
 
 /// `x / rms(x) * gain`, or with a bias `(x - mean) / deviation * gain + bias`: computed in f32, of
 /// `x` (rows, width).
 pub(in crate::decoder::train) fn norm(
+    tape: &Tape,
     x: &Tensor,
     gain: &Tensor,
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<Tensor> {
     let node = Norm { eps: eps as f32 };
-    match bias {
-        _ if !is_ours(x) => composed::norm(x, gain, bias, eps),
-        None => x.contiguous()?.apply_op2(&gain.contiguous()?, node),
-        Some(bias) => x.contiguous()?.apply_op3(&gain.contiguous()?, bias, node),
+    match (bias, is_ours(x)) {
+        (None, true) => tape.op2(x, gain, node),
+        (None, false) => tape.composed(&[x, gain], |of| composed::norm(&of[0], &of[1], None, eps)),
+        (Some(bias), true) => tape.op3(x, gain, bias, node),
+        (Some(bias), false) => tape.composed(&[x, gain, bias], |of| {
+            composed::norm(&of[0], &of[1], Some(&of[2]), eps)
+        }),
     }
 }
 

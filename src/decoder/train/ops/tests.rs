@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::*;
 use crate::decoder::composed;
+use crate::decoder::train::tape::Tape;
 use crate::models::Activation;
 
 /// Numbers without a pattern, around 0.
@@ -23,14 +24,19 @@ fn noise(seed: u64, shape: &[usize]) -> Var {
 }
 
 /// Both forms give the same values and, weighted at random, the same gradients of all `vars`.
-fn check(vars: &[&Var], ours: impl Fn() -> Result<Tensor>, theirs: impl Fn() -> Result<Tensor>) {
-    let (ours, theirs) = (ours().unwrap(), theirs().unwrap());
+fn check(
+    vars: &[&Var],
+    ours: impl Fn(&Tape) -> Result<Tensor>,
+    theirs: impl Fn() -> Result<Tensor>,
+) {
+    let tape = Tape::new(true);
+    let (ours, theirs) = (ours(&tape).unwrap(), theirs().unwrap());
     close(&ours, &theirs);
-    let weights = noise(99, ours.dims());
-    let grads = |y: &Tensor| (y * weights.as_tensor()).unwrap().backward().unwrap();
-    let (ours, theirs) = (grads(&ours), grads(&theirs));
+    let weights = noise(99, ours.dims()).as_detached_tensor();
+    let ours = tape.backward(&ours, weights.clone()).unwrap();
+    let theirs = (&theirs * weights).unwrap().backward().unwrap();
     for var in vars {
-        close(ours.get(var).unwrap(), theirs.get(var).unwrap());
+        close(&ours[&var.id()], theirs.get(var).unwrap());
     }
 }
 
@@ -51,7 +57,11 @@ fn close(a: &Tensor, b: &Tensor) {
 fn a_linear_layer() {
     let (x, w) = (noise(1, &[7, 12]), noise(2, &[9, 12]));
     let wt = || w.t()?.contiguous();
-    check(&[&x, &w], || linear(&x, &w), || x.matmul(&wt()?));
+    check(
+        &[&x, &w],
+        |tape: &Tape| linear(tape, &x, &w),
+        || x.matmul(&wt()?),
+    );
 }
 
 #[test]
@@ -59,8 +69,12 @@ fn both_norms() {
     for n in [16, 37] {
         let (x, g, b) = (noise(1, &[50, n]), noise(2, &[n]), noise(3, &[n]));
         let composed = |bias| composed::norm(&x, &g, bias, 1e-5);
-        check(&[&x, &g], || norm(&x, &g, None, 1e-5), || composed(None));
-        let ours = || norm(&x, &g, Some(&b), 1e-5);
+        check(
+            &[&x, &g],
+            |tape: &Tape| norm(tape, &x, &g, None, 1e-5),
+            || composed(None),
+        );
+        let ours = |tape: &Tape| norm(tape, &x, &g, Some(&b), 1e-5);
         check(&[&x, &g, &b], ours, || composed(Some(&b)));
     }
 }
@@ -71,7 +85,7 @@ fn all_activations() {
     let x = noise(5, &[33, 24]);
     for how in [Silu, Gelu, GeluTanh, Relu] {
         for gated in [false, true] {
-            let ours = || activate(how, gated, &x);
+            let ours = |tape: &Tape| activate(tape, how, gated, &x);
             check(&[&x], ours, || composed::activate(how, gated, &x));
         }
     }
@@ -114,7 +128,7 @@ fn attention_of_unequal_rows() {
     ] {
         check(
             &[&qkv],
-            || attend(&heads, &qkv),
+            |tape: &Tape| attend(tape, &heads, &qkv),
             || attend::composed(&heads, &qkv),
         );
     }
@@ -127,9 +141,61 @@ fn chosen_log_probabilities() {
         let targets: Vec<u32> = (0..n as u32).map(|i| i * 13 % 70).collect();
         for cap in [None, Some(0.9)] {
             let finish = Finish { scale: 1.3, cap };
-            let ours = || chosen(&h, &w, Arc::new(targets.clone()), finish);
+            let ours = |tape: &Tape| chosen(tape, &h, &w, Arc::new(targets.clone()), finish);
             let theirs = || chosen::composed(&h, &w, &targets, finish);
             check(&[&h, &w], ours, theirs);
         }
     }
+}
+
+#[test]
+fn what_candle_composes_has_its_gradient() {
+    let (x, g) = (noise(1, &[5, 8]), noise(2, &[8]));
+    let ours =
+        |tape: &Tape| tape.composed(&[&x, &g], |of| composed::norm(&of[0], &of[1], None, 1e-5));
+    check(&[&x, &g], ours, || composed::norm(&x, &g, None, 1e-5));
+}
+
+#[test]
+fn a_tensor_used_twice_gains_both() {
+    let (x, w) = (noise(1, &[6, 8]), noise(2, &[8, 8]));
+    let ours = |tape: &Tape| {
+        let y = linear(tape, &x, &w)?;
+        tape.add(&tape.add(&x, &y)?, &linear(tape, &y, &w)?)
+    };
+    let theirs = || {
+        let y = x.matmul(&w.t()?)?;
+        (x.as_tensor() + &y)? + y.matmul(&w.t()?)?
+    };
+    check(&[&x, &w], ours, theirs);
+}
+
+#[test]
+fn what_only_moves_numbers() {
+    let (table, bias) = (noise(1, &[9, 6]), noise(2, &[6]));
+    let index = |ids: &[u32]| Tensor::new(ids, &Device::Cpu).unwrap();
+    let (rows, order) = (index(&[3, 0, 3, 8]), index(&[2, 0, 1, 3]));
+    let ours = |tape: &Tape| {
+        let x = tape.add_bias(&tape.select(&table, &rows, 0)?, &bias)?;
+        let left = tape.affine(&tape.columns(&x, 1, 4)?, 0.5, 1.0)?;
+        let both = tape.beside(&[tape.select(&left, &order, 1)?, tape.columns(&x, 0, 2)?])?;
+        tape.reshape(&tape.cast(&both, DType::F32)?, (8, 3))
+    };
+    let theirs = || {
+        let x = table.index_select(&rows, 0)?.broadcast_add(&bias)?;
+        let left = ((x.narrow(1, 1, 4)? * 0.5)? + 1.0)?;
+        let both = Tensor::cat(&[left.index_select(&order, 1)?, x.narrow(1, 0, 2)?], 1)?;
+        both.reshape((8, 3))
+    };
+    check(&[&table, &bias], ours, theirs);
+}
+
+#[test]
+fn without_learning_nothing_is_remembered() {
+    let (x, w) = (noise(1, &[6, 8]), noise(2, &[8, 8]));
+    let tape = Tape::new(false);
+    let y = linear(&tape, &x, &w).unwrap();
+    assert!(!tape.tracks(&y) && !tape.tracks(&x));
+    let grads = tape.backward(&y, y.clone()).unwrap();
+    assert!(!grads.contains_key(&x.id()) && !grads.contains_key(&w.id()));
 }
