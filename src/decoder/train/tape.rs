@@ -1,9 +1,9 @@
 //! What a pass did, so that gradients find their way back through it.
 //!
 //! candle's autograd gives every tensor a gradient of zeros and adds to it, on one core, before
-//! anything reads it; that took as long as a third of the arithmetic. Here gradients are handed
-//! on, and added only where two meet. Each operation says what its inputs gain by its output;
-//! where it has no gradient of its own, candle's autograd tells, of that operation alone.
+//! anything reads it. Here gradients are handed on, and added only where two meet. Each operation
+//! says what its inputs gain by its output; where it has no gradient of its own, candle's autograd
+//! tells, of that operation alone.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -23,7 +23,8 @@ pub(super) struct Tape {
 }
 
 struct Node {
-    inputs: Vec<TensorId>,
+    /// None for one whose gradient nobody wants.
+    inputs: Vec<Option<TensorId>>,
     output: TensorId,
     back: Back,
 }
@@ -53,12 +54,15 @@ impl Tape {
         output: &Tensor,
         back: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + 'static,
     ) {
-        if !inputs.iter().any(|x| self.tracks(x)) || inputs.iter().any(|x| x.id() == output.id()) {
+        let wanted = inputs.iter().map(|x| self.tracks(x).then(|| x.id()));
+        let wanted: Vec<Option<TensorId>> = wanted.collect();
+        // An operation that changed nothing gave its input back: there is nothing to lead through.
+        if wanted.iter().all(Option::is_none) || wanted.contains(&Some(output.id())) {
             return;
         }
         self.tracked.borrow_mut().insert(output.id());
         self.nodes.borrow_mut().push(Node {
-            inputs: inputs.iter().map(|x| x.id()).collect(),
+            inputs: wanted,
             output: output.id(),
             back: Box::new(back),
         });
@@ -71,7 +75,6 @@ impl Tape {
         output: Tensor,
         back: impl FnOnce(&Tensor) -> Result<Tensor> + 'static,
     ) -> Tensor {
-        let output = output.detach();
         self.record(&[x], &output, move |grad| Ok(vec![Some(back(grad)?)]));
         output
     }
@@ -84,14 +87,15 @@ impl Tape {
     pub fn backward(self, output: &Tensor, grad: Tensor) -> Result<Gradients> {
         let mut grads = HashMap::from([(output.id(), grad)]);
         let mut nodes = self.nodes.into_inner();
-        let tracked = self.tracked.into_inner();
         while let Some(node) = nodes.pop() {
             let Some(grad) = grads.remove(&node.output) else {
                 continue;
             };
             let parts = (node.back)(&grad)?;
             for (input, part) in node.inputs.into_iter().zip(parts) {
-                let Some(part) = part else { continue };
+                let (Some(input), Some(part)) = (input, part) else {
+                    continue;
+                };
                 let sum = match grads.remove(&input) {
                     Some(other) => (other + part)?,
                     None => part,
@@ -99,7 +103,6 @@ impl Tape {
                 grads.insert(input, sum);
             }
         }
-        grads.retain(|id, _| !tracked.contains(id));
         Ok(grads)
     }
 
@@ -141,7 +144,8 @@ impl Tape {
         Ok(y)
     }
 
-    /// Anything in candle's terms, whose autograd tells what the inputs gain.
+    /// Anything in candle's terms, whose autograd tells what the inputs gain; those whose gradient
+    /// is wanted are copied, as variables of its own.
     pub fn composed(
         &self,
         inputs: &[&Tensor],
