@@ -35,8 +35,9 @@ class Search:
         for n in range(1, MOST + 1):
             out = self.strong(input_ids=ids[:, fed:], past_key_values=cache, use_cache=True)
             fed = ids.shape[1]
+            # No response ends early: every search is of the same length.
+            out.logits[:, -1, self.eos] = float("-inf")
             drawn = self.draw(out.logits[:, -1])
-            drawn[finished] = self.eos
             ids = torch.cat([ids, drawn[:, None]], 1)
             finished |= (drawn == self.eos) | (n == MOST)
             if n % L == 0 or finished.all():

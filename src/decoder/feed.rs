@@ -21,17 +21,22 @@ pub enum Want {
 }
 
 /// Raw logits on the host, one row per wanted position.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Logits {
-    pub(super) values: Vec<f32>,
-    pub(super) vocab: usize,
+    /// Some rows each, as the threads that computed them left them.
+    parts: Vec<Vec<f32>>,
+    vocab: usize,
 }
 
 impl Logits {
+    pub(super) fn new(parts: Vec<Vec<f32>>, vocab: usize) -> Self {
+        Self { parts, vocab }
+    }
+
     /// How many positions there are logits for.
     #[must_use]
     pub fn n_rows(&self) -> usize {
-        self.values.len() / self.vocab
+        self.parts.iter().map(|part| part.len() / self.vocab).sum()
     }
 
     /// Length of a row: of the vocabulary, or of a classifier's list of labels.
@@ -46,6 +51,25 @@ impl Logits {
     /// When there is no such row.
     #[must_use]
     pub fn row(&self, i: usize) -> &[f32] {
-        &self.values[i * self.vocab..(i + 1) * self.vocab]
+        let mut first = i * self.vocab;
+        for part in &self.parts {
+            match part.get(first..first + self.vocab) {
+                Some(row) => return row,
+                None => first -= part.len(),
+            }
+        }
+        panic!("there is no row {i} of logits, but {}", self.n_rows());
+    }
+
+    /// All rows in their order.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        let parts = self.parts.iter();
+        parts.flat_map(|part| part.chunks_exact(self.vocab))
+    }
+}
+
+impl PartialEq for Logits {
+    fn eq(&self, other: &Self) -> bool {
+        self.vocab == other.vocab && self.rows().eq(other.rows())
     }
 }

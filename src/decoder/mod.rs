@@ -299,7 +299,8 @@ impl Decoder {
         Ok(match (&self.body, &mut cache.0) {
             _ if feeds.is_empty() => Vec::new(),
             (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
-                pool().install(|| host.forward(lanes, feeds, Want::States, team))?
+                let parts = pool().install(|| host.forward(lanes, feeds, Want::States, team))?;
+                parts.concat()
             }
             (Body::Plain(plain), Store::Tensors(tensors)) => plain.states(tensors, feeds)?,
             _ => return Err(ForwardError::Foreign),
@@ -338,19 +339,19 @@ impl Decoder {
     ) -> Result<Said, ForwardError> {
         self.check(cache, feeds)?;
         let vocab = self.config.n_outputs();
-        let mut values = Vec::new();
+        let mut parts = Vec::new();
         match (&self.body, &mut cache.0) {
             _ if feeds.is_empty() => {}
             (Body::Host(host), Store::Lanes { shape, lanes }) if *shape == host.shape() => {
-                values = pool().install(|| host.forward(lanes, feeds, want, team))?;
-                self.finish(&mut values);
+                parts = pool().install(|| host.forward(lanes, feeds, want, team))?;
+                parts.iter_mut().for_each(|part| self.finish(part));
             }
             (Body::Plain(plain), Store::Tensors(tensors)) => {
                 return Ok(plain.say(tensors, feeds, want, &self.config)?);
             }
             _ => return Err(ForwardError::Foreign),
         }
-        Ok(Said::Here(Arc::new(Logits { values, vocab })))
+        Ok(Said::Here(Arc::new(Logits::new(parts, vocab))))
     }
 
     /// Scales and caps logits where the family does.
@@ -466,7 +467,7 @@ mod tests {
         let best = logits(Arch::new());
         for arch in archs() {
             let other = logits(arch);
-            for (a, b) in other.values.iter().zip(&best.values) {
+            for (a, b) in other.rows().flatten().zip(best.rows().flatten()) {
                 assert!((a - b).abs() < 1e-4, "{arch:?}: {a} is not {b}");
             }
         }

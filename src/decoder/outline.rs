@@ -1,6 +1,6 @@
 //! What a model's linear layers are made of, by the headers of its files.
 
-use crate::models::{DecoderConfig, Slot, Source, StoredAs};
+use crate::models::{DecoderConfig, Half, Slot, Source, StoredAs};
 
 /// A linear layer: matrices of `k` inputs below each other, each as it is stored and its rows.
 pub(super) struct Outline {
@@ -19,10 +19,15 @@ impl Outline {
         self.parts.iter().any(|(stored, _)| is_blocks(stored))
     }
 
-    /// Whether all of it is stored in bfloat16.
-    pub fn is_halves(&self) -> bool {
-        let mut parts = self.parts.iter();
-        parts.all(|(stored, _)| matches!(stored, StoredAs::Halves))
+    /// In which 16 bits all of it is stored, if in any.
+    pub fn half(&self) -> Option<Half> {
+        let half = |stored: &StoredAs| match stored {
+            StoredAs::Halves(half) => Some(*half),
+            _ => None,
+        };
+        let first = half(&self.parts.first()?.0);
+        let is_like_it = |(stored, _): &(StoredAs, usize)| half(stored) == first;
+        first.filter(|_| self.parts.iter().all(is_like_it))
     }
 
     /// Bytes that it takes in its file.

@@ -77,10 +77,10 @@ impl Said {
     pub fn whole(&self) -> std::result::Result<Logits, ForwardError> {
         match self {
             Self::Here(logits) => Ok(Logits::clone(logits)),
-            Self::Far(blocks) => Ok(Logits {
-                values: blocks.fetch(0..blocks.log_sums.len())?,
-                vocab: blocks.vocab,
-            }),
+            Self::Far(blocks) => {
+                let values = blocks.fetch(0..blocks.log_sums.len())?;
+                Ok(Logits::new(vec![values], blocks.vocab))
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod faulty;
 mod files;
 mod gguf;
+mod halves;
 mod hub;
 mod load;
 mod map;
@@ -55,6 +56,7 @@ pub(crate) use files::text as file_text;
 #[cfg(test)]
 pub(crate) use gguf::archs;
 pub(crate) use gguf::{Codes, Form, GROUP, QuantRows, Scheme};
+pub(crate) use halves::Half;
 pub(crate) use load::read_classifier;
 pub(crate) use watch::Meter;
 pub(crate) use weights::{Source, Stored, StoredAs};

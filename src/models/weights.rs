@@ -15,6 +15,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::error::{LoadError, short};
 use super::gguf::{Form, GgufFile, QuantRows, is_dense};
+use super::halves::Half;
 use super::raw::{MappedFile, check_shape, to_f32};
 use super::torch::TorchFile;
 
@@ -63,8 +64,8 @@ pub(crate) struct Shard<'a> {
 pub(crate) enum StoredAs {
     /// To be read in f32.
     Floats,
-    /// In bfloat16.
-    Halves,
+    /// In 16 bits.
+    Halves(Half),
     /// In blocks of so many bytes for so many weights.
     Blocks {
         form: Option<Form>,
@@ -86,7 +87,7 @@ impl StoredAs {
     pub fn n_bytes(self, n: usize) -> usize {
         match self {
             Self::Floats => n * size_of::<f32>(),
-            Self::Halves => n * size_of::<u16>(),
+            Self::Halves(_) => n * size_of::<u16>(),
             Self::Blocks {
                 n_bytes, n_weights, ..
             } => n / n_weights * n_bytes,
@@ -97,7 +98,8 @@ impl StoredAs {
 impl From<GgmlDType> for StoredAs {
     fn from(dtype: GgmlDType) -> Self {
         match dtype {
-            GgmlDType::BF16 => Self::Halves,
+            GgmlDType::BF16 => Self::Halves(Half::Bf16),
+            GgmlDType::F16 => Self::Halves(Half::F16),
             dtype if is_dense(dtype) => Self::Floats,
             dtype => Self::Blocks {
                 form: Form::of(dtype),
@@ -232,7 +234,8 @@ impl<'a> Source<'a> {
         match self {
             Self::Gguf(file) => file.dtype(name).map_or(StoredAs::Floats, StoredAs::from),
             Self::Stored(shards) => match shards.iter().find_map(|s| s.metadata.info(name)) {
-                Some(info) if info.dtype == Dtype::BF16 => StoredAs::Halves,
+                Some(info) if info.dtype == Dtype::BF16 => StoredAs::Halves(Half::Bf16),
+                Some(info) if info.dtype == Dtype::F16 => StoredAs::Halves(Half::F16),
                 _ => StoredAs::Floats,
             },
             Self::Torch(_) | Self::Random(_) => StoredAs::Floats,

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use super::window::{centered, inside, window};
+use super::wrap::wrap;
 use super::{draw, text};
 use crate::app::trainings::{Standing, standing};
 use crate::app::{App, Trainings};
@@ -39,7 +40,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
         theme,
     );
     let mut lines = match n {
-        0 => nothing(trainings, theme),
+        0 => nothing(trainings, usize::from(inner.width), theme),
         _ => list(trainings, first, listed, theme),
     };
     if let Some(why) = &trainings.fault {
@@ -68,21 +69,19 @@ fn foot(trainings: &Trainings) -> &'static str {
     }
 }
 
-fn nothing(trainings: &Trainings, theme: &Theme) -> Vec<Line> {
+fn nothing(trainings: &Trainings, width: usize, theme: &Theme) -> Vec<Line> {
     let words = match trainings.is_told() {
         false => &["looking for trainings …"][..],
         true => &[
             "No value has been trained here yet.",
             "",
-            "n trains one: the untuned model writes pairs of responses, a judge prefers one of each,",
-            "and a copy of the model learns to tell them apart (DPO). A minute or two on two cores.",
-            "Its checkpoints can guide the search that runs while it still learns.",
+            "n trains one: the untuned model writes pairs of responses, a judge prefers one of each, \
+             and a copy of the model learns to tell them apart (DPO). A minute or two on two cores. \
+             Its checkpoints can guide the search that runs while it still learns.",
         ],
     };
-    words
-        .iter()
-        .map(|line| vec![Span::styled(*line, theme.muted)])
-        .collect()
+    let wrapped = |words: &&str| wrap(&[((*words).to_owned(), theme.muted)], width);
+    words.iter().flat_map(wrapped).collect()
 }
 
 fn list(trainings: &Trainings, first: usize, n: usize, theme: &Theme) -> Vec<Line> {

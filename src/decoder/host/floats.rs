@@ -6,9 +6,8 @@ use candle_core::Result;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::halves::is_half;
 use super::quant::read_rows;
-use crate::models::{QuantRows, Stored};
+use crate::models::{Half, QuantRows, Stored};
 
 /// `n` rows of `k` weights that are no blocks, read as they are needed.
 pub(crate) struct Floats<'a> {
@@ -16,9 +15,6 @@ pub(crate) struct Floats<'a> {
     pub n: usize,
     pub k: usize,
 }
-
-/// Rows that are looked at together.
-const SOME: usize = 64;
 
 impl Floats<'_> {
     /// Some rows; `scratch` holds them where they are stored otherwise.
@@ -38,19 +34,53 @@ impl Floats<'_> {
         }
     }
 
-    /// Whether bfloat16 holds every weight as it is.
-    pub fn are_halves(&self, arch: Arch) -> Result<bool> {
-        if let Stored::Quant(parts) = self.rows
-            && parts.iter().all(QuantRows::are_halves)
-        {
-            return Ok(true);
+    /// Some rows in 16 bits, which hold every weight as it is.
+    pub fn halves<'s>(
+        &self,
+        half: Half,
+        wanted: Range<usize>,
+        scratch: &'s mut Vec<u16>,
+    ) -> &'s [u16] {
+        scratch.clear();
+        match self.rows {
+            Stored::Plain(rows) => {
+                let rows = &rows[wanted.start * self.k..wanted.end * self.k];
+                scratch.extend(rows.iter().map(|w| half.narrow(*w)));
+            }
+            Stored::Quant(parts) => {
+                for row in stored(parts, wanted) {
+                    let bits = row.as_chunks().0.iter();
+                    scratch.extend(bits.map(|bits| u16::from_le_bytes(*bits)));
+                }
+            }
         }
-        let starts = (0..self.n.div_ceil(SOME)).into_par_iter().map(|i| i * SOME);
-        let found = starts.map_init(Vec::new, |scratch, first| {
-            let rows = self.rows(arch, first..self.n.min(first + SOME), scratch)?;
-            Ok(rows.iter().all(is_half))
-        });
-        let lost = found.find_any(|found| !matches!(found, Ok(true)));
-        lost.unwrap_or(Ok(true))
+        scratch
     }
+
+    /// Which 16 bits hold every weight as it is, if any do.
+    pub fn half(&self) -> Option<Half> {
+        match self.rows {
+            Stored::Plain(rows) => {
+                let holds = |half: &Half| rows.par_iter().all(|w| half.holds(*w));
+                [Half::Bf16, Half::F16].into_iter().find(holds)
+            }
+            Stored::Quant(parts) => {
+                let first = parts.first()?.half();
+                first.filter(|_| parts.iter().all(|part| part.half() == first))
+            }
+        }
+    }
+}
+
+/// Some of the rows of `parts` below each other, as they are stored.
+fn stored(parts: &[QuantRows], wanted: Range<usize>) -> impl Iterator<Item = &[u8]> {
+    let starts = parts.iter().scan(0, |next, part| {
+        let start = *next;
+        *next += part.n;
+        Some(start)
+    });
+    parts.iter().zip(starts).flat_map(move |(part, start)| {
+        let within = |row: usize| row.saturating_sub(start).min(part.n);
+        (within(wanted.start)..within(wanted.end)).map(|row| part.bytes(row))
+    })
 }

@@ -1,41 +1,79 @@
 //! Weights in 16 bits, as most models are stored: half the memory, read in half the time by one row,
 //! and the same numbers, since nothing is rounded and sums are made in the same order.
-//!
-//! Only bfloat16: it is widened by a shift. To widen an f16 takes so many steps that sixteen rows
-//! took a fourth longer than with weights in f32.
 
-use std::array::from_fn;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
 use pulp::Simd;
 
-use super::tile::{Form, STRIDE, step};
+use super::tile::{Form, STRIDE, Whole};
+use crate::models::Half;
 
-/// The upper half of an f32.
-pub(super) fn widen(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
+impl Half {
+    /// The number that 16 bits stand for.
+    pub(super) fn widen(self, bits: u16) -> f32 {
+        match self {
+            Self::Bf16 => bf16::from_bits(bits).to_f32_const(),
+            Self::F16 => f16::from_bits(bits).to_f32_const(),
+        }
+    }
 
-/// Whether bfloat16 holds a weight as it is.
-pub(super) fn is_half(w: &f32) -> bool {
-    w.to_bits() & 0xFFFF == 0
-}
+    /// The 16 bits next to a number.
+    pub(super) fn narrow(self, w: f32) -> u16 {
+        match self {
+            Self::Bf16 => bf16::from_f32_const(w).to_bits(),
+            Self::F16 => f16::from_f32_const(w).to_bits(),
+        }
+    }
 
-/// Such a weight in bfloat16.
-pub(super) fn halved(w: f32) -> u16 {
-    (w.to_bits() >> 16) as u16
+    /// Whether 16 bits hold a weight as it is.
+    pub(super) fn holds(self, w: f32) -> bool {
+        self.widen(self.narrow(w)).to_bits() == w.to_bits()
+    }
 }
 
 /// The most weights of a panel for one k: two vectors of the widest machines.
 const WIDTH: usize = 32;
 
-/// Weights in bfloat16, widened just before they are multiplied.
-pub(super) struct Halves;
-
-/// A loop, not a closure: that would not be compiled for the widest vectors.
+/// The machine's AVX-512, if that is what `simd` stands for.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn widen_all(bits: &[u16], out: &mut [f32]) {
-    for i in 0..bits.len().min(out.len()) {
-        out[i] = widen(bits[i]);
+fn v4<S: Simd>(simd: S) -> Option<pulp::x86::V4> {
+    (&simd as &dyn std::any::Any).downcast_ref().copied()
+}
+
+/// Weights in 16 bits, widened just before they are multiplied.
+#[derive(Clone, Copy)]
+pub(super) struct Halves {
+    half: Half,
+    #[cfg(target_arch = "x86_64")]
+    level: fearless_simd::Level,
+}
+
+impl Halves {
+    pub fn new(half: Half) -> Self {
+        Self {
+            half,
+            #[cfg(target_arch = "x86_64")]
+            level: fearless_simd::Level::new(),
+        }
+    }
+
+    /// Widens numbers with what the machine has for it.
+    #[inline(always)]
+    fn widen_all(self, bits: &[u16], out: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = self.level.as_avx512() {
+            return x86::widen_by_16(avx512, self.half, bits, out);
+        } else if let Some(avx2) = self.level.as_avx2() {
+            return x86::widen_by_8(avx2, self.half, bits, out);
+        }
+        match self.half {
+            Half::Bf16 => bits.reinterpret_cast::<bf16>().convert_to_f32_slice(out),
+            Half::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(out),
+        }
     }
 }
 
@@ -43,31 +81,36 @@ impl Form for Halves {
     type Weight = u16;
 
     #[inline(always)]
-    fn widen(w: &[u16], out: &mut Vec<f32>) -> bool {
-        out.resize(w.len(), 0.0);
-        widen_all(w, out);
-        true
+    fn widen<'s>(self, w: &'s [u16], scratch: &'s mut Vec<f32>) -> &'s [f32] {
+        scratch.resize(w.len(), 0.0);
+        self.widen_all(w, scratch);
+        scratch
     }
 
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const V: usize>(
+        self,
         simd: S,
         x: [&[f32]; M],
         w: &[u16],
         mut acc: [[S::f32s; V]; M],
     ) -> [[S::f32s; V]; M] {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v4) = v4(simd) {
+            return match self.half {
+                Half::Bf16 => x86::tile::<S, M, V>(simd, |w| x86::bf16(v4, w), x, w, acc),
+                Half::F16 => x86::tile::<S, M, V>(simd, |w| x86::f16(v4, w), x, w, acc),
+            };
+        }
         let width = V * S::F32_LANES;
         let mut wide = [0.0; STRIDE * WIDTH];
         let mut first = 0;
         for w in w.chunks(STRIDE * width) {
-            widen_all(w, &mut wide);
-            let (vectors, _) = S::as_simd_f32s(&wide[..w.len()]);
-            let (vectors, _) = vectors.as_chunks::<V>();
-            let x: [&[f32]; M] = from_fn(|i| &x[i][first..first + vectors.len()]);
-            for t in 0..vectors.len() {
-                step(simd, from_fn(|i| x[i][t]), &vectors[t], &mut acc);
-            }
-            first += vectors.len();
+            let wide = &mut wide[..w.len()];
+            self.widen_all(w, wide);
+            let x = x.map(|x| &x[first..]);
+            acc = Whole.tile::<S, M, V>(simd, x, wide, acc);
+            first += STRIDE;
         }
         acc
     }
@@ -75,25 +118,42 @@ impl Form for Halves {
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
-
     use super::*;
+
+    const BOTH: [Half; 2] = [Half::Bf16, Half::F16];
 
     #[test]
     fn every_number_of_16_bits_is_widened_as_it_is() {
-        for bits in 0..=u16::MAX {
-            assert_eq!(widen(bits).to_bits(), u32::from(bits) << 16);
-            let number = bf16::from_bits(bits);
-            assert!(number.is_nan() || widen(bits) == number.to_f32());
+        let all: Vec<u16> = (0..=u16::MAX).collect();
+        for half in BOTH {
+            let mut wide = vec![0.0; all.len()];
+            Halves::new(half).widen_all(&all, &mut wide);
+            for (bits, found) in all.iter().zip(wide) {
+                let wanted = half.widen(*bits);
+                assert!(found.to_bits() == wanted.to_bits() || wanted.is_nan());
+            }
+        }
+    }
+
+    #[test]
+    fn a_tail_is_widened_too() {
+        for half in BOTH {
+            for n in 0..40 {
+                let bits: Vec<_> = (0..n).map(|i| half.narrow(i as f32)).collect();
+                let mut wide = vec![-1.0; n];
+                Halves::new(half).widen_all(&bits, &mut wide);
+                assert!(wide.iter().zip(0..).all(|(w, i)| *w == i as f32));
+            }
         }
     }
 
     #[test]
     fn only_what_stays_the_same_is_halved() {
-        let number = |i: i32| bf16::from_f32(0.37 * i as f32).to_f32();
-        let numbers: Vec<f32> = (-20..20).map(number).collect();
-        let back: Vec<f32> = numbers.iter().map(|w| widen(halved(*w))).collect();
-        assert!(back == numbers && numbers.iter().all(is_half));
-        assert!(is_half(&0.5) && !is_half(&0.1));
+        for half in BOTH {
+            let numbers = (-20..20).map(|i| half.widen(half.narrow(0.37 * i as f32)));
+            assert!(numbers.into_iter().all(|w| half.holds(w)));
+            assert!(half.holds(0.5) && !half.holds(0.1));
+        }
+        assert!(Half::Bf16.holds(2f32.powi(99)) && !Half::F16.holds(2f32.powi(99)));
     }
 }

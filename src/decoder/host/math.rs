@@ -170,8 +170,12 @@ impl WithSimd for LogSumExp<'_> {
 pub(in crate::decoder) fn log_sum_exp(x: &[f32]) -> f64 {
     const BLOCK: usize = 1024;
     let highest = max(x);
-    let block = |x: &[f32]| f64::from(sum(x, |v| exp(v - highest)));
-    f64::from(highest) + x.chunks(BLOCK).map(block).sum::<f64>().ln()
+    let mut total = 0.0;
+    // A loop: what an iterator's fold calls is not compiled for the machine.
+    for block in x.chunks(BLOCK) {
+        total += f64::from(sum(block, |v| exp(v - highest)));
+    }
+    f64::from(highest) + total.ln()
 }
 
 #[inline(always)]

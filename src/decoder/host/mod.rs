@@ -42,14 +42,12 @@ pub(super) use store::in_large_pages;
 /// own rows through all layers, without waiting for each other inside.
 const IN_CACHE: usize = 32 << 20;
 
-/// With weights in f32 one row takes 1.7 times as long as with bfloat16, sixteen rows 0.8 times, as
-/// most searches have them (SmolLM2 of 135 M, two cores with AVX-512). Models that take more than so
-/// many bytes in f32 keep what was stored in bfloat16, for the sake of memory.
-const LARGE: u64 = 2 << 30;
-
-/// Whether weights that were stored in bfloat16 stay so, in a model of so many.
-fn keeps_halves(n_weights: u64) -> bool {
-    n_weights.saturating_mul(4) > LARGE
+/// Whether weights that were stored in 16 bits stay so, in a model of so many. Where they stream from
+/// memory, one row is done 1.4 to 1.6 times as fast, sixteen 1.15 to 1.25 (SmolLM2 of 135 M on two
+/// cores with AVX-512; with the kernels for AVX2 1.1 to 1.2 and 1.02 to 1.12). Where they stay in
+/// caches, only the widest vectors are faster than what brings weights in f32 (1.3 times).
+fn keeps_halves(arch: Arch, n_weights: u64) -> bool {
+    panels::lanes(arch) == 16 || n_weights.saturating_mul(4) > IN_CACHE as u64
 }
 
 /// log Σ exp(logits), in nats.
@@ -132,14 +130,14 @@ impl Host {
     }
 
     /// Feeds checked tokens to their rows on `team` threads; returns the wanted logits, row
-    /// after row.
+    /// after row, as many of them together as one thread computed.
     pub fn forward(
         &self,
         lanes: &mut [Lane],
         feeds: &[Feed<'_>],
         want: Want,
         team: usize,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Vec<Vec<f32>>> {
         let n_parts = if self.small { team.min(feeds.len()) } else { 1 };
         let mut parts: Vec<_> = shares(feeds, n_parts)
             .into_iter()
@@ -152,11 +150,7 @@ impl Host {
         for (feed, fed) in feeds.iter().zip(fed) {
             lanes[feed.row] = fed.lane;
         }
-        let mut logits = logits?;
-        Ok(match logits.len() {
-            1 => logits.remove(0),
-            _ => logits.concat(),
-        })
+        logits
     }
 
     /// Takes the rows of some feeds out of the cache.

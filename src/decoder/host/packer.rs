@@ -38,7 +38,7 @@ impl How {
         let rounded = sums == Sums::Rounded;
         Self {
             arch,
-            in_halves: keeps_halves(n_weights),
+            in_halves: keeps_halves(arch, n_weights),
             unit: Unit::all().next().filter(|_| rounded),
         }
     }
@@ -46,9 +46,9 @@ impl How {
     /// Bytes that a linear layer takes packed, at most; `None` for one that stays in its file.
     pub fn n_bytes(&self, outline: &Outline) -> Option<usize> {
         if !outline.is_blocks() {
-            let weight = match self.in_halves && outline.is_halves() {
-                true => size_of::<u16>(),
-                false => size_of::<f32>(),
+            let weight = match outline.half().filter(|_| self.in_halves) {
+                Some(_) => size_of::<u16>(),
+                None => size_of::<f32>(),
             };
             return Some(panels::n_bytes(self.arch, outline.n(), outline.k, weight));
         }
@@ -88,10 +88,10 @@ impl<'a> Packer<'a> {
     fn panels(&self, rows: &Stored, n: usize, k: usize, bias: Option<Vec<f32>>) -> Result<Linear> {
         let rows = Floats { rows, n, k };
         let (arch, room) = (self.how.arch, &self.room);
-        let halves = self.how.in_halves && rows.are_halves(arch)?;
-        let panels = match halves {
-            true => Panels::pack_halves(arch, &rows, bias, room)?,
-            false => Panels::pack(arch, &rows, bias, room)?,
+        let half = self.how.in_halves.then(|| rows.half()).flatten();
+        let panels = match half {
+            Some(half) => Panels::pack_halves(arch, half, &rows, bias, room)?,
+            None => Panels::pack(arch, &rows, bias, room)?,
         };
         Ok(Linear::Panels(panels))
     }

@@ -1,6 +1,7 @@
 //! Linear layers on the CPU: weights in panels of columns, so that every product reads memory
 //! in one direction.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use candle_core::Result;
@@ -9,13 +10,17 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::floats::Floats;
-use super::halves::{Halves, halved, widen};
+use super::halves::Halves;
 use super::mat::{Mat, strips};
 use super::store::{Room, Store, taken};
 use super::tile::{Form, Whole, load, store};
+use crate::models::Half;
 
 /// Vectors of columns in a panel.
 const V: usize = 2;
+
+/// Inputs whose weights for a panel stay in the nearest cache, in f32.
+const NEAR: usize = 128;
 
 /// Multiplications that are worth a task of their own.
 const TASK: usize = 1 << 19;
@@ -36,7 +41,7 @@ pub(crate) struct Panels {
 #[derive(Debug)]
 enum Weights {
     Whole(Store<f32>),
-    Halves(Store<u16>),
+    Halves(Half, Store<u16>),
 }
 
 impl Panels {
@@ -47,19 +52,28 @@ impl Panels {
         bias: Option<Vec<f32>>,
         room: &Room<'_>,
     ) -> Result<Self> {
-        let data = interleaved(arch, rows, room, |w| w)?;
+        let read = |wanted, scratch: &mut Vec<f32>, put: &mut dyn FnMut(&[f32])| {
+            put(rows.rows(arch, wanted, scratch)?);
+            Ok(())
+        };
+        let data = interleaved(arch, rows, room, read)?;
         Ok(Self::of(arch, Weights::Whole(data), bias, rows))
     }
 
     /// The same in 16 bits, which hold every weight as it is.
     pub fn pack_halves(
         arch: Arch,
+        half: Half,
         rows: &Floats<'_>,
         bias: Option<Vec<f32>>,
         room: &Room<'_>,
     ) -> Result<Self> {
-        let data = interleaved(arch, rows, room, halved)?;
-        Ok(Self::of(arch, Weights::Halves(data), bias, rows))
+        let read = |wanted, scratch: &mut Vec<u16>, put: &mut dyn FnMut(&[u16])| {
+            put(rows.halves(half, wanted, scratch));
+            Ok(())
+        };
+        let data = interleaved(arch, rows, room, read)?;
+        Ok(Self::of(arch, Weights::Halves(half, data), bias, rows))
     }
 
     fn of(arch: Arch, data: Weights, bias: Option<Vec<f32>>, rows: &Floats<'_>) -> Self {
@@ -81,7 +95,7 @@ impl Panels {
     pub fn bytes(&self) -> usize {
         match &self.data {
             Weights::Whole(all) => all.n_bytes(),
-            Weights::Halves(all) => all.n_bytes(),
+            Weights::Halves(_, all) => all.n_bytes(),
         }
     }
 
@@ -89,7 +103,7 @@ impl Panels {
     pub fn is_in_large_pages(&self) -> bool {
         match &self.data {
             Weights::Whole(all) => all.is_in_large_pages(),
-            Weights::Halves(all) => all.is_in_large_pages(),
+            Weights::Halves(_, all) => all.is_in_large_pages(),
         }
     }
 
@@ -102,9 +116,9 @@ impl Panels {
                 let row = all.all()[start..].iter().step_by(self.width);
                 row.take(self.k).enumerate().for_each(|(i, w)| put(i, *w));
             }
-            Weights::Halves(all) => {
+            Weights::Halves(half, all) => {
                 let row = all.all()[start..].iter().step_by(self.width);
-                let row = row.take(self.k).map(|bits| widen(*bits));
+                let row = row.take(self.k).map(|bits| half.widen(*bits));
                 row.enumerate().for_each(|(i, w)| put(i, w));
             }
         }
@@ -155,7 +169,12 @@ impl Panels {
 
 /// Outputs in a panel.
 fn width(arch: Arch) -> usize {
-    V * arch.dispatch(Lanes)
+    V * lanes(arch)
+}
+
+/// How many f32 a vector holds.
+pub(super) fn lanes(arch: Arch) -> usize {
+    arch.dispatch(Lanes)
 }
 
 /// Bytes that `n` rows of `k` weights of so many bytes take of a room.
@@ -163,28 +182,25 @@ pub(super) fn n_bytes(arch: Arch, n: usize, k: usize, weight: usize) -> usize {
     taken(n.next_multiple_of(width(arch)) * k * weight)
 }
 
-/// Rows in panels, the last one filled up with zeros.
-fn interleaved<T>(
+/// Rows in panels, the last one filled up with zeros; `read` puts some of them, one after the other.
+fn interleaved<T: Pod + Send + Sync>(
     arch: Arch,
     rows: &Floats<'_>,
     room: &Room<'_>,
-    form: impl Fn(f32) -> T + Sync,
-) -> Result<Store<T>>
-where
-    T: Pod + Send + Sync,
-{
+    read: impl Fn(Range<usize>, &mut Vec<T>, &mut dyn FnMut(&[T])) -> Result<()> + Sync,
+) -> Result<Store<T>> {
     let (width, k) = (width(arch), rows.k);
     let mut blank = room.blank(rows.n.next_multiple_of(width) * k);
     let panels = blank.all_mut().par_chunks_mut(width * k).enumerate();
     panels.try_for_each_init(Vec::new, |scratch, (i, panel)| {
         let wanted = i * width..((i + 1) * width).min(rows.n);
-        let rows = rows.rows(arch, wanted, scratch)?;
-        for (j, row) in rows.chunks_exact(k).enumerate() {
-            for (slot, w) in panel[j..].iter_mut().step_by(width).zip(row) {
-                *slot = form(*w);
+        read(wanted, scratch, &mut |rows| {
+            for (j, row) in rows.chunks_exact(k).enumerate() {
+                for (slot, w) in panel[j..].iter_mut().step_by(width).zip(row) {
+                    *slot = *w;
+                }
             }
-        }
-        Ok::<_, candle_core::Error>(())
+        })
     })?;
     Ok(blank.keep())
 }
@@ -218,8 +234,10 @@ impl WithSimd for Strip<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         match self.weights {
-            Weights::Whole(all) => self.panels::<S, Whole>(simd, &all.all()[self.from..]),
-            Weights::Halves(all) => self.panels::<S, Halves>(simd, &all.all()[self.from..]),
+            Weights::Whole(all) => self.panels(simd, Whole, &all.all()[self.from..]),
+            Weights::Halves(half, all) => {
+                self.panels(simd, Halves::new(*half), &all.all()[self.from..]);
+            }
         }
     }
 }
@@ -233,70 +251,100 @@ const fn most_rows<S: Simd>() -> usize {
     }
 }
 
+/// A part of a panel.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The panel's first output.
+    first: usize,
+    /// The part's first input.
+    from: usize,
+}
+
 impl Strip<'_> {
     #[inline(always)]
-    fn panels<S: Simd, F: Form>(&mut self, simd: S, weights: &[F::Weight]) {
+    fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
         let width = V * S::F32_LANES;
         let n = self.outs.first().map_or(0, |row| row.len());
         let panels = weights.chunks_exact(width * self.k);
+        let mut scratch = Vec::new();
+        for (first, panel) in (0..n).step_by(width).zip(panels) {
+            self.panel(simd, form, panel, first, &mut scratch);
+        }
+    }
+
+    /// The products of all rows and a panel. Where several blocks of rows are multiplied, they take
+    /// turns with a part of the panel that the nearest cache holds.
+    #[inline(always)]
+    fn panel<S: Simd, F: Form>(
+        &mut self,
+        simd: S,
+        form: F,
+        panel: &[F::Weight],
+        first: usize,
+        scratch: &mut Vec<f32>,
+    ) {
         // As even as can be: a block of fewer than four rows takes as long as one of four.
         let n_rows = self.outs.len();
         let n_blocks = n_rows.div_ceil(most_rows::<S>());
-        let blocks = |block: usize| {
-            let cut = |block| block * n_rows / n_blocks;
-            cut(block)..cut(block + 1)
-        };
-        let mut scratch = Vec::new();
-        for (first, panel) in (0..n).step_by(width).zip(panels) {
-            // What several blocks are multiplied with is widened once.
-            if n_blocks > 1 && F::widen(panel, &mut scratch) {
-                for block in 0..n_blocks {
-                    self.block::<S, Whole>(simd, &scratch, first, blocks(block));
-                }
-                continue;
-            }
+        if n_blocks == 1 {
+            let place = Place { first, from: 0 };
+            return self.block(simd, form, panel, place, 0..n_rows);
+        }
+        let near = NEAR * V * S::F32_LANES;
+        for (from, part) in (0..).step_by(NEAR).zip(panel.chunks(near)) {
+            let part = form.widen(part, scratch);
             for block in 0..n_blocks {
-                self.block::<S, F>(simd, panel, first, blocks(block));
+                let cut = |block| block * n_rows / n_blocks;
+                let place = Place { first, from };
+                self.block(simd, Whole, part, place, cut(block)..cut(block + 1));
             }
         }
     }
 
+    /// Adds the products of some rows and a part of a panel.
     #[inline(always)]
     fn block<S: Simd, F: Form>(
         &mut self,
         simd: S,
-        panel: &[F::Weight],
-        first: usize,
+        form: F,
+        part: &[F::Weight],
+        place: Place,
         rows: Range<usize>,
     ) {
-        let start = rows.start;
+        let row = rows.start;
         match rows.len() {
-            1 => self.rows::<S, F, 1>(simd, panel, first, start),
-            2 => self.rows::<S, F, 2>(simd, panel, first, start),
-            3 => self.rows::<S, F, 3>(simd, panel, first, start),
-            4 => self.rows::<S, F, 4>(simd, panel, first, start),
-            5 => self.rows::<S, F, 5>(simd, panel, first, start),
-            6 => self.rows::<S, F, 6>(simd, panel, first, start),
-            7 => self.rows::<S, F, 7>(simd, panel, first, start),
-            _ => self.rows::<S, F, 8>(simd, panel, first, start),
+            1 => self.rows::<S, F, 1>(simd, form, part, place, row),
+            2 => self.rows::<S, F, 2>(simd, form, part, place, row),
+            3 => self.rows::<S, F, 3>(simd, form, part, place, row),
+            4 => self.rows::<S, F, 4>(simd, form, part, place, row),
+            5 => self.rows::<S, F, 5>(simd, form, part, place, row),
+            6 => self.rows::<S, F, 6>(simd, form, part, place, row),
+            7 => self.rows::<S, F, 7>(simd, form, part, place, row),
+            _ => self.rows::<S, F, 8>(simd, form, part, place, row),
         }
     }
 
-    /// Multiplies the `M` rows from `row` on with a panel, whose outputs begin with `first`.
+    /// Adds the products of the `M` rows from `row` on to what the parts before have given, or to
+    /// the bias.
     #[inline(always)]
     fn rows<S: Simd, F: Form, const M: usize>(
         &mut self,
         simd: S,
-        panel: &[F::Weight],
-        first: usize,
+        form: F,
+        part: &[F::Weight],
+        Place { first, from }: Place,
         row: usize,
     ) {
         let bias = load::<S, V>(simd, self.bias.get(first..).unwrap_or_default());
-        let last = first + V * S::F32_LANES;
-        let x: [&[f32]; M] = std::array::from_fn(|i| self.x.row(row + i));
-        let acc = F::tile::<S, M, V>(simd, x, panel, [bias; M]);
-        for (out, acc) in self.outs[row..row + M].iter_mut().zip(&acc) {
-            let last = last.min(out.len());
+        let outs = &mut self.outs[row..row + M];
+        let last = outs[0].len().min(first + V * S::F32_LANES);
+        let mut acc = [bias; M];
+        if from > 0 {
+            acc = from_fn(|i| load::<S, V>(simd, &outs[i][first..last]));
+        }
+        let x: [&[f32]; M] = from_fn(|i| &self.x.row(row + i)[from..]);
+        let acc = form.tile::<S, M, V>(simd, x, part, acc);
+        for (out, acc) in outs.iter_mut().zip(&acc) {
             store::<S, V>(&mut out[first..last], acc);
         }
     }
@@ -344,13 +392,20 @@ mod tests {
 
     #[test]
     fn weights_in_16_bits_give_the_same_to_the_bit() {
-        let stored = |w| half::bf16::from_f32(w).to_f32();
+        for half in [Half::Bf16, Half::F16] {
+            same_in_16_bits(half);
+        }
+    }
+
+    fn same_in_16_bits(half: Half) {
+        let stored = |w| half.widen(half.narrow(w));
         for (n, k) in [(1, 1), (33, 17), (100, 63), (320, 257)] {
             let w: Vec<f32> = noise(n * k, 3).into_iter().map(stored).collect();
             for arch in archs() {
                 let (rows, bias) = (&Stored::Plain(w.clone()), Some(noise(n, 2)));
                 let rows = Floats { rows, n, k };
-                let halves = Panels::pack_halves(arch, &rows, bias.clone(), &Room::none()).unwrap();
+                let halves = Panels::pack_halves(arch, half, &rows, bias.clone(), &Room::none());
+                let halves = halves.unwrap();
                 let whole = Panels::pack(arch, &rows, bias, &Room::none()).unwrap();
                 assert_eq!(2 * halves.bytes(), whole.bytes());
                 for m in [1, 5, 16] {

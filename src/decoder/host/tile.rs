@@ -10,12 +10,11 @@ use super::pages::Line;
 pub(super) const STRIDE: usize = 16;
 
 /// How the weights of a panel lie in memory.
-pub(super) trait Form {
+pub(super) trait Form: Copy {
     type Weight;
 
-    /// Writes the weights in f32 in the place of what `out` holds, unless they are in f32 as they
-    /// are: the answer.
-    fn widen(w: &[Self::Weight], out: &mut Vec<f32>) -> bool;
+    /// The weights in f32; `scratch` holds them where they are not.
+    fn widen<'s>(self, w: &'s [Self::Weight], scratch: &'s mut Vec<f32>) -> &'s [f32];
 
     /// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
     ///
@@ -25,6 +24,7 @@ pub(super) trait Form {
     /// # Panics
     /// When a row is shorter than the panel.
     fn tile<S: Simd, const M: usize, const V: usize>(
+        self,
         simd: S,
         x: [&[f32]; M],
         w: &[Self::Weight],
@@ -33,18 +33,20 @@ pub(super) trait Form {
 }
 
 /// Weights in f32.
+#[derive(Clone, Copy)]
 pub(super) struct Whole;
 
 impl Form for Whole {
     type Weight = f32;
 
     #[inline(always)]
-    fn widen(_: &[f32], _: &mut Vec<f32>) -> bool {
-        false
+    fn widen<'s>(self, w: &'s [f32], _: &'s mut Vec<f32>) -> &'s [f32] {
+        w
     }
 
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const V: usize>(
+        self,
         simd: S,
         x: [&[f32]; M],
         w: &[f32],
@@ -158,11 +160,17 @@ fn step16<S: Simd, const M: usize, const N: usize, const V: usize>(
     }
 }
 
-/// The first `V` vectors of `from`; zero where it is shorter.
+/// The first `V` vectors of `from`; zeros after its end.
 #[inline(always)]
 pub(super) fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
     let (vectors, _) = S::as_simd_f32s(from);
-    from_fn(|j| vectors.get(j).copied().unwrap_or(simd.splat_f32s(0.0)))
+    if let Some(vectors) = vectors.first_chunk() {
+        return *vectors;
+    }
+    let mut all = [simd.splat_f32s(0.0); V];
+    let flat: &mut [f32] = pulp::bytemuck::cast_slice_mut(&mut all);
+    flat[..from.len()].copy_from_slice(from);
+    all
 }
 
 /// Writes as much of `from` as `to` has room for.

@@ -34,6 +34,7 @@ use safetensors::Dtype;
 
 use crate::caught::caught;
 use crate::models::error::{LoadError, short};
+use crate::models::halves::Half;
 use crate::models::map::map;
 
 /// An open GGUF file, its header read.
@@ -319,9 +320,13 @@ impl QuantRows {
         })
     }
 
-    /// Whether all are stored in bfloat16.
-    pub fn are_halves(&self) -> bool {
-        self.dtype == GgmlDType::BF16
+    /// In which 16 bits they are stored, if in any.
+    pub fn half(&self) -> Option<Half> {
+        match self.dtype {
+            GgmlDType::BF16 => Some(Half::Bf16),
+            GgmlDType::F16 => Some(Half::F16),
+            _ => None,
+        }
     }
 
     /// Whether none of its floats is NaN or infinite; blocks are not looked at.
@@ -354,9 +359,13 @@ impl QuantRows {
 
     /// One row as whole numbers, for what `codes` had; of a format with a form.
     pub fn codes(&self, row: usize, codes: &mut Codes) {
+        codes.read(self.dtype, self.bytes(row));
+    }
+
+    /// One row as it is stored.
+    pub fn bytes(&self, row: usize) -> &[u8] {
         let place = self.order.as_ref().map_or(row, |order| order[row] as usize);
-        let start = self.start + place * self.row_bytes;
-        codes.read(self.dtype, &self.map[start..][..self.row_bytes]);
+        &self.map[self.start + place * self.row_bytes..][..self.row_bytes]
     }
 
     /// Some rows as f32, one after the other.

@@ -1,0 +1,101 @@
+//! Numbers of 16 bits become f32, a vector at a time.
+
+use core::arch::x86_64::{
+    __m128i, __m256, __m256i, __m512, _mm256_castsi256_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
+    _mm256_slli_epi32, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_slli_epi32,
+};
+
+use std::array::from_fn;
+
+use fearless_simd::{f32x8, f32x16, prelude::*, u16x8, u16x16};
+
+use pulp::Simd;
+use pulp::x86::V4;
+
+use crate::decoder::host::tile::{STRIDE, step};
+use crate::models::Half;
+
+/// What a vector of AVX-512 holds.
+type Wide = [u16; 16];
+
+#[inline(always)]
+pub(super) fn f16(v4: V4, bits: &Wide) -> __m512 {
+    v4.avx512f._mm512_cvtph_ps(pulp::cast(*bits))
+}
+
+#[inline(always)]
+pub(super) fn bf16(v4: V4, bits: &Wide) -> __m512 {
+    let bits = v4.avx512f._mm512_cvtepu16_epi32(pulp::cast(*bits));
+    pulp::cast(v4.avx512f._mm512_slli_epi32::<16>(bits))
+}
+
+/// The product of a panel whose vectors are widened on their way into registers, where `simd` is
+/// AVX-512.
+#[inline(always)]
+pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    widen: impl Fn(&Wide) -> __m512,
+    x: [&[f32]; M],
+    w: &[u16],
+    mut acc: [[S::f32s; V]; M],
+) -> [[S::f32s; V]; M] {
+    let (w, _) = w.as_chunks().0.as_chunks::<V>();
+    let x = x.map(|row| row[..w.len()].as_chunks::<STRIDE>());
+    let (whole, rest) = w.as_chunks::<STRIDE>();
+    let vectors = |w: &[Wide; V]| from_fn(|v| pulp::bytemuck::cast(widen(&w[v])));
+    for (c, w) in whole.iter().enumerate() {
+        let x: [&[f32; STRIDE]; M] = from_fn(|i| &x[i].0[c]);
+        for t in 0..STRIDE {
+            step(simd, from_fn(|i| x[i][t]), &vectors(&w[t]), &mut acc);
+        }
+    }
+    for (t, w) in rest.iter().enumerate() {
+        step(simd, from_fn(|i| x[i].1[t]), &vectors(w), &mut acc);
+    }
+    acc
+}
+
+fearless_simd::kernel!(
+    pub(super) fn widen_by_16(avx512: Avx512, half: Half, bits: &[u16], out: &mut [f32]) {
+        let ((bits, bits_left), (out, out_left)) = (bits.as_chunks(), out.as_chunks_mut());
+        for (bits, out) in bits.iter().zip(out) {
+            let bits: u16x16<_> = (*bits).simd_into(avx512);
+            let bits = __m256i::from(bits);
+            let wide: __m512 = match half {
+                Half::F16 => _mm512_cvtph_ps(bits),
+                Half::Bf16 => {
+                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+                }
+            };
+            let wide: f32x16<_> = wide.simd_into(avx512);
+            *out = wide.into();
+        }
+        one_by_one(half, bits_left, out_left);
+    }
+);
+
+fearless_simd::kernel!(
+    pub(super) fn widen_by_8(avx2: Avx2, half: Half, bits: &[u16], out: &mut [f32]) {
+        let ((bits, bits_left), (out, out_left)) = (bits.as_chunks(), out.as_chunks_mut());
+        for (bits, out) in bits.iter().zip(out) {
+            let bits: u16x8<_> = (*bits).simd_into(avx2);
+            let bits = __m128i::from(bits);
+            let wide: __m256 = match half {
+                Half::F16 => _mm256_cvtph_ps(bits),
+                Half::Bf16 => {
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
+                }
+            };
+            let wide: f32x8<_> = wide.simd_into(avx2);
+            *out = wide.into();
+        }
+        one_by_one(half, bits_left, out_left);
+    }
+);
+
+fn one_by_one(half: Half, bits: &[u16], out: &mut [f32]) {
+    for (bits, out) in bits.iter().zip(out) {
+        *out = half.widen(*bits);
+    }
+}
