@@ -20,14 +20,14 @@ impl Cli {
             }
             Some(Command::Score(args)) => {
                 args.rules = args.rules.or(file.search.rules);
-                args.pair.fill(&file.models);
+                args.pair.fill(&file.models.with_one_pair());
             }
             Some(Command::Judge(args)) => args.device = args.device.or(file.models.device),
             Some(Command::Tune(args)) => {
                 args.model.device = args.model.device.or(file.models.device);
                 args.data.date = args.data.date.or(file.models.date);
             }
-            Some(Command::Inspect(args)) => args.models.fill(&file.models),
+            Some(Command::Inspect(args)) => args.models.fill(&file.models.with_one_pair()),
             Some(Command::Panel(_) | Command::Models(_) | Command::Print(_)) => {}
             None => self.playground.fill(file),
         }
@@ -57,6 +57,7 @@ impl SearchArgs {
         self.rules = self.rules.or(file.rules);
         self.ranking = self.ranking.or(file.ranking);
         self.weight = self.weight.or(file.weight);
+        self.panel = self.panel.or(file.panel);
         if self.method.is_empty() {
             self.method.extend(file.method);
         }
@@ -73,8 +74,12 @@ impl ModelArgs {
 
 impl PairArgs {
     fn fill(&mut self, file: &Models) {
+        // Weights belong to the pairs beside them.
         if self.pair.is_empty() {
-            self.pair.extend(file.pair.clone());
+            self.pair.clone_from(&file.pair);
+            if self.weights.is_empty() {
+                self.weights.clone_from(&file.weights);
+            }
         }
         self.device = self.device.or(file.device);
         self.exact |= file.exact == Some(true);

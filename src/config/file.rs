@@ -11,8 +11,8 @@ use toml::Spanned;
 use super::error::Fault;
 use super::values::{self, Device, Ground};
 use crate::search::{
-    BeamWidth, Draft, MaxNewTokens, MethodName, Ranking, Rules, Sampling, SearchParams, Successors,
-    Weight,
+    BeamWidth, Draft, MaxNewTokens, MethodName, Panel, PanelRule, Ranking, Rules, Sampling,
+    SearchParams, Successors, Weight,
 };
 use crate::template::Date;
 
@@ -47,6 +47,7 @@ pub struct Search {
     pub ranking: Option<Ranking>,
     #[serde(deserialize_with = "weight")]
     pub weight: Option<f64>,
+    pub panel: Option<PanelRule>,
     #[serde(deserialize_with = "method")]
     pub method: Option<MethodName>,
 }
@@ -56,7 +57,11 @@ pub struct Search {
 #[serde(default)]
 pub struct Models {
     pub strong: Option<String>,
-    pub pair: Option<String>,
+    /// None where it is silent.
+    #[serde(deserialize_with = "one_or_more")]
+    pub pair: Vec<String>,
+    /// Of each pair; none for 1 each.
+    pub weights: Vec<f64>,
     pub device: Option<Device>,
     pub pair_device: Option<Device>,
     pub exact: Option<bool>,
@@ -80,6 +85,7 @@ pub struct Playground {
 pub(super) fn parse(text: &str) -> Result<File, Fault> {
     let file: File = toml::from_str(text)?;
     file.search.check_together()?;
+    file.models.check_together()?;
     Ok(file)
 }
 
@@ -98,6 +104,46 @@ impl Search {
             what: format!("in [search]: {error}"),
         })
     }
+}
+
+impl Models {
+    /// The same with the first pair alone, for what takes only one.
+    #[must_use]
+    pub fn with_one_pair(&self) -> Self {
+        Self {
+            pair: self.pair.iter().take(1).cloned().collect(),
+            weights: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// A weight for each pair.
+    fn check_together(&self) -> Result<(), Fault> {
+        let pairs = match self.pair.is_empty() {
+            true => vec![String::new()],
+            false => self.pair.clone(),
+        };
+        let panel = Panel::new(pairs, &self.weights);
+        panel.map(drop).map_err(|error| Fault {
+            span: 0..0,
+            what: format!("in [models]: {error}"),
+        })
+    }
+}
+
+/// A text, or a list of texts.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(match OneOrMore::deserialize(from)? {
+        OneOrMore::One(text) => vec![text],
+        OneOrMore::More(texts) => texts,
+    })
 }
 
 /// A value that `check` accepts.

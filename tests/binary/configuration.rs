@@ -192,6 +192,18 @@ fn what_is_wrong_is_told_with_its_line() {
         ),
         ("[playground]\npace = -1", "some.toml:2: the pace must be"),
         ("[search]\nseed = \"x\"", "some.toml:2: invalid type"),
+        (
+            "[search]\npanel = \"best\"",
+            "some.toml:2: unknown rule for a panel",
+        ),
+        (
+            "[models]\npair = 3",
+            "some.toml:2: expected a text or a list of texts",
+        ),
+        (
+            "[models]\npair = [\"positive\", \"short\"]\nweights = [1]",
+            "in [models]: ",
+        ),
         ("[search\n", "some.toml:1: "),
     ];
     for (text, told) in cases {
@@ -218,6 +230,32 @@ fn the_command_line_goes_before_the_file() {
         (&settings["ranking"], &settings["weight"]),
         (&"chunk".into(), &(-1.0).into())
     );
+}
+
+#[test]
+fn a_panel_stands_in_the_file_and_goes_as_a_whole() {
+    let text = "[search]\npanel = \"bayes:2\"\n[models]\n\
+                pair = [\"positive\", \"short\", \"funny\"]\nweights = [1, 0.5, -1]\n";
+    let (config, _) = parse(text).unwrap();
+    let filled = |args: &[&str]| {
+        let mut cli = Cli::parse_from(std::iter::once("w2s").chain(args.iter().copied()));
+        cli.fill(&config);
+        let args = cli.playground;
+        let members = args.models.weak.panel().unwrap().members().to_vec();
+        let weights: Vec<f64> = members.iter().map(|(_, weight)| *weight).collect();
+        (weights, args.search.rule().unwrap().to_string())
+    };
+    assert_eq!(filled(&[]), (vec![1.0, 0.5, -1.0], "bayes:2".to_owned()));
+    let own = filled(&["--pair", "craft", "--panel", "mixture"]);
+    assert_eq!(own, (vec![1.0], "mixture".to_owned()));
+    let mut score = Cli::parse_from(["w2s", "score"]);
+    score.fill(&config);
+    match &score.command {
+        Some(Command::Score(args)) => assert_eq!(args.pair.only_pair().unwrap(), "positive"),
+        other => panic!("{other:?}"),
+    }
+    let own = filled(&["--weights", "3,2,1", "--kappa", "0.5"]);
+    assert_eq!(own, (vec![3.0, 2.0, 1.0], "bayes:0.5".to_owned()));
 }
 
 #[test]
