@@ -26,7 +26,16 @@ fn n_threads() -> usize {
     candle_core::utils::get_num_threads()
 }
 
+/// Has freed memory stay at hand: a step of training, or the logits of a pass, give back what the
+/// next ones ask for, and fresh pages cost a tenth of the time. glibc keeps twice the size of the
+/// largest block that was ever mapped and freed, 32 MiB at most; such a block is asked for, not
+/// written to, and freed. Other systems' libraries have ways of their own.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
+}
+
 fn builder() -> rayon::ThreadPoolBuilder {
+    keep_freed_memory();
     rayon::ThreadPoolBuilder::new()
         .num_threads(n_threads())
         .thread_name(|i| format!("lm-{i}"))

@@ -14,8 +14,10 @@ mod pass;
 mod rows;
 mod state;
 mod stored;
+mod sum;
 mod tape;
 mod trainee;
+mod values;
 
 pub use candle_core::Error as DeviceError;
 pub use low::{LowRank, Targets};

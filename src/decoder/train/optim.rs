@@ -6,6 +6,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::sum::squares;
+
 /// How weights follow their gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamWSettings {
@@ -47,10 +49,10 @@ impl AdamW {
         })
     }
 
-    /// One step of `rate` along `grads`, one a variable. Returns the norm of all gradients before
-    /// they were shortened; where that is not finite nothing is changed.
-    pub fn step(&mut self, vars: &[Var], grads: &[Tensor], rate: f64) -> Result<f64> {
-        let norm = norm(grads)?;
+    /// One step of `rate` along `scale` times `grads`, one a variable. Returns the norm of all
+    /// gradients, scaled, before they were shortened; where that is not finite nothing is changed.
+    pub fn step(&mut self, vars: &[Var], grads: &[Tensor], scale: f64, rate: f64) -> Result<f64> {
+        let norm = scale * norm(grads)?;
         if !norm.is_finite() {
             return Ok(norm);
         }
@@ -59,7 +61,7 @@ impl AdamW {
         let shorter = |clip: f64| (clip / (norm + 1e-6)).min(1.0);
         let update = Update {
             settings: self.settings,
-            grad: self.settings.clip.map_or(1.0, shorter),
+            grad: scale * self.settings.clip.map_or(1.0, shorter),
             rate,
             step: self.step as i32,
         };
@@ -72,12 +74,11 @@ impl AdamW {
 
 /// The Euclidean norm of all gradients together.
 fn norm(grads: &[Tensor]) -> Result<f64> {
-    let mut squares = 0.0;
+    let mut all = 0.0;
     for grad in grads {
-        let sum = grad.sqr()?.sum_all()?;
-        squares += f64::from(sum.to_scalar::<f32>()?);
+        all += squares(grad)?;
     }
-    Ok(squares.sqrt())
+    Ok(all.sqrt())
 }
 
 /// One step's numbers.
@@ -148,7 +149,7 @@ impl InplaceOp2 for Blend {
         y: &CpuStorage,
         layout: &Layout,
     ) -> Result<()> {
-        let y = super::ops::values(y, layout)?;
+        let y = super::values::values(y, layout)?;
         let x = values_mut(x, x_layout)?;
         let pieces = x.par_chunks_mut(TASK).zip(y.par_chunks(TASK));
         pieces.for_each(|(x, y)| Arch::new().dispatch(Blending { blend: self, x, y }));
@@ -194,8 +195,8 @@ impl InplaceOp3 for Update {
         second: &CpuStorage,
         layout: &Layout,
     ) -> Result<()> {
-        let first = super::ops::values(first, first_layout)?;
-        let second = super::ops::values(second, layout)?;
+        let first = super::values::values(first, first_layout)?;
+        let second = super::values::values(second, layout)?;
         let x = values_mut(x, x_layout)?;
         let [root, rate] = self.factors().map(|f| f as f32);
         let pieces = x.par_chunks_mut(TASK);

@@ -10,6 +10,8 @@ use std::collections::{HashMap, HashSet};
 
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, DType, Result, Tensor, TensorId, Var};
 
+use super::sum::sum;
+
 /// From the gradient of an output to those of the inputs, in their order; none where nobody asked.
 type Back = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>>>;
 
@@ -96,11 +98,11 @@ impl Tape {
                 let (Some(input), Some(part)) = (input, part) else {
                     continue;
                 };
-                let sum = match grads.remove(&input) {
-                    Some(other) => (other + part)?,
+                let whole = match grads.remove(&input) {
+                    Some(other) => sum(&other, &part)?,
                     None => part,
                 };
-                grads.insert(input, sum);
+                grads.insert(input, whole);
             }
         }
         Ok(grads)
@@ -170,7 +172,7 @@ impl Tape {
     }
 
     pub fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        let y = (a.detach() + b.detach())?;
+        let y = sum(&a.detach(), &b.detach())?;
         self.record(&[a, b], &y, |grad| {
             Ok(vec![Some(grad.clone()), Some(grad.clone())])
         });

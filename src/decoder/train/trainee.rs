@@ -13,6 +13,7 @@ use super::param::{Linear, Param, Table, Trained};
 use super::pass::TrainPass;
 use super::rows::{Packed, Row};
 use super::stored;
+use super::sum::sum;
 use super::tape::{Gradients, Tape};
 use crate::decoder::build::Builder;
 use crate::decoder::net::{Net, Tuned};
@@ -171,13 +172,13 @@ impl Trainee {
     }
 
     fn gather(&mut self, mut grads: Gradients, weight: f64) -> Result<()> {
-        for (var, sum) in self.vars.iter().zip(&mut self.grads) {
+        for (var, gathered) in self.vars.iter().zip(&mut self.grads) {
             let Some(grad) = grads.remove(&var.id()) else {
                 candle_core::bail!("a variable of shape {:?} has no gradient", var.dims());
             };
-            *sum = Some(match sum.take() {
+            *gathered = Some(match gathered.take() {
                 None => grad,
-                Some(sum) => (sum + grad)?,
+                Some(before) => sum(&before, &grad)?,
             });
         }
         self.weight += weight;
@@ -191,13 +192,12 @@ impl Trainee {
     /// As [`Self::measure`].
     pub fn step(&mut self, rate: f64) -> Result<Stepped> {
         let mean = 1.0 / self.weight.max(1.0);
-        let grads = self.grads.iter_mut().map(|grad| match grad.take() {
-            Some(grad) => grad.affine(mean, 0.0),
-            None => candle_core::bail!("a step without anything learnt"),
-        });
-        let grads = grads.collect::<Result<Vec<_>>>()?;
+        let grads = self.grads.iter_mut().map(Option::take);
+        let Some(grads) = grads.collect::<Option<Vec<_>>>() else {
+            candle_core::bail!("a step without anything learnt");
+        };
         self.weight = 0.0;
-        let step = || self.adamw.step(&self.vars, &grads, rate);
+        let step = || self.adamw.step(&self.vars, &grads, mean, rate);
         let grad_norm = pool().install(step)?;
         Ok(Stepped { grad_norm })
     }

@@ -4,10 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::values::{fast, is_ours, read, rows_per_task, values};
 use crate::decoder::composed;
 use crate::decoder::host::math::{Job, exp, tanh};
 use crate::decoder::train::tape::Tape;
+use crate::decoder::train::values::{fast, is_ours, read, rows_per_task, values};
 use crate::models::Activation;
 
 /// `act(x)`, or where gated `act(left half) * right half`, of `x` (tokens, width).

@@ -8,10 +8,10 @@ use rayon::prelude::*;
 
 use super::attend_back::RowBack;
 use super::heads::{Heads, add, products, turned};
-use super::values::{fast, is_ours, read, values};
 use crate::decoder::composed as terms;
 use crate::decoder::host::math::soften;
 use crate::decoder::train::tape::Tape;
+use crate::decoder::train::values::{fast, is_ours, read, values};
 
 /// From queries, keys and values side by side, (tokens, width), to (tokens, heads * dimensions).
 pub(in crate::decoder::train) fn attend(

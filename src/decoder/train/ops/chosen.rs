@@ -12,10 +12,10 @@ use candle_core::{CpuStorage, CustomOp2, D, DType, InplaceOp1, Layout, Result, S
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::values::{fast, is_ours};
 use crate::decoder::composed::soft_cap;
 use crate::decoder::host::math::{exp, log_sum_exp, tanh};
 use crate::decoder::train::tape::Tape;
+use crate::decoder::train::values::{fast, is_ours};
 
 /// What a family does to logits.
 #[derive(Debug, Clone, Copy)]

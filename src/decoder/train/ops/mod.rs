@@ -11,7 +11,6 @@ mod chosen;
 mod heads;
 mod linear;
 mod norm;
-mod values;
 
 pub(super) use activate::activate;
 pub(super) use attend::attend;
@@ -19,7 +18,6 @@ pub(super) use chosen::{Finish, chosen};
 pub(super) use heads::Heads;
 pub(super) use linear::linear;
 pub(super) use norm::norm;
-pub(super) use values::values;
 
 #[cfg(test)]
 mod tests;

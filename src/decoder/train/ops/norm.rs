@@ -4,10 +4,10 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::values::{fast, is_ours, read, rows_per_task, values};
 use crate::decoder::composed;
 use crate::decoder::host::math::{Gain, Job};
 use crate::decoder::train::tape::Tape;
+use crate::decoder::train::values::{fast, is_ours, read, rows_per_task, values};
 
 /// `x / rms(x) * gain`, or with a bias `(x - mean) / deviation * gain + bias`: computed in f32, of
 /// `x` (rows, width).
@@ -121,10 +121,10 @@ impl WithSimd for NormBack<'_> {
         let rows = self.x.chunks_exact(n).zip(self.grad.chunks_exact(n));
         for ((x, grad), to) in rows.zip(self.to.chunks_exact_mut(n)) {
             let mean = match self.centred {
-                true => sum(x.iter().copied()) / n as f32,
+                true => sum(x, x, |x, _| x) / n as f32,
                 false => 0.0,
             };
-            let variance = sum(x.iter().map(|x| (x - mean) * (x - mean))) / n as f32;
+            let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / n as f32;
             let scale = 1.0 / (variance + self.eps).sqrt();
             for (h, x) in h.iter_mut().zip(x) {
                 *h = (x - mean) * scale;
@@ -134,9 +134,9 @@ impl WithSimd for NormBack<'_> {
                 of_bias[i] += grad[i];
                 to[i] = self.gain[i] * grad[i];
             }
-            let along = sum(to.iter().zip(&h).map(|(t, h)| t * h)) / n as f32;
+            let along = sum(to, &h, |t, h| t * h) / n as f32;
             let shift = match self.centred {
-                true => sum(to.iter().copied()) / n as f32,
+                true => sum(to, to, |t, _| t) / n as f32,
                 false => 0.0,
             };
             for (to, h) in to.iter_mut().zip(&h) {
@@ -147,14 +147,22 @@ impl WithSimd for NormBack<'_> {
     }
 }
 
-/// A sum in sixteen parts, which the compiler keeps in a vector.
+/// The sum of what `f` makes of two values each, in sixteen parts, which the compiler keeps in a
+/// vector.
 #[inline(always)]
-fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut parts = [0.0; 16];
-    for (i, v) in values.enumerate() {
-        parts[i % 16] += v;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..16 {
+            parts[i] += f(a[i], b[i]);
+        }
     }
-    parts.iter().sum()
+    let mut rest = 0.0;
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        rest += f(*a, *b);
+    }
+    parts.iter().sum::<f32>() + rest
 }
 
 impl CustomOp2 for Norm {
