@@ -80,7 +80,10 @@ fn nothing(trainings: &Trainings, width: usize, theme: &Theme) -> Vec<Line> {
              Its checkpoints can guide the search that runs while it still learns.",
         ],
     };
-    let wrapped = |words: &&str| wrap(&[((*words).to_owned(), theme.muted)], width);
+    let wrapped = |words: &&str| match words.is_empty() {
+        true => vec![Line::new()],
+        false => wrap(&[((*words).to_owned(), theme.muted)], width),
+    };
     words.iter().flat_map(wrapped).collect()
 }
 

@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::Value;
 use tempfile::TempDir;
 use w2s::app::{Action, Context, Group, Key, Keymap, Options};
-use w2s::cli::Cli;
+use w2s::cli::{Cli, Command};
 use w2s::config::{Config, Device, Ground, MANUAL};
 use w2s::keys;
 use w2s::search::SearchParams;
@@ -248,7 +248,7 @@ fn a_panel_stands_in_the_file_and_goes_as_a_whole() {
     assert_eq!(filled(&[]), (vec![1.0, 0.5, -1.0], "bayes:2".to_owned()));
     let own = filled(&["--pair", "craft", "--panel", "mixture"]);
     assert_eq!(own, (vec![1.0], "mixture".to_owned()));
-    let mut score = Cli::parse_from(["w2s", "score"]);
+    let mut score = Cli::parse_from(["w2s", "score", "--prompt", "a", "--response", "b"]);
     score.fill(&config);
     match &score.command {
         Some(Command::Score(args)) => assert_eq!(args.pair.only_pair().unwrap(), "positive"),

@@ -18,6 +18,7 @@ use super::prompts::{pair_prompt, strong_prompt};
 use super::reader::Reader;
 use super::setting::Setting;
 use super::strong::Strong;
+use crate::decoder::pool;
 use crate::evidence::PromptRead;
 use crate::library::{Model, WeakPair, free_memory};
 use crate::models::TokenId;
@@ -456,10 +457,11 @@ impl Executor for ModelExecutor {
 
     fn step(&mut self) -> Vec<Served> {
         let n_growing = self.strong.n_growing();
-        match self.most_wanted() {
+        // There at once: every pass and every draw on its own would wake the threads anew.
+        pool().install(|| match self.most_wanted() {
             Some((pair, n)) if n >= n_growing => self.score(&pair),
             _ => self.grow(),
-        }
+        })
     }
 
     fn partials(&mut self, lane: LaneId, by: Option<&PairId>) -> Result<Vec<Partial>, ModelError> {
