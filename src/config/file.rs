@@ -57,7 +57,7 @@ pub struct Search {
 #[serde(default)]
 pub struct Models {
     pub strong: Option<String>,
-    /// None where it is silent.
+    /// Empty where the file is silent.
     #[serde(deserialize_with = "one_or_more")]
     pub pair: Vec<String>,
     /// Of each pair; none for 1 each.

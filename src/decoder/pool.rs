@@ -16,7 +16,7 @@ pub fn start() -> Result<(), String> {
         Err(error) if !error.to_string().contains("already") => return Err(error.to_string()),
         _ => {}
     }
-    let pool = builder().build().map_err(|error| error.to_string())?;
+    let pool = threads().map_err(|error| error.to_string())?;
     // Where they were started before, these end.
     let _ = POOL.set(pool);
     Ok(())
@@ -37,11 +37,12 @@ fn keep_freed_memory() {
     drop(std::hint::black_box(block));
 }
 
-fn builder() -> rayon::ThreadPoolBuilder {
+fn threads() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     keep_freed_memory();
     rayon::ThreadPoolBuilder::new()
         .num_threads(n_threads())
         .thread_name(|i| format!("lm-{i}"))
+        .build()
 }
 
 static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
@@ -53,8 +54,7 @@ static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
 /// When the system refuses to start threads.
 pub fn pool() -> &'static rayon::ThreadPool {
     POOL.get_or_init(|| {
-        builder()
-            .build()
+        threads()
             // Without a thread nothing can be computed: there is no state to save, nor a way on.
             .expect("the system starts a few threads")
     })

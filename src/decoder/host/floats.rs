@@ -6,6 +6,7 @@ use candle_core::Result;
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::halves::SOME;
 use super::quant::read_rows;
 use crate::models::{Half, QuantRows, Stored};
 
@@ -41,13 +42,13 @@ impl Floats<'_> {
         wanted: Range<usize>,
         scratch: &'s mut Vec<u16>,
     ) -> &'s [u16] {
-        scratch.clear();
         match self.rows {
             Stored::Plain(rows) => {
-                let rows = &rows[wanted.start * self.k..wanted.end * self.k];
-                scratch.extend(rows.iter().map(|w| half.narrow(*w)));
+                scratch.resize(wanted.len() * self.k, 0);
+                half.narrow(&rows[wanted.start * self.k..wanted.end * self.k], scratch);
             }
             Stored::Quant(parts) => {
+                scratch.clear();
                 for row in stored(parts, wanted) {
                     let bits = row.as_chunks().0.iter();
                     scratch.extend(bits.map(|bits| u16::from_le_bytes(*bits)));
@@ -61,7 +62,7 @@ impl Floats<'_> {
     pub fn half(&self) -> Option<Half> {
         match self.rows {
             Stored::Plain(rows) => {
-                let holds = |half: &Half| rows.par_iter().all(|w| half.holds(*w));
+                let holds = |half: &Half| rows.par_chunks(SOME).all(|some| half.holds(some));
                 [Half::Bf16, Half::F16].into_iter().find(holds)
             }
             Stored::Quant(parts) => {

@@ -20,19 +20,33 @@ impl Half {
         }
     }
 
-    /// The 16 bits next to a number.
-    pub(super) fn narrow(self, w: f32) -> u16 {
+    /// The 16 bits nearest to each weight, of which there are as many.
+    pub(super) fn narrow(self, weights: &[f32], bits: &mut [u16]) {
         match self {
-            Self::Bf16 => bf16::from_f32_const(w).to_bits(),
-            Self::F16 => f16::from_f32_const(w).to_bits(),
+            Self::Bf16 => {
+                let bits = bits.reinterpret_cast_mut::<bf16>();
+                bits.convert_from_f32_slice(weights);
+            }
+            Self::F16 => {
+                let bits = bits.reinterpret_cast_mut::<f16>();
+                bits.convert_from_f32_slice(weights);
+            }
         }
     }
 
-    /// Whether 16 bits hold a weight as it is.
-    pub(super) fn holds(self, w: f32) -> bool {
-        self.widen(self.narrow(w)).to_bits() == w.to_bits()
+    /// Whether 16 bits hold some weights, at most [`SOME`], as they are.
+    pub(super) fn holds(self, weights: &[f32]) -> bool {
+        let (mut bits, mut back) = ([0; SOME], [0.0; SOME]);
+        let (bits, back) = (&mut bits[..weights.len()], &mut back[..weights.len()]);
+        self.narrow(weights, bits);
+        Halves::new(self).widen_all(bits, back);
+        let both = back.iter().zip(weights);
+        both.fold(true, |same, (a, b)| same & (a.to_bits() == b.to_bits()))
     }
 }
+
+/// Weights that are looked at together.
+pub(super) const SOME: usize = 256;
 
 /// The most weights of a panel for one k: two vectors of the widest machines.
 const WIDTH: usize = 32;
@@ -139,10 +153,11 @@ mod tests {
     fn a_tail_is_widened_too() {
         for half in BOTH {
             for n in 0..40 {
-                let bits: Vec<_> = (0..n).map(|i| half.narrow(i as f32)).collect();
-                let mut wide = vec![-1.0; n];
+                let numbers: Vec<_> = (0..n).map(|i| i as f32).collect();
+                let (mut bits, mut wide) = (vec![0; n], vec![-1.0; n]);
+                half.narrow(&numbers, &mut bits);
                 Halves::new(half).widen_all(&bits, &mut wide);
-                assert!(wide.iter().zip(0..).all(|(w, i)| *w == i as f32));
+                assert_eq!(wide, numbers);
             }
         }
     }
@@ -150,10 +165,14 @@ mod tests {
     #[test]
     fn only_what_stays_the_same_is_halved() {
         for half in BOTH {
-            let numbers = (-20..20).map(|i| half.widen(half.narrow(0.37 * i as f32)));
-            assert!(numbers.into_iter().all(|w| half.holds(w)));
-            assert!(half.holds(0.5) && !half.holds(0.1));
+            let numbers: Vec<f32> = (0..40).map(|i| 0.37 * i as f32).collect();
+            let mut bits = [0; 40];
+            half.narrow(&numbers, &mut bits);
+            let stored = bits.map(|bits| half.widen(bits));
+            assert!(half.holds(&stored) && !half.holds(&numbers));
+            assert!(!half.holds(&[0.5, 0.1]));
         }
-        assert!(Half::Bf16.holds(2f32.powi(99)) && !Half::F16.holds(2f32.powi(99)));
+        let large = [2f32.powi(99)];
+        assert!(Half::Bf16.holds(&large) && !Half::F16.holds(&large));
     }
 }

@@ -4,7 +4,8 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::values::{fast, is_ours, values};
+use super::values::{fast, is_ours, read, values};
+use crate::decoder::host::math::Job;
 
 /// `a + b`
 pub(super) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -35,24 +36,11 @@ impl CustomOp2 for Sum {
         let mut to = values(a, a_layout)?.to_vec();
         let pieces = to.par_chunks_mut(TASK);
         let pieces = pieces.zip(values(b, layout)?.par_chunks(TASK));
-        pieces.for_each(|(to, from)| fast(Adding { to, from }));
+        pieces.for_each(|(to, from)| {
+            let scale = 1.0;
+            fast(Job::Add { scale, from, to });
+        });
         Ok((CpuStorage::F32(to), a_layout.shape().clone()))
-    }
-}
-
-struct Adding<'a> {
-    to: &'a mut [f32],
-    from: &'a [f32],
-}
-
-impl WithSimd for Adding<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (to, from) in self.to.iter_mut().zip(self.from) {
-            *to += from;
-        }
     }
 }
 
@@ -61,7 +49,7 @@ pub(super) fn squares(x: &Tensor) -> Result<f64> {
     if !is_ours(x) {
         return Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?));
     }
-    super::values::read(x, |x| {
+    read(x, |x| {
         let pieces = x.par_chunks(TASK).map(|x| fast(Squares(x)));
         // In the order of the pieces, however many threads there are.
         let pieces: Vec<f64> = pieces.collect();
