@@ -75,7 +75,7 @@ impl Pick {
     fn of(&self, all: &Tensor) -> Result<Tensor> {
         match self {
             Self::Range(range) => all.narrow(0, range.start, range.len()),
-            Self::Index(index) => all.index_select(index, 0),
+            Self::Index(index) => all.contiguous()?.index_select(index, 0),
         }
     }
 }
@@ -145,7 +145,7 @@ impl Step {
             several => Tensor::cat(several, 0)?,
         };
         match &self.back {
-            Some(back) => seen.index_select(back, 0),
+            Some(back) => seen.contiguous()?.index_select(back, 0),
             None => Ok(seen),
         }
     }

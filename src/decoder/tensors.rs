@@ -119,7 +119,10 @@ impl Tensors {
     /// These rows' own parts, with room for no more than they need.
     fn select(&mut self, index: &Tensor, longest: usize) -> Result<()> {
         let capacity = longest.next_multiple_of(STEP).min(self.capacity);
-        let pick = |all: &Tensor| all.narrow(2, 0, capacity)?.index_select(index, 0);
+        let pick = |all: &Tensor| {
+            let held = all.narrow(2, 0, capacity)?.contiguous()?;
+            held.index_select(index, 0)
+        };
         for (k, v) in &mut self.layers {
             (*k, *v) = (pick(k)?, pick(v)?);
         }
