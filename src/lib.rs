@@ -15,19 +15,19 @@
 //! | [`curve`] | what a training tells as it goes, as plain data | std |
 //! | [`tune`] | makes the tuned halves of pairs: data, preferences by a judge, training step by step, its folder | curve, guide, judge, library, decoder, models, template, search |
 //! | [`evidence`] | what models say of a candidate and see of its prompt, as plain data | search |
-//! | [`message`] | all that crosses the thread, as plain data | search, evidence, curve |
-//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, curve, home, guide, library, decoder, models, template, measure, judge, message |
-//! | [`app`] | the playground's state: message in, effects out | search, evidence, curve, message |
-//! | [`ui`] | draws `&App` | app, search, evidence, curve, message, ratatui |
+//! | [`message`] | all that crosses the thread, as plain data | search, evidence, curve, examples, measure |
+//! | [`worker`] | the one thread that owns models and device: commands reduced, passes made | search, evidence, curve, examples, home, guide, library, decoder, models, template, measure, judge, message |
+//! | [`app`] | the playground's state: message in, effects out | search, evidence, curve, examples, measure, message |
+//! | [`ui`] | draws `&App` | app, search, evidence, curve, measure, message, ratatui |
 //! | [`terminal`] | owns the terminal: events in, frames out, effects carried out | app, ui, message, home, line |
 //! | [`config`] | the configuration file, and the values it shares with the command line | search |
 //! | [`keys`] | the file's keys on top of the playground's own | config, app |
 //! | [`cli`] | the command line | config, search, template, line |
-//! | [`report`] | the headless twin, evaluations, trainings | cli, config, search, evidence, curve, tune, home, guide, library, decoder, models, measure, judge, samples, line, keeper |
+//! | [`report`] | the headless twin, evaluations, trainings | cli, config, search, evidence, curve, tune, home, guide, library, decoder, models, measure, judge, samples, examples, line, keeper |
 //! | [`keeper`] | the process that waits for the one that works | line |
 //! | [`caught`] | panics of other people's code that are taken for errors | std |
 //! | [`panics`] | how a panic ends the program | log, line, caught |
-//! | [`mod@line`], [`home`], [`log`], [`samples`] | text made fit for a terminal, the platform's folders, the log, sample prompts | std |
+//! | [`mod@line`], [`home`], [`log`], [`samples`], [`examples`] | text made fit for a terminal, the platform's folders, the log, sample prompts, answers before other prompts | std |
 //!
 //! ```text
 //! terminal → ui → app → message → search
@@ -98,6 +98,7 @@ pub mod config;
 pub mod curve;
 pub mod decoder;
 pub mod evidence;
+pub mod examples;
 pub mod guide;
 pub mod home;
 pub mod judge;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::curve::Training;
 use crate::evidence::{Evidence, PromptRead};
+use crate::examples::Example;
+use crate::measure::Gains;
 use crate::search::{Entry, Hypothesis, HypothesisId, Mark, NodeId, PairId, Partial, SearchParams};
 
 /// Names a run. An update that carries another run's id is stale and dropped.
@@ -80,11 +82,23 @@ pub struct EvaluationId(pub u64);
 pub struct EvaluationRequest {
     pub id: EvaluationId,
     pub prompts: Vec<String>,
-    /// With their seeds.
-    pub ways: Vec<Way>,
+    pub contenders: Vec<Contender>,
+    /// What stands before prompts, the best first.
+    pub examples: Vec<Example>,
+    /// What is to be searched, in this order.
+    pub cells: Vec<CellId>,
 }
 
-/// One search of an evaluation, by indices of its request.
+/// What is evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contender {
+    /// With its seed.
+    pub way: Way,
+    /// So many answers to other prompts stand before a prompt: refinement.
+    pub n_examples: usize,
+}
+
+/// One search of an evaluation, by indices of its prompts and contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellId {
     pub prompt: usize,
@@ -92,14 +106,27 @@ pub struct CellId {
 }
 
 /// What a search of an evaluation came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
+    pub response: Arc<str>,
     /// Of prompt + response, by the bundled judge.
     pub judge: f64,
     /// Under the way's pair, in nats.
     pub log_ratio: f64,
+    /// The strong model's raw log-probability a token, in nats; none for an empty response.
+    pub strong_log_prob: Option<f64>,
     /// Tokens that the strong model sampled, all candidates together.
     pub sampled: usize,
+}
+
+/// How much the strong model would gain on each pair's labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GaugeRequest {
+    pub id: EvaluationId,
+    pub prompts: Vec<String>,
+    /// How responses are sampled: one round of whole ones.
+    pub params: SearchParams,
+    pub pairs: Vec<PairId>,
 }
 
 /// A value to be trained: what a judge prefers of the untuned half's own samples.
@@ -143,6 +170,10 @@ pub enum Command {
     Evaluate(EvaluationRequest),
     /// Gives the evaluation under way up.
     StopEvaluation,
+    /// Gauges pairs beside the run; what was gauged before is given up.
+    Gauge(GaugeRequest),
+    /// Gives that up.
+    StopGauge,
     /// Trainings: [`Update::Trainings`] comes, and again whenever one has gone on, until
     /// [`HideTrainings`](Self::HideTrainings).
     ShowTrainings,
@@ -216,6 +247,7 @@ impl Command {
         match self {
             Self::Start(_) | Self::Shutdown | Self::UseStrong(_) => None,
             Self::Evaluate(_) | Self::StopEvaluation => None,
+            Self::Gauge(_) | Self::StopGauge => None,
             Self::ShowTrainings | Self::HideTrainings => None,
             Self::Train(_) | Self::StopTraining(_) | Self::ResumeTraining(_) => None,
             Self::Load { .. } | Self::CancelLoad(_) => None,
@@ -327,6 +359,16 @@ pub enum Update {
     NotEvaluated {
         id: EvaluationId,
         why: String,
+    },
+    /// How many of a gauge's prompts are done.
+    Gauged {
+        id: EvaluationId,
+        done: usize,
+    },
+    /// What it came to, or in one sentence why to nothing.
+    Gains {
+        id: EvaluationId,
+        gains: Result<Gains, String>,
     },
     /// All trainings that are known of, the newest last, as far as they are.
     Trainings(Vec<Training>),

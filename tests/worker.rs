@@ -9,8 +9,8 @@ use w2s::evidence::{Evidence, Scoring};
 use w2s::guide::{Setting, score};
 use w2s::library::Library;
 use w2s::message::{
-    Act, CellId, Command, EvaluationId, EvaluationRequest, LoadId, Part, RunId, RunRequest, Update,
-    Verdict, Way,
+    Act, CellId, Command, Contender, EvaluationId, EvaluationRequest, GaugeRequest, LoadId, Part,
+    RunId, RunRequest, Update, Verdict, Way,
 };
 use w2s::models::{ModelSpec, PAIRS, PairSpec};
 use w2s::search::{
@@ -996,13 +996,21 @@ fn evaluation(id: u64, prompts: &[&str]) -> EvaluationRequest {
         params: own.params.unguided(),
         ..own.clone()
     };
-    let prompts = prompts.iter().map(|prompt| (*prompt).to_owned()).collect();
-    let ways = vec![unguided, own];
+    let prompts: Vec<String> = prompts.iter().map(|prompt| (*prompt).to_owned()).collect();
+    let plain = |way| Contender { way, n_examples: 0 };
     EvaluationRequest {
         id: EvaluationId(id),
+        cells: cells(prompts.len(), 0..2),
         prompts,
-        ways,
+        contenders: vec![plain(unguided), plain(own)],
+        examples: Vec::new(),
     }
+}
+
+/// Those of a prompt together.
+fn cells(n_prompts: usize, ways: std::ops::Range<usize>) -> Vec<CellId> {
+    let of = |prompt| ways.clone().map(move |way| CellId { prompt, way });
+    (0..n_prompts).flat_map(of).collect()
 }
 
 /// All cells of an evaluation, while a run goes on beside it.
@@ -1068,4 +1076,76 @@ fn an_evaluation_is_given_up_for_another_and_at_a_word() {
         )
     });
     assert!(late < 20, "{late}");
+}
+
+/// Refinement asks with answers to other prompts before a prompt; with none of them it is the
+/// unguided way.
+#[test]
+fn what_stands_before_a_prompt_is_read_and_the_judge_sees_the_prompt_alone() {
+    use w2s::examples::Example;
+    let mut desk = Desk::new();
+    let mut request = evaluation(1, &[PROMPT, "The film"]);
+    let base = request.contenders[0].clone();
+    let refined = |n_examples| Contender {
+        n_examples,
+        ..base.clone()
+    };
+    request.contenders = vec![base.clone(), refined(0), refined(1)];
+    request.cells = cells(2, 0..3);
+    request.examples = vec![Example {
+        prompt: 0,
+        response: " was a wonder.".to_owned(),
+    }];
+    desk.send(Command::Evaluate(request));
+    let mut said = BTreeMap::new();
+    while said.len() < 6 {
+        if let Update::Cell { cell, measured, .. } =
+            desk.until(|u| matches!(u, Update::Cell { .. }))
+        {
+            said.insert((cell.prompt, cell.way), measured.unwrap());
+        }
+    }
+    for prompt in 0..2 {
+        assert_eq!(said[&(prompt, 0)], said[&(prompt, 1)]);
+    }
+    assert_eq!(said[&(0, 0)], said[&(0, 2)], "its own answer is no example");
+    let own = &said[&(1, 2)];
+    assert_ne!(own.response, said[&(1, 0)].response);
+    let judged = w2s::measure::Judge::bundled().score("The film", &own.response);
+    assert!((own.judge - judged).abs() < 1e-9);
+    assert!(own.strong_log_prob.is_some_and(|p| p < 0.0));
+}
+
+#[test]
+fn pairs_are_gauged_beside_a_run() {
+    let mut desk = Desk::new();
+    desk.pace = Duration::from_millis(50);
+    desk.start(params(), false);
+    let best_of = w2s::search::MethodName::BestOf(28).apply(params().draft());
+    let request = |id, prompts: usize| GaugeRequest {
+        id: EvaluationId(id),
+        prompts: w2s::samples::prompts()[..prompts].to_vec(),
+        params: best_of.build().unwrap(),
+        pairs: vec!["positive".into(), "critical".into()],
+    };
+    desk.send(Command::Gauge(request(1, 2)));
+    desk.send(Command::Gauge(request(2, 8)));
+    let gains = |desk: &mut Desk| match desk.until(|u| matches!(u, Update::Gains { .. })) {
+        Update::Gains { id, gains } => (id, gains),
+        _ => unreachable!(),
+    };
+    let (id, told) = gains(&mut desk);
+    assert_eq!(id, EvaluationId(2), "what was gauged before is given up");
+    let told = told.unwrap();
+    assert_eq!((told.n_prompts, told.n_responses), (8, 8 * 28));
+    let names: Vec<&str> = told.rows.iter().map(|row| &row.pair[..]).collect();
+    assert_eq!(names, ["positive", "critical"]);
+    let error = |i: usize| told.rows[i].judged[0].unwrap().weak_error;
+    assert!(
+        error(0) < error(1),
+        "the judge agrees with positive: {told:?}"
+    );
+    desk.send(Command::Gauge(request(3, 2)));
+    let (_, few) = gains(&mut desk);
+    assert!(few.unwrap_err().starts_with("56 responses are too few"));
 }

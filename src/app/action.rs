@@ -94,6 +94,7 @@ actions! {
         DropWays = "no ways beside the next runs but the unguided one",
         Trainings = "train a value: what a judge likes becomes a weak pair",
         Evaluate = "all ways over twenty prompts: a grid that fills, who is ahead",
+        Gains = "what the strong model would gain of each pair",
         EditPrompt = "edit the prompt",
         SamplePrompts = "choose a sample prompt",
         Presets = "choose a preset: a method with its settings",
@@ -193,6 +194,7 @@ impl Action {
                     | A::UndoTurn
                     | A::GiveUpLoad
                     | A::Evaluate
+                    | A::Gains
                     | A::Trainings
                     | A::KeepWay
                     | A::DropWays

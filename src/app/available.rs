@@ -80,6 +80,12 @@ const GRID: &[(&[Action], &str)] = &[
     (&[Action::Back], "close"),
 ];
 
+const GAINS: &[(&[Action], &str)] = &[
+    (&[Action::Restart], "anew"),
+    (&[Action::GiveUpLoad], "stop"),
+    (&[Action::Back], "close"),
+];
+
 const TRAININGS: &[(&[Action], &str)] = &[
     (&[Action::Accept], "guide with it"),
     (&[Action::Watch], "follow it"),
@@ -99,6 +105,7 @@ impl App {
             Overlay::Help(_) => Context::Page,
             Overlay::Grid => Context::Grid,
             Overlay::Trainings => Context::Trainings,
+            Overlay::Gains => Context::Gains,
         }
     }
 
@@ -111,7 +118,7 @@ impl App {
             A::TogglePause => self.is_searching(),
             A::Step | A::ToCut => self.is_searching() && self.run.phase != Phase::Stepping,
             A::Restart | A::NewSeed | A::ToggleRules | A::Presets => loaded,
-            A::KeepWay | A::Evaluate | A::Trainings => loaded,
+            A::KeepWay | A::Evaluate | A::Gains | A::Trainings => loaded,
             A::DropWays => !self.kept_ways.is_empty(),
             A::PickStrong | A::PickPair => loaded,
             A::GiveUpLoad => self.fetch.is_some(),
@@ -233,6 +240,7 @@ impl App {
             Context::Page => PAGE,
             Context::Grid => GRID,
             Context::Trainings => TRAININGS,
+            Context::Gains => GAINS,
         };
         let hints = table.iter().map(|(actions, label)| Hint {
             keys: self.hint_keys(context, actions),

@@ -1,19 +1,30 @@
-//! An evaluation as it is watched: a grid of prompts and ways that fills. Draws are pure, so a cell
-//! is opened as a run by searching it once more.
+//! An evaluation as it is watched: a grid of prompts and ways that fills, refinement among them.
+//! Draws are pure, so a cell is opened as a run by searching it once more.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::nav::Jump;
 use super::settings;
 use super::{Action, App, Effect, Overlay};
-use crate::message::{CellId, Command, EvaluationId, EvaluationRequest, Measured, Way};
+use crate::examples::{asked, best_first};
+use crate::measure::{Answers, Mean, Refined};
+use crate::message::{CellId, Command, Contender, EvaluationId, EvaluationRequest, Measured, Way};
 
 /// So many sample prompts are enough to see a difference, and done within a minute.
 const PROMPTS: usize = 20;
 
+/// How many answers stand before a prompt, of those columns that show refinement.
+const EXAMPLES: [usize; 2] = [1, 4];
+
+/// The ways that all others are compared with, and whose answers become examples.
+const UNGUIDED: usize = 0;
+const OWN: usize = 1;
+
 /// What has come of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
+    /// What was last asked for: first all ways, then, with their answers, refinement.
     pub request: EvaluationRequest,
     cells: BTreeMap<CellId, Result<Measured, String>>,
     /// Why it goes no further.
@@ -30,19 +41,80 @@ pub struct Total {
     pub judge: f64,
     pub log_ratio: f64,
     pub sampled: f64,
-    /// On so many prompts it is ahead of the first way by the judge, of those that both have done.
+    /// The strong model's log-probability a token.
+    pub strong: Option<f64>,
+    /// On so many prompts it is ahead of the unguided way by the judge, of those that both have
+    /// done.
     pub wins: usize,
     pub compared: usize,
+    /// The judge less that of the unguided way, with its half-width of 95 %: by prompt, and of
+    /// refinement by Welch.
+    pub delta: Option<Mean>,
+    /// What refinement came to.
+    pub refined: Option<Refined>,
 }
 
 impl Evaluation {
-    fn new(request: EvaluationRequest) -> Self {
-        Self {
-            request,
+    /// Of all ways over `prompts`; refinement comes when these are done.
+    fn new(id: EvaluationId, prompts: Vec<String>, ways: Vec<Way>) -> Self {
+        let n_ways = ways.len();
+        // Without a guided way there is nothing to refine with.
+        let refined = EXAMPLES.into_iter().filter(|_| n_ways > OWN);
+        let base = ways[UNGUIDED].clone();
+        let refined: Vec<Contender> = refined
+            .map(|n_examples| Contender {
+                way: base.clone(),
+                n_examples,
+            })
+            .collect();
+        let plain = |way| Contender { way, n_examples: 0 };
+        let contenders = ways.into_iter().map(plain).chain(refined).collect();
+        let mut own = Self {
+            request: EvaluationRequest {
+                id,
+                prompts,
+                contenders,
+                examples: Vec::new(),
+                cells: Vec::new(),
+            },
             cells: BTreeMap::new(),
             stopped: None,
             at: CellId { prompt: 0, way: 0 },
+        };
+        own.request.cells = own.all_of(0..n_ways);
+        own
+    }
+
+    /// The cells of some contenders, those of a prompt together.
+    fn all_of(&self, ways: Range<usize>) -> Vec<CellId> {
+        let of = |prompt| ways.clone().map(move |way| CellId { prompt, way });
+        (0..self.request.prompts.len()).flat_map(of).collect()
+    }
+
+    fn n_ways(&self) -> usize {
+        let plain = self.request.contenders.iter().filter(|c| c.n_examples == 0);
+        plain.count()
+    }
+
+    /// What is to be asked once all that was asked is there: refinement by the answers of the
+    /// user's own way.
+    fn next(&mut self) -> Option<EvaluationRequest> {
+        let is_in = |cell: &CellId| self.cells.contains_key(cell);
+        let has_more = self.n_ways() < self.request.contenders.len();
+        let is_first = has_more && self.request.examples.is_empty();
+        if !is_first || self.stopped.is_some() || !self.request.cells.iter().all(is_in) {
+            return None;
         }
+        let answers = self.done(OWN).into_iter();
+        let answers =
+            answers.map(|(prompt, own)| (prompt, own.log_ratio, own.response.to_string()));
+        self.request.examples = best_first(answers.collect());
+        if self.request.examples.is_empty() {
+            self.stopped = Some("there is no guided answer to refine with".to_owned());
+            return None;
+        }
+        self.request.cells = self.all_of(self.n_ways()..self.request.contenders.len());
+        Some(self.request.clone())
     }
 
     #[must_use]
@@ -50,14 +122,21 @@ impl Evaluation {
         self.cells.get(&id)
     }
 
-    fn measured(&self, id: CellId) -> Option<Measured> {
-        self.cells.get(&id)?.as_ref().ok().copied()
+    fn measured(&self, id: CellId) -> Option<&Measured> {
+        self.cells.get(&id)?.as_ref().ok()
+    }
+
+    /// By prompt, what a way has brought.
+    fn done(&self, way: usize) -> Vec<(usize, &Measured)> {
+        let prompts = 0..self.request.prompts.len();
+        let own = |prompt| Some((prompt, self.measured(CellId { prompt, way })?));
+        prompts.filter_map(own).collect()
     }
 
     /// How many cells are done, and how many there are.
     #[must_use]
     pub fn progress(&self) -> (usize, usize) {
-        let n = self.request.prompts.len() * self.request.ways.len();
+        let n = self.request.prompts.len() * self.request.contenders.len();
         (self.cells.len(), n)
     }
 
@@ -70,41 +149,84 @@ impl Evaluation {
     /// What a way has come to so far.
     #[must_use]
     pub fn total(&self, way: usize) -> Total {
-        let prompts = 0..self.request.prompts.len();
-        let own = |prompt| CellId { prompt, way };
-        let done: Vec<(usize, Measured)> = prompts
-            .clone()
-            .filter_map(|prompt| Some((prompt, self.measured(own(prompt))?)))
-            .collect();
+        let done = self.done(way);
         let n = done.len();
         let mean = |value: fn(&Measured) -> f64| {
             done.iter().map(|(_, m)| value(m)).sum::<f64>() / n.max(1) as f64
         };
-        let first = |prompt| self.measured(CellId { prompt, way: 0 });
-        let compared: Vec<bool> = done
-            .iter()
-            .filter_map(|(prompt, m)| Some(m.judge > first(*prompt)?.judge))
-            .collect();
-        let failed = prompts.filter(|p| matches!(self.cell(own(*p)), Some(Err(_))));
+        let first = |prompt| {
+            self.measured(CellId {
+                prompt,
+                way: UNGUIDED,
+            })
+        };
+        let gain = |(prompt, m): &(usize, &Measured)| Some(m.judge - first(*prompt)?.judge);
+        let gains: Vec<f64> = done.iter().filter_map(gain).collect();
+        let strong: Vec<f64> = done.iter().filter_map(|(_, m)| m.strong_log_prob).collect();
+        let is_failed = |prompt: &usize| {
+            let cell = self.cell(CellId {
+                prompt: *prompt,
+                way,
+            });
+            matches!(cell, Some(Err(_)))
+        };
+        let refined = self.refined(way);
         Total {
             n,
-            n_failed: failed.count(),
+            n_failed: (0..self.request.prompts.len()).filter(is_failed).count(),
             judge: mean(|m| m.judge),
             log_ratio: mean(|m| m.log_ratio),
             sampled: mean(|m| m.sampled as f64),
-            wins: compared.iter().filter(|wins| **wins).count(),
-            compared: compared.len(),
+            strong: Mean::of(&strong).map(|own| own.mean),
+            wins: gains.iter().filter(|gain| **gain > 0.0).count(),
+            compared: gains.len(),
+            delta: match (way, refined) {
+                (UNGUIDED, _) => None,
+                (_, Some(own)) => own.delta.map(|delta| Mean {
+                    mean: delta.value,
+                    half_width: Some((delta.high - delta.low) / 2.0),
+                }),
+                (_, None) => Mean::of(&gains),
+            },
+            refined,
+        }
+    }
+
+    /// What a refinement came to against the unguided way.
+    fn refined(&self, way: usize) -> Option<Refined> {
+        let is_refined = self.request.contenders.get(way)?.n_examples > 0;
+        is_refined.then(|| Refined::of(&self.answers(way), &self.answers(UNGUIDED)))
+    }
+
+    fn answers(&self, way: usize) -> Answers {
+        let done = self.done(way);
+        Answers {
+            scores: done.iter().map(|(_, m)| m.judge).collect(),
+            strong: done.iter().filter_map(|(_, m)| m.strong_log_prob).collect(),
         }
     }
 
     /// What a way is called.
     #[must_use]
     pub fn name(&self, way: usize) -> String {
-        match self.request.ways.get(way) {
+        match self.request.contenders.get(way) {
             None => String::new(),
-            Some(_) if way == 0 => "unguided".to_owned(),
-            Some(way) => format!("{} {}", settings::sizes(&way.params), way.pair),
+            Some(_) if way == UNGUIDED => "unguided".to_owned(),
+            Some(own) if own.n_examples > 0 => format!("refine:{}", own.n_examples),
+            Some(Contender { way, .. }) => {
+                format!("{} {}", settings::sizes(&way.params), way.pair)
+            }
         }
+    }
+
+    /// What the strong model is asked in a cell.
+    fn asked(&self, cell: CellId) -> Option<(String, &Way)> {
+        let request = &self.request;
+        let contender = request.contenders.get(cell.way)?;
+        request.prompts.get(cell.prompt)?;
+        let n = contender.n_examples;
+        let asked = asked(&request.prompts, cell.prompt, &request.examples, n);
+        Some((asked, &contender.way))
     }
 }
 
@@ -124,7 +246,8 @@ impl App {
         }
     }
 
-    /// The unguided way, the one that is wanted and those that are kept, over sample prompts.
+    /// The unguided way, the one that is wanted and those that are kept, over sample prompts; then
+    /// the unguided way after guided answers.
     fn evaluate(&mut self) -> Vec<Effect> {
         let own = Way {
             params: self.wanted.params,
@@ -144,13 +267,10 @@ impl App {
             }
         }
         self.last_evaluation += 1;
-        let request = EvaluationRequest {
-            id: EvaluationId(self.last_evaluation),
-            prompts: self.samples.iter().take(PROMPTS).cloned().collect(),
-            ways,
-        };
-        self.evaluation = Some(Evaluation::new(request.clone()));
-        vec![Effect::Send(Command::Evaluate(request))]
+        let prompts = self.samples.iter().take(PROMPTS).cloned().collect();
+        let id = EvaluationId(self.last_evaluation);
+        let evaluation = self.evaluation.insert(Evaluation::new(id, prompts, ways));
+        vec![Effect::Send(Command::Evaluate(evaluation.request.clone()))]
     }
 
     /// What an action means while the grid is open.
@@ -176,7 +296,7 @@ impl App {
         };
         if let Some(evaluation) = &mut self.evaluation {
             let request = &evaluation.request;
-            let (n_prompts, n_ways) = (request.prompts.len(), request.ways.len());
+            let (n_prompts, n_ways) = (request.prompts.len(), request.contenders.len());
             let at = &mut evaluation.at;
             at.prompt = down.map_or(at.prompt, |jump| jump.apply(at.prompt, n_prompts));
             at.way = right.map_or(at.way, |jump| jump.apply(at.way, n_ways));
@@ -186,17 +306,13 @@ impl App {
 
     /// Searches the chosen cell as a run: the same draws.
     fn open_cell(&mut self) -> Vec<Effect> {
-        let Some(evaluation) = &self.evaluation else {
+        let chosen = self.evaluation.as_ref().and_then(|e| e.asked(e.at));
+        let Some((prompt, way)) = chosen else {
             return Vec::new();
         };
-        let CellId { prompt, way } = evaluation.at;
-        let request = &evaluation.request;
-        let (Some(prompt), Some(way)) = (request.prompts.get(prompt), request.ways.get(way)) else {
-            return Vec::new();
-        };
-        self.wanted.prompt.clone_from(prompt);
         self.wanted.params = way.params;
         self.wanted.pair.clone_from(&way.pair);
+        self.wanted.prompt = prompt;
         self.overlay = Overlay::None;
         let key = self.keymap.label(super::Context::Main, Action::Evaluate);
         self.announce(format!("this cell once more: {key} goes back to all"));
@@ -217,10 +333,13 @@ impl App {
         id: EvaluationId,
         cell: CellId,
         measured: Result<Measured, String>,
-    ) {
-        if let Some(evaluation) = self.evaluation.as_mut().filter(|e| e.request.id == id) {
-            evaluation.cells.insert(cell, measured);
-        }
+    ) -> Vec<Effect> {
+        let Some(evaluation) = self.evaluation.as_mut().filter(|e| e.request.id == id) else {
+            return Vec::new();
+        };
+        evaluation.cells.insert(cell, measured);
+        let next = evaluation.next().map(Command::Evaluate).map(Effect::Send);
+        next.into_iter().collect()
     }
 
     pub(super) fn on_not_evaluated(&mut self, id: EvaluationId, why: String) {

@@ -18,6 +18,8 @@ pub enum Context {
     Grid,
     /// Trainings are shown.
     Trainings,
+    /// Gains are shown.
+    Gains,
 }
 
 /// Keys and their actions; several keys may mean the same.
@@ -102,6 +104,16 @@ const GRID: &[(Key, Action)] = &[
     (Key::plain(KeyCode::End), Action::SelectLast),
 ];
 
+const GAINS: &[(Key, Action)] = &[
+    (Key::plain(KeyCode::Esc), Action::Back),
+    (Key::plain(KeyCode::Enter), Action::Back),
+    (Key::char('q'), Action::Back),
+    (Key::char('8'), Action::Back),
+    (Key::ctrl('c'), Action::Back),
+    (Key::char('r'), Action::Restart),
+    (Key::char('C'), Action::GiveUpLoad),
+];
+
 const TRAININGS: &[(Key, Action)] = &[
     (Key::plain(KeyCode::Enter), Action::Accept),
     (Key::plain(KeyCode::Esc), Action::Back),
@@ -165,6 +177,7 @@ impl Keymap {
             Context::Page => PAGE,
             Context::Grid => GRID,
             Context::Trainings => TRAININGS,
+            Context::Gains => GAINS,
         }
     }
 }
@@ -282,6 +295,7 @@ const CHARS: &[(char, Action)] = &[
     ('5', Action::ShowRuns),
     ('6', Action::ShowXray),
     ('7', Action::ShowPanel),
+    ('8', Action::Gains),
     ('z', Action::Zoom),
     ('c', Action::CopyResponse),
     ('y', Action::CopyTable),

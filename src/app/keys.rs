@@ -24,7 +24,9 @@ impl App {
             Overlay::Prompt(editor) | Overlay::Chunk(_, editor) => editor.key(key),
             Overlay::Menu(menu) => menu.key(key),
             Overlay::None | Overlay::Tour(_) => return self.say_unbound(key),
-            Overlay::Help(_) | Overlay::Grid | Overlay::Trainings => return Vec::new(),
+            Overlay::Help(_) | Overlay::Grid | Overlay::Trainings | Overlay::Gains => {
+                return Vec::new();
+            }
         };
         Vec::new()
     }
@@ -88,6 +90,7 @@ impl App {
         match self.overlay {
             Overlay::Grid => return self.act_on_grid(action),
             Overlay::Trainings => return self.act_on_trainings(action),
+            Overlay::Gains => return self.act_on_gains(action),
             _ => {}
         }
         if action.is_of_live() {
@@ -139,6 +142,7 @@ impl App {
             Action::ToggleRules => return self.toggle_rules(),
             Action::KeepWay => return self.keep_way(),
             Action::Evaluate => return self.show_evaluation(),
+            Action::Gains => return self.show_gains(),
             Action::Trainings => return self.show_trainings(),
             Action::DropWays => return self.drop_ways(),
             Action::EditPrompt => {

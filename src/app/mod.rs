@@ -27,6 +27,7 @@ mod copy;
 mod decisive;
 mod evaluation;
 mod find;
+mod gauge;
 mod hand;
 mod keys;
 mod lineage;
@@ -59,6 +60,7 @@ pub use board::Sort;
 pub use editor::Editor;
 pub use effect::Effect;
 pub use evaluation::{Evaluation, Total};
+pub use gauge::Gauge;
 pub use input::{Key, KeyCode, Msg, Target};
 pub use keymap::{Context, Keymap};
 pub use menu::{Menu, MenuKind};
@@ -129,6 +131,8 @@ pub enum Overlay {
     /// The evaluation.
     Grid,
     Trainings,
+    /// What the strong model would gain of each pair.
+    Gains,
     /// A step of the tour, from 0.
     Tour(usize),
 }
@@ -161,6 +165,7 @@ pub struct App {
     /// Ways that go beside the next runs, oldest first.
     kept_ways: Vec<Way>,
     evaluation: Option<Evaluation>,
+    gauge: Option<Gauge>,
     last_evaluation: u64,
     trainings: Trainings,
     chances: panel::Chances,
@@ -205,6 +210,7 @@ impl App {
             run: Run::none(&wanted.prompt),
             wanted,
             evaluation: None,
+            gauge: None,
             last_evaluation: 0,
             trainings: Trainings::default(),
             chances: panel::Chances::default(),

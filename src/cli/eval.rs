@@ -55,6 +55,15 @@ pub struct EvalArgs {
     /// How many searches --search-weights may make [default: 480]
     #[arg(long, value_name = "N", requires = "search_weights")]
     pub budget: Option<NonZeroUsize>,
+    /// Find them by the likelihood of a text instead: JSON lines as `w2s tune sft` reads them, or
+    /// the paragraphs of any other file; the pairs need the strong model's vocabulary
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "search_weights",
+        conflicts_with_all = ["judges", "budget", "prompts", "first", "seeds", "html", "in_flight", "method"]
+    )]
+    pub reference: Option<PathBuf>,
     /// For each pair, how much the strong model is predicted to gain on its labels by their misfit,
     /// and what the judges say it gains
     #[arg(

@@ -37,6 +37,26 @@ pub fn positions(
     Ok(rows.map(|row| position(row, n)).collect())
 }
 
+/// The logits that each of the last tokens of `ids` was drawn from, those from `first` ≥ 1 on.
+///
+/// # Errors
+/// As [`positions`].
+pub fn logits_of(
+    decoder: &Decoder,
+    ids: &[TokenId],
+    first: usize,
+) -> Result<Vec<Vec<f32>>, ForwardError> {
+    let mut cache = decoder.cache();
+    let feed = |tokens| [Feed { row: 0, tokens }];
+    let from = first.saturating_sub(1);
+    if from > 0 {
+        decoder.forward(&mut cache, &feed(&ids[..from]), Want::None)?;
+    }
+    let last = ids.len().saturating_sub(1).max(from);
+    let logits = decoder.forward(&mut cache, &feed(&ids[from..last]), Want::All)?;
+    Ok(logits.rows().map(<[f32]>::to_vec).collect())
+}
+
 fn position(row: &[f32], n: usize) -> Position {
     let mut best = 0;
     for (i, logit) in row.iter().enumerate() {

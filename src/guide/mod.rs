@@ -21,8 +21,8 @@ mod typed;
 mod witness;
 
 pub use executor::{ModelExecutor, Prompts};
-pub use inspect::{Position, positions, seams, text_seams, xray};
-pub use prompts::{pair_prompt, strong_prompt};
+pub use inspect::{Position, logits_of, positions, seams, text_seams, xray};
+pub use prompts::{chat, pair_prompt, strong_prompt};
 pub use sample::draw;
 pub use score::{score, score_text};
 pub use setting::Setting;

@@ -3,7 +3,7 @@
 use super::setting::Setting;
 use crate::decoder::ForwardError;
 use crate::library::{Library, Model, WeakPair};
-use crate::models::{EncodeError, Prompt, Talk, presets, render};
+use crate::models::{EncodeError, Message, Prompt, Talk, presets, render};
 use crate::search::{ModelError, TokenId};
 use crate::template::{Date, Template, Templates};
 
@@ -75,7 +75,11 @@ impl Template {
         date: Option<Date>,
     ) -> Result<Prompt, ModelError> {
         match (self, system) {
-            (Self::Chat, system) => chat(model, prompt, system, date).map(Prompt::complete),
+            (Self::Chat, system) => {
+                let system = system.map(|text| Message::new("system", text));
+                let own = Message::new("user", prompt);
+                chat(model, system.into_iter().chain([own]).collect(), date)
+            }
             (_, Some(_)) => Err(ModelError::Other(format!(
                 "a system prompt for {} needs its chat template: choose the template 'chat'",
                 model.name
@@ -86,13 +90,15 @@ impl Template {
     }
 }
 
-/// One user's turn and the beginning of the answer.
-fn chat(
+/// A conversation and the beginning of an answer, as `model` was taught to read them.
+///
+/// # Errors
+/// A chat template that is missing or cannot be run.
+pub fn chat(
     model: &Model,
-    prompt: &str,
-    system: Option<&str>,
+    messages: Vec<Message>,
     date: Option<Date>,
-) -> Result<String, ModelError> {
+) -> Result<Prompt, ModelError> {
     let Some(source) = &model.chat_template else {
         return Err(ModelError::Other(format!(
             "{} has no chat template: choose raw or a text with {{prompt}} in it",
@@ -100,18 +106,18 @@ fn chat(
         )));
     };
     let talk = Talk {
-        prompt: prompt.to_owned(),
-        answer: None,
-        system: system.map(str::to_owned),
+        messages,
+        is_open: true,
         specials: model.tokenizer.specials().to_vec(),
         date: date.map(|date| date.0),
     };
-    render(source, talk).map_err(|reason| {
+    let rendered = render(source, talk).map_err(|reason| {
         ModelError::Other(format!(
             "the chat template of {} cannot be used ({reason}): choose raw or a text with {{prompt}} in it",
             model.name
         ))
-    })
+    });
+    rendered.map(Prompt::complete)
 }
 
 impl Model {

@@ -21,8 +21,8 @@ use super::{Body, Setup, Text, Verdict};
 use crate::decoder::{Decoder, Feed, ForwardError, Placement, Want, pool};
 use crate::library::{cache_bytes, check_weights, free_memory};
 use crate::models::{
-    Body as Form, ClassifierConfig, Cut, DecoderConfig, EncodeError, Hub, LoadError, ModelSpec,
-    Talk, TokenId, Tokenizer, Watch, Weights, WordFiles, read_classifier, render,
+    Body as Form, ClassifierConfig, Cut, DecoderConfig, EncodeError, Hub, LoadError, Message,
+    ModelSpec, Talk, TokenId, Tokenizer, Watch, Weights, WordFiles, read_classifier, render,
 };
 use crate::template::Template;
 
@@ -134,8 +134,10 @@ impl Classifier {
             return Err(JudgeError::Template("there is none".to_owned()));
         };
         let talk = Talk {
-            prompt: text.prompt.to_owned(),
-            answer: Some(text.response.to_owned()),
+            messages: vec![
+                Message::new("user", text.prompt),
+                Message::new("assistant", text.response),
+            ],
             specials: self.tokenizer.specials().to_vec(),
             ..Talk::default()
         };

@@ -16,7 +16,7 @@ impl Dice {
     }
 
     /// Above 0 and at most 1.
-    fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         1.0 - (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 

@@ -171,7 +171,7 @@ impl Ridge {
 }
 
 /// The solution of a symmetric positive system, by Cholesky's decomposition.
-fn solved(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+pub(super) fn solved(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for j in 0..n {
         for k in 0..j {

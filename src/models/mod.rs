@@ -48,6 +48,7 @@ pub use watch::{Doing, Stage, Stop, Watch};
 pub use weights::Weights;
 
 pub(crate) use adapter::{base_of, is_adapter};
+pub use chat::Message;
 pub(crate) use chat::{Talk, render};
 pub(crate) use config::{Activation, Arithmetic, LayerKind, NormKind, Order, QkNorm, Rope, Slot};
 pub(crate) use config::{Body, ClassifierConfig, Deberta, Encoder, EncoderConfig, Modern};

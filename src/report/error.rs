@@ -76,6 +76,20 @@ pub enum ReportError {
         "{got} prompts are too few to search on some and report on others: give {least} or more"
     )]
     FewPrompts { got: usize, least: usize },
+    #[error(
+        "{} has {got} texts, too few to search on some and report on others: give {least} or more, \
+         as JSON lines or as paragraphs", path.display()
+    )]
+    FewTexts {
+        path: PathBuf,
+        got: usize,
+        least: usize,
+    },
+    #[error(
+        "no weights make {} likely: a model's logits are not finite, see `w2s models check`",
+        path.display()
+    )]
+    Unlikely { path: PathBuf },
     #[error("{budget} searches are too few for {arms} weightings: give --budget {least} or more")]
     SmallBudget {
         budget: usize,

@@ -8,25 +8,26 @@
 //! | `{"text"}` | a text that counts from its beginning |
 //! | `{"messages"}` | a conversation of which the answer counts |
 //!
-//! Other keys are ignored, as TRL does. A conversation is a system's turn or none, a user's turn
-//! and an answer.
+//! Other keys are ignored, as TRL does. A conversation may have any turns before its answer, which
+//! is the assistant's; the model's chat template says which.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::error::TuneError;
+use crate::models::Message;
 
 /// Data is held in memory.
 const MOST: u64 = 1 << 30;
 
-/// A prompt, or the beginning of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beginning {
-    pub text: String,
-    pub system: Option<String>,
-    /// Whether it is a user's turn, for a chat template.
-    pub is_turn: bool,
+/// What a response follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beginning {
+    /// A prompt.
+    Text(String),
+    /// The turns of a conversation, for a chat template.
+    Talk(Vec<Message>),
 }
 
 /// One line.
@@ -158,8 +159,8 @@ fn datum(line: &str) -> Read<Datum> {
 }
 
 fn text(prompt: Turns, response: Turns) -> Read<Datum> {
-    let prompt = prompt.beginning()?;
     let response = response.answer()?;
+    let prompt = prompt.beginning()?;
     match response.is_empty() {
         true => Err("has nothing to learn: its text is empty".to_owned()),
         false => Ok(Datum::Text { prompt, response }),
@@ -198,10 +199,7 @@ fn apart(chosen: Turns, rejected: Turns) -> Read<(Beginning, String, String)> {
         if a[..at].ends_with(' ') {
             at -= 1;
         }
-        let prompt = Beginning {
-            text: a[..at].to_owned(),
-            ..Beginning::default()
-        };
+        let prompt = Beginning::Text(a[..at].to_owned());
         return Ok((prompt, a[at..].to_owned(), b[at..].to_owned()));
     }
     let ((a, chosen), (b, rejected)) = (chosen.with_answer()?, rejected.with_answer()?);
@@ -215,7 +213,7 @@ fn apart(chosen: Turns, rejected: Turns) -> Read<(Beginning, String, String)> {
 /// A text, or a part of a conversation.
 enum Turns {
     Text(String),
-    Messages(Vec<(String, String)>),
+    Messages(Vec<Message>),
 }
 
 impl Turns {
@@ -224,8 +222,8 @@ impl Turns {
             Some(Value::String(text)) => Ok(Self::Text(text.clone())),
             Some(Value::Array(messages)) => {
                 let messages = messages.iter().map(|message| {
-                    let text = |key: &str| message.get(key)?.as_str().map(str::to_owned);
-                    Some((text("role")?, text("content")?))
+                    let text = |key: &str| message.get(key)?.as_str();
+                    Some(Message::new(text("role")?, text("content")?))
                 });
                 let messages = messages.collect::<Option<Vec<_>>>();
                 let messages = messages.filter(|messages| !messages.is_empty());
@@ -251,38 +249,23 @@ impl Turns {
 
     fn beginning(self) -> Read<Beginning> {
         let messages = match self {
-            Self::Text(text) => {
-                return Ok(Beginning {
-                    text,
-                    ..Beginning::default()
-                });
-            }
+            Self::Text(text) => return Ok(Beginning::Text(text)),
             Self::Messages(messages) => messages,
         };
-        let roles: Vec<&str> = messages.iter().map(|(role, _)| role.as_str()).collect();
-        let system = match roles[..] {
-            ["user"] => None,
-            ["system", "user"] => Some(messages[0].1.clone()),
-            _ => {
-                return Err(format!(
-                    "has turns of {}: one user's turn is read, after a system's or none",
-                    roles.join(", ")
-                ));
+        match messages.last() {
+            None => Err("has an answer and nothing that it answers".to_owned()),
+            Some(last) if last.role == "assistant" => {
+                Err("has a prompt that ends with the assistant's turn".to_owned())
             }
-        };
-        let text = messages.into_iter().next_back();
-        Ok(Beginning {
-            text: text.map(|(_, text)| text).unwrap_or_default(),
-            system,
-            is_turn: true,
-        })
+            Some(_) => Ok(Beginning::Talk(messages)),
+        }
     }
 
     fn answer(self) -> Read<String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Messages(messages) => match &messages[..] {
-                [(role, text)] if role == "assistant" => Ok(text.clone()),
+                [own] if own.role == "assistant" => Ok(own.content.clone()),
                 _ => Err("has a response that is not one turn of the assistant".to_owned()),
             },
         }
@@ -302,10 +285,7 @@ mod tests {
     }
 
     fn plain(text: &str) -> Beginning {
-        Beginning {
-            text: text.to_owned(),
-            ..Beginning::default()
-        }
+        Beginning::Text(text.to_owned())
     }
 
     #[test]
@@ -323,11 +303,8 @@ mod tests {
         let turn = |role, text| format!(r#"{{"role": "{role}", "content": "{text}"}}"#);
         let (system, user) = (turn("system", "s"), turn("user", "a"));
         let (b, c) = (turn("assistant", " b"), turn("assistant", " c"));
-        let beginning = Beginning {
-            text: "a".to_owned(),
-            system: Some("s".to_owned()),
-            is_turn: true,
-        };
+        let beginning =
+            Beginning::Talk(vec![Message::new("system", "s"), Message::new("user", "a")]);
         let explicit =
             format!(r#"{{"prompt": [{system}, {user}], "chosen": [{b}], "rejected": [{c}]}}"#);
         assert_eq!(read(&explicit), Ok(wanted(beginning.clone())));
@@ -357,7 +334,33 @@ mod tests {
         let Ok(Datum::Text { prompt, response }) = read(&talk) else {
             panic!("not read");
         };
-        assert_eq!((prompt.is_turn, response.as_str()), (true, "b"));
+        let asked = Beginning::Talk(vec![Message::new("user", "a")]);
+        assert_eq!((prompt, response.as_str()), (asked, "b"));
+    }
+
+    #[test]
+    fn the_last_answer_of_many_turns_counts() {
+        let turns = [("user", "a"), ("assistant", "b"), ("user", "c")];
+        let turns = turns.map(|(role, text)| Message::new(role, text));
+        let message = |own: &Message| {
+            let Message { role, content } = own;
+            format!(r#"{{"role": "{role}", "content": "{content}"}}"#)
+        };
+        let all: Vec<String> = turns.iter().map(message).collect();
+        let answer = message(&Message::new("assistant", "d"));
+        let line = format!(r#"{{"messages": [{}, {answer}]}}"#, all.join(", "));
+        let wanted = Datum::Text {
+            prompt: Beginning::Talk(turns.to_vec()),
+            response: "d".to_owned(),
+        };
+        assert_eq!(one(&line, Wanted::Texts), Ok(wanted));
+        let told = |messages: &str| {
+            let line = format!(r#"{{"messages": [{messages}]}}"#);
+            one(&line, Wanted::Texts).unwrap_err()
+        };
+        assert!(told(&answer).contains("nothing that it answers"));
+        assert!(told(&format!("{answer}, {answer}")).contains("ends with the assistant"));
+        assert!(told(&all[0]).contains("not one turn of the assistant"));
     }
 
     #[test]

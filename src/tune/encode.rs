@@ -3,8 +3,9 @@
 use super::data::{Beginning, Datum};
 use super::error::TuneError;
 use crate::decoder::train::{Example, Row};
+use crate::guide::chat;
 use crate::library::Model;
-use crate::models::TokenId;
+use crate::models::{Message, TokenId};
 use crate::template::{Date, Template};
 
 /// How texts become tokens.
@@ -74,12 +75,17 @@ impl Encoding {
     /// # Errors
     /// As [`Self::encode`].
     pub fn prompt(&self, model: &Model, prompt: &Beginning) -> Result<Vec<TokenId>, TuneError> {
-        let template = match prompt.is_turn {
-            true => &Template::Chat,
-            false => &self.template,
+        let system = self.system.as_deref();
+        let shown = match prompt {
+            Beginning::Text(text) => self.template.apply(model, text, system, self.date)?,
+            Beginning::Talk(messages) => {
+                let has_own = messages.iter().any(|message| message.role == "system");
+                let system = system.filter(|_| !has_own);
+                let system = system.map(|text| Message::new("system", text));
+                let talk = system.into_iter().chain(messages.iter().cloned());
+                chat(model, talk.collect(), self.date)?
+            }
         };
-        let system = prompt.system.as_deref().or(self.system.as_deref());
-        let shown = template.apply(model, &prompt.text, system, self.date)?;
         Ok(model.prompt_ids(&shown, 0)?)
     }
 }

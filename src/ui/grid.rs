@@ -8,15 +8,16 @@ use ratatui::text::Span;
 use super::theme::Theme;
 use super::window::{centered, inside, window};
 use super::{draw, text};
-use crate::app::{App, Evaluation};
+use crate::app::{App, Evaluation, Total};
+use crate::measure::Refined;
 use crate::message::CellId;
 
 /// Cells of a prompt at least, and of a way at most.
 const LEAST_PROMPT: usize = 16;
 const MOST_WAY: usize = 22;
 
-/// Lines beside those of the prompts: headings, a rule, totals.
-const OTHERS: usize = 6;
+/// Lines beside those of the prompts: headings, totals.
+const OTHERS: usize = 10;
 
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let Some(evaluation) = app.evaluation() else {
@@ -66,7 +67,7 @@ struct Columns {
 
 impl Columns {
     fn of(evaluation: &Evaluation, width: usize) -> Self {
-        let n = evaluation.request.ways.len().max(1);
+        let n = evaluation.request.contenders.len().max(1);
         let way = (width.saturating_sub(LEAST_PROMPT) / n).clamp(9, MOST_WAY);
         let prompt = width.saturating_sub(n * way);
         Self { prompt, way }
@@ -81,7 +82,7 @@ impl Columns {
 
     fn headings(&self, evaluation: &Evaluation, theme: &Theme) -> Vec<Span<'static>> {
         let mut spans = vec![Span::styled(text::pad(" judge", self.prompt), theme.faint)];
-        for way in 0..evaluation.request.ways.len() {
+        for way in 0..evaluation.request.contenders.len() {
             spans.push(Span::styled(self.right(&evaluation.name(way)), theme.title));
         }
         spans
@@ -93,7 +94,7 @@ impl Columns {
         let own = format!("{sign}{}", text::clean(&evaluation.request.prompts[prompt]));
         let own = text::pad(&text::head(&own, self.prompt), self.prompt);
         let mut spans = vec![Span::raw(own)];
-        for way in 0..evaluation.request.ways.len() {
+        for way in 0..evaluation.request.contenders.len() {
             let id = CellId { prompt, way };
             let (value, style) = match evaluation.cell(id) {
                 None => ("·".to_owned(), theme.faint),
@@ -110,7 +111,7 @@ impl Columns {
     }
 
     fn totals(&self, evaluation: &Evaluation, theme: &Theme) -> Vec<Vec<Span<'static>>> {
-        let n = evaluation.request.ways.len();
+        let n = evaluation.request.contenders.len();
         let totals: Vec<_> = (0..n).map(|way| evaluation.total(way)).collect();
         let line = |name: &str, value: &dyn Fn(usize) -> String| {
             let mut spans = vec![Span::styled(text::pad(name, self.prompt), theme.muted)];
@@ -121,20 +122,46 @@ impl Columns {
             0 => "·".to_owned(),
             _ => format!("{value:+.2}"),
         };
+        let delta = |way: usize| match totals[way].delta {
+            None => String::new(),
+            Some(own) => match own.half_width {
+                Some(half) => format!("{:+.2} ± {half:.2}", own.mean),
+                None => format!("{:+.2}", own.mean),
+            },
+        };
         vec![
             line(" mean judge", &|way| mean(way, totals[way].judge)),
-            line(" mean log-ratio", &|way| mean(way, totals[way].log_ratio)),
+            line(" Δ unguided, 95 %", &delta),
             line(" ahead of unguided", &|way| match way {
                 0 => String::new(),
                 _ => format!("{} of {}", totals[way].wins, totals[way].compared),
             }),
+            line(" mean log-ratio", &|way| mean(way, totals[way].log_ratio)),
+            line(" ln S/token", &|way| match totals[way].strong {
+                Some(own) => format!("{own:.2}"),
+                None => "·".to_owned(),
+            }),
             line(" sampled tokens", &|way| {
                 format!("{:.0}", totals[way].sampled)
             }),
+            line(" refinement", &|way| verdict(&totals[way])),
             line(" done", &|way| match totals[way].n_failed {
                 0 => totals[way].n.to_string(),
                 failed => format!("{}, {failed} failed", totals[way].n),
             }),
         ]
+    }
+}
+
+/// Whether refinement is accepted; nothing for other ways.
+fn verdict(total: &Total) -> String {
+    let is_told = |own: &Refined| own.delta.is_some();
+    match total.refined.filter(is_told) {
+        None => String::new(),
+        Some(own) => match own.verdict() {
+            ("accepted", "") => "accepted".to_owned(),
+            ("accepted", _) => "tied".to_owned(),
+            (verdict, _) => verdict.to_owned(),
+        },
     }
 }

@@ -26,6 +26,7 @@ mod comparison;
 mod cut;
 mod draw;
 mod evidence;
+mod gains;
 mod grid;
 mod header;
 mod help;

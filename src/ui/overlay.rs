@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
 use super::window::{centered, inside, view, width_of, window};
-use super::{draw, grid, help, text, trainings};
+use super::{draw, gains, grid, help, text, trainings};
 use crate::app::{App, Editor, Menu, MenuKind, Overlay, Target};
 
 /// Draws what is open; where the cursor stands, if text is being typed.
@@ -35,6 +35,10 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) -> Option<
         Overlay::Menu(menu) => render_menu(buf, area, app, menu, theme),
         Overlay::Grid => {
             grid::render(buf, area, app, theme);
+            None
+        }
+        Overlay::Gains => {
+            gains::render(buf, area, app, theme);
             None
         }
         Overlay::Trainings => {

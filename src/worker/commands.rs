@@ -18,6 +18,8 @@ impl Worker {
             Command::CancelLoad(id) => self.loader.cancel(id),
             Command::Evaluate(request) => return self.evaluate(request),
             Command::StopEvaluation => self.evaluation = None,
+            Command::Gauge(request) => return self.gauge(request),
+            Command::StopGauge => self.gauge = None,
             Command::ShowTrainings
             | Command::HideTrainings
             | Command::Train(_)

@@ -3,14 +3,16 @@
 //! second one.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::Worker;
 use super::outbox::Gone;
 use super::ways::n_sampled;
-use crate::guide::ModelExecutor;
+use crate::examples::asked;
+use crate::guide::{ModelExecutor, Prompts};
 use crate::measure::Judge;
-use crate::message::{CellId, EvaluationRequest, Measured, Update};
-use crate::search::{ChunkBeamSearch, LaneId, Lanes, SearchError};
+use crate::message::{CellId, Contender, EvaluationRequest, Measured, Update};
+use crate::search::{ChunkBeamSearch, LaneId, Lanes, PairId, SearchError};
 
 /// Candidates in one pass, together: few, so that a command waits for no long one.
 const ROWS: usize = 32;
@@ -22,8 +24,6 @@ pub(super) struct Evaluation {
     left: VecDeque<CellId>,
     open: BTreeMap<LaneId, Open>,
     next_lane: u64,
-    /// Whether the run had the last pass.
-    is_next: bool,
 }
 
 struct Open {
@@ -37,26 +37,17 @@ type Told = (CellId, Result<Measured, String>);
 
 impl Evaluation {
     fn new(request: EvaluationRequest, executor: ModelExecutor) -> Self {
-        let n_ways = request.ways.len();
-        let of = |prompt| (0..n_ways).map(move |way| CellId { prompt, way });
         Self {
-            left: (0..request.prompts.len()).flat_map(of).collect(),
+            left: request.cells.iter().copied().collect(),
             lanes: Lanes::new(executor),
             request,
             open: BTreeMap::new(),
             next_lane: 0,
-            is_next: false,
         }
     }
 
     fn is_over(&self) -> bool {
         self.left.is_empty() && self.open.is_empty()
-    }
-
-    /// Whether it is to have the next pass while a run wants it too.
-    pub fn takes_turn(&mut self) -> bool {
-        self.is_next = !self.is_next;
-        self.is_next
     }
 
     /// One pass, and the cells that are over.
@@ -83,7 +74,7 @@ impl Evaluation {
     fn fill(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         while let Some(cell) = self.left.front().copied() {
-            let n_rows = self.request.ways[cell.way].params.n_candidates();
+            let n_rows = self.request.contenders[cell.way].way.params.n_candidates();
             let in_use: usize = self.open.values().map(|open| open.n_rows).sum();
             if !self.open.is_empty() && in_use + n_rows > ROWS {
                 break;
@@ -97,14 +88,22 @@ impl Evaluation {
     }
 
     fn begin(&mut self, cell: CellId, n_rows: usize) -> Result<(), String> {
-        let (way, prompt) = (
-            &self.request.ways[cell.way],
-            &self.request.prompts[cell.prompt],
+        let request = &self.request;
+        let Contender { way, n_examples } = &request.contenders[cell.way];
+        let asked = asked(
+            &request.prompts,
+            cell.prompt,
+            &request.examples,
+            *n_examples,
         );
+        let prompts = Prompts {
+            strong: &asked,
+            pair: &request.prompts[cell.prompt],
+        };
         let (lane, pair) = (LaneId(self.next_lane), way.pair.clone());
         self.next_lane += 1;
         let executor = self.lanes.executor();
-        let opened = executor.open(lane, prompt, &pair, &way.params);
+        let opened = executor.open_apart(lane, prompts, &pair, &way.params);
         opened.map_err(|error| error.to_string())?;
         self.lanes
             .open(lane, ChunkBeamSearch::new(way.params, pair));
@@ -128,9 +127,12 @@ impl Evaluation {
         let open = self.open.remove(&lane)?;
         let best = self.lanes.close(lane)?.best()?;
         let prompt = &self.request.prompts[open.cell.prompt];
+        let response: Arc<str> = best.text.to_string().into();
         let measured = Measured {
-            judge: judge.score(prompt, &best.text.to_string()),
+            judge: judge.score(prompt, &response),
             log_ratio: best.score().value(),
+            strong_log_prob: best.log_prob_per_token(),
+            response,
             sampled: open.sampled,
         };
         Some((open.cell, Ok(measured)))
@@ -152,16 +154,22 @@ impl Worker {
     }
 
     fn prepare_evaluation(&mut self, request: EvaluationRequest) -> Result<Evaluation, String> {
+        let pairs = request.contenders.iter().map(|own| own.way.pair.members());
+        let pairs: Vec<PairId> = pairs.flatten().map(|(id, _)| id).collect();
+        let executor = self.aside(&pairs)?;
+        Ok(Evaluation::new(request, executor))
+    }
+
+    /// The models of the runs with caches of their own, for what goes on beside them.
+    pub(super) fn aside(&mut self, pairs: &[PairId]) -> Result<ModelExecutor, String> {
         let wanted = self.startup.strong.clone();
         let strong = self.library.model(&wanted).map_err(|e| e.to_string())?;
         let mut executor = ModelExecutor::new(strong, self.library.templates().clone());
-        for way in &request.ways {
-            for (id, _) in way.pair.members() {
-                let pair = self.loaded_pair(id.as_str())?;
-                executor.add_pair(id, pair);
-            }
+        for id in pairs {
+            let pair = self.loaded_pair(id.as_str())?;
+            executor.add_pair(id.clone(), pair);
         }
-        Ok(Evaluation::new(request, executor))
+        Ok(executor)
     }
 
     /// One pass of the evaluation under way.

@@ -15,6 +15,7 @@ mod commands;
 mod evaluation;
 mod evidence;
 mod floor;
+mod gauge;
 mod loader;
 mod offers;
 mod outbox;
@@ -39,6 +40,7 @@ use bench::Bench;
 use evaluation::Evaluation;
 use evidence::Inquiry;
 use floor::Floor;
+use gauge::Gauge;
 use loader::Loader;
 use outbox::{Gone, Outbox};
 use run::Run;
@@ -150,6 +152,9 @@ struct Worker {
     /// What is asked about a candidate; only the newest question counts.
     inquiry: Option<Inquiry>,
     evaluation: Option<Evaluation>,
+    gauge: Option<Gauge>,
+    /// Whether a run had the last pass that it shares with what goes on beside it.
+    is_aside_next: bool,
     /// Begun with the first question about them.
     trainings: Option<Trainings>,
 }
@@ -185,6 +190,8 @@ impl Worker {
             run: None,
             inquiry: None,
             evaluation: None,
+            gauge: None,
+            is_aside_next: false,
             trainings: None,
         };
         let models = worker.load_all().map_err(|e| e.to_string())?;
@@ -235,7 +242,7 @@ impl Worker {
         let run = self.run.as_ref().filter(|_| is_busy);
         let due = run.map(Run::due);
         match due {
-            _ if self.inquiry.is_some() || self.evaluation.is_some() => Wait::No,
+            _ if self.inquiry.is_some() || self.has_aside() => Wait::No,
             Some(due) if due <= Instant::now() => Wait::No,
             Some(due) => Wait::Until(due),
             None if self.loader.is_busy() => Wait::Until(Instant::now() + GLANCE),
@@ -268,21 +275,39 @@ impl Worker {
     }
 
     /// One pass: of the searches when they are due, else of what is asked about a candidate, else
-    /// of an evaluation.
+    /// of what goes on beside the run.
     fn pass(&mut self) -> Result<(), Gone> {
         let is_due = self
             .run
             .as_ref()
             .is_some_and(|run| run.due() <= Instant::now());
         if is_due && self.turns_to_searches() {
-            return match self.evaluation.as_mut().is_some_and(Evaluation::takes_turn) {
-                true => self.evaluate_on(),
+            return match self.takes_turn() {
+                true => self.aside_on(),
                 false => self.search(),
             };
         }
         match self.inquiry {
             Some(_) => self.inquire(),
-            None => self.evaluate_on(),
+            None => self.aside_on(),
+        }
+    }
+
+    fn has_aside(&self) -> bool {
+        self.evaluation.is_some() || self.gauge.is_some()
+    }
+
+    /// Whether what goes on beside a run is to have the next pass that the run wants too.
+    fn takes_turn(&mut self) -> bool {
+        self.is_aside_next = self.has_aside() && !self.is_aside_next;
+        self.is_aside_next
+    }
+
+    /// One pass of what goes on beside the run: an evaluation first.
+    fn aside_on(&mut self) -> Result<(), Gone> {
+        match self.evaluation {
+            Some(_) => self.evaluate_on(),
+            None => self.gauge_on(),
         }
     }
 

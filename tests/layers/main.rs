@@ -114,23 +114,31 @@ const ROOMS: &[Room] = &[
         why: "training has no screen, and its arithmetic is the decoder's",
     },
     Room {
+        name: "examples",
+        knows: &[],
+        never: PURE,
+        why: "what stands before a prompt is text",
+    },
+    Room {
         name: "message",
-        knows: &["search", "evidence", "curve"],
+        knows: &["search", "evidence", "curve", "examples", "measure"],
         never: SCREEN,
         why: "messages are plain data",
     },
     Room {
         name: "worker",
         knows: &[
-            "search", "evidence", "curve", "message", "guide", "library", "decoder", "models",
-            "template", "measure", "judge", "caught", "home",
+            "search", "evidence", "curve", "examples", "message", "guide", "library", "decoder",
+            "models", "template", "measure", "judge", "caught", "home",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the worker and the app meet only in message",
     },
     Room {
         name: "app",
-        knows: &["search", "evidence", "curve", "message"],
+        knows: &[
+            "search", "evidence", "curve", "examples", "measure", "message",
+        ],
         never: &[
             "candle",
             "tokio",
@@ -143,14 +151,17 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "ui",
-        knows: &["app", "search", "evidence", "curve", "message"],
+        knows: &[
+            "app", "search", "evidence", "curve", "examples", "measure", "message",
+        ],
         never: &["candle", "tokio", "std::fs"],
         why: "the view draws &App",
     },
     Room {
         name: "terminal",
         knows: &[
-            "ui", "app", "search", "evidence", "curve", "message", "home", "line",
+            "ui", "app", "search", "evidence", "curve", "examples", "measure", "message", "home",
+            "line",
         ],
         never: &["candle"],
         why: "the driver holds no models",
@@ -164,7 +175,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "keys",
         knows: &[
-            "config", "app", "search", "evidence", "curve", "message", "template",
+            "config", "app", "search", "evidence", "curve", "examples", "measure", "message",
+            "template",
         ],
         never: PURE,
         why: "the file's keys meet the playground's here",
@@ -180,7 +192,7 @@ const ROOMS: &[Room] = &[
         knows: &[
             "cli", "config", "line", "keeper", "search", "evidence", "curve", "tune", "guide",
             "library", "decoder", "models", "template", "measure", "judge", "caught", "samples",
-            "home",
+            "home", "examples",
         ],
         never: &["candle", "ratatui", "crossterm"],
         why: "the headless twin has no screen",

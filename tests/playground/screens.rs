@@ -602,9 +602,20 @@ fn two_branches_compared() {
     shot("branches_compared_alone", &p.app);
 }
 
+/// What a search of an evaluation came to.
+fn measured(prompt: usize, way: usize) -> w2s::message::Measured {
+    w2s::message::Measured {
+        response: format!(" answer {prompt}.{way}").into(),
+        judge: way as f64 * 1.5 - prompt as f64,
+        log_ratio: 3.0 * way as f64 + prompt as f64,
+        strong_log_prob: Some(-2.0 - 0.1 * way as f64),
+        sampled: if way == 0 { 50 } else { 800 },
+    }
+}
+
 /// An evaluation of three prompts and three ways, partly filled.
 fn evaluated() -> Playground {
-    use w2s::message::{CellId, Command, Measured, Update};
+    use w2s::message::{CellId, Command, Update};
     let mut p = Playground::loaded();
     p.round().press(&["V", "W", "A"]);
     let asked = p.effects.iter().find_map(|effect| match effect {
@@ -612,13 +623,10 @@ fn evaluated() -> Playground {
         _ => None,
     });
     let request = asked.unwrap();
-    assert_eq!((request.prompts.len(), request.ways.len()), (3, 3));
+    assert_eq!((request.prompts.len(), request.contenders.len()), (3, 5));
+    assert_eq!(request.cells.len(), 9, "refinement waits for answers");
     for (prompt, way) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)] {
-        let measured = Measured {
-            judge: way as f64 * 1.5 - prompt as f64,
-            log_ratio: 3.0 * way as f64,
-            sampled: if way == 0 { 50 } else { 800 },
-        };
+        let measured = measured(prompt, way);
         let measured = match (prompt, way) {
             (2, 0) => Err("no room".to_owned()),
             _ => Ok(measured),
@@ -655,8 +663,8 @@ fn a_cell_opens_as_a_run() {
     });
     let started = started.unwrap();
     assert_eq!(started.prompt, own.prompts[1]);
-    assert_eq!(started.params, own.ways[2].params);
-    assert_eq!(started.pair, own.ways[2].pair);
+    assert_eq!(started.params, own.contenders[2].way.params);
+    assert_eq!(started.pair, own.contenders[2].way.pair);
     // The evaluation goes on, and is shown again by its key.
     p.effects.clear();
     p.press(&["A"]);
@@ -665,7 +673,7 @@ fn a_cell_opens_as_a_run() {
             .iter()
             .all(|e| !matches!(e, w2s::app::Effect::Send(Command::Evaluate(_))))
     );
-    assert_eq!(p.app.evaluation().unwrap().progress(), (6, 9));
+    assert_eq!(p.app.evaluation().unwrap().progress(), (6, 15));
     p.press(&["C"]);
     assert!(p.app.evaluation().unwrap().is_over());
     assert!(
@@ -673,4 +681,103 @@ fn a_cell_opens_as_a_run() {
             .iter()
             .any(|e| matches!(e, w2s::app::Effect::Send(Command::StopEvaluation)))
     );
+}
+
+/// When all ways are there, the unguided one is asked again after the answers of the user's own.
+#[test]
+fn refinement_follows_with_the_best_answers_first() {
+    use w2s::message::{CellId, Command, Update};
+    let mut p = evaluated();
+    let id = p.app.evaluation().unwrap().request.id;
+    let cell = |p: &mut Playground, prompt, way| {
+        let measured = Ok(measured(prompt, way));
+        let cell = CellId { prompt, way };
+        p.update(Update::Cell { id, cell, measured });
+    };
+    p.effects.clear();
+    for (prompt, way) in [(1, 2), (2, 1), (2, 2)] {
+        cell(&mut p, prompt, way);
+    }
+    let asked = p.effects.iter().find_map(|effect| match effect {
+        w2s::app::Effect::Send(Command::Evaluate(request)) => Some(request.clone()),
+        _ => None,
+    });
+    let request = asked.unwrap();
+    assert_eq!(request.id, id);
+    let best = &request.examples[0];
+    assert_eq!((best.prompt, &best.response[..]), (2, " answer 2.1"));
+    let n = |way: usize| request.contenders[way].n_examples;
+    assert_eq!((n(2), n(3), n(4)), (0, 1, 4));
+    assert_eq!(request.contenders[3].way, request.contenders[0].way);
+    assert!(request.cells.iter().all(|cell| cell.way > 2));
+    for CellId { prompt, way } in request.cells {
+        cell(&mut p, prompt, way);
+    }
+    assert!(p.app.evaluation().unwrap().is_over());
+    shot("evaluation_refined", &p.app);
+    // A refined cell opens with what the strong model was asked.
+    p.press(&["right", "right", "right", "enter"]);
+    assert!(p.app.wanted().prompt.ends_with(&request.prompts[0]));
+    assert!(p.app.wanted().prompt.contains(" answer 2.1\n\n"));
+}
+
+/// What the strong model would gain of each pair, while it is found out and after.
+#[test]
+fn gains_are_gauged_and_told() {
+    use w2s::measure::{Gains, JudgedGain, PairGain};
+    use w2s::message::{Command, EvaluationId, Update};
+    let mut p = Playground::loaded();
+    p.round().press(&["8"]);
+    let asked = p.effects.iter().find_map(|effect| match effect {
+        w2s::app::Effect::Send(Command::Gauge(request)) => Some(request.clone()),
+        _ => None,
+    });
+    let request = asked.unwrap();
+    let id = request.id;
+    p.update(Update::Gauged { id, done: 1 });
+    shot("gains_on_their_way", &p.app);
+    let row = |(i, pair): (usize, &w2s::search::PairId)| {
+        let i = i as f64;
+        PairGain {
+            pair: pair.to_string(),
+            misfit: 0.3 + 0.2 * i,
+            judged: vec![Some(JudgedGain {
+                weak_error: 0.7 + i,
+                predicted_error: 0.4 + 0.8 * i,
+                gain: 0.4 * i - 0.1,
+                strong_error: 0.8 + 0.6 * i,
+            })],
+        }
+    };
+    let gains = Gains {
+        n_prompts: 3,
+        n_responses: 480,
+        judges: vec!["bundled".to_owned()],
+        rows: request.pairs.iter().enumerate().map(row).collect(),
+        judge_misfit: vec![Some(0.88)],
+    };
+    let stale = EvaluationId(99);
+    p.update(Update::Gains {
+        id: stale,
+        gains: Err("stale".to_owned()),
+    });
+    assert!(p.app.gauge().unwrap().gains.is_none());
+    p.update(Update::Gains {
+        id,
+        gains: Ok(gains),
+    });
+    shot("gains", &p.app);
+    // It is kept, and begins anew at a word.
+    p.effects.clear();
+    p.press(&["esc", "8"]);
+    assert!(p.effects.is_empty());
+    p.press(&["r", "C"]);
+    let sent: Vec<_> = p.effects.iter().collect();
+    assert!(matches!(
+        sent[..],
+        [
+            w2s::app::Effect::Send(Command::Gauge(_)),
+            w2s::app::Effect::Send(Command::StopGauge),
+        ]
+    ));
 }

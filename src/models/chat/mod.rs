@@ -7,7 +7,7 @@
 //!
 //! | a template | |
 //! | --- | --- |
-//! | sees | `messages`, `add_generation_prompt` (true, unless the answer is there), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
+//! | sees | `messages`, `add_generation_prompt` (whether an answer is to begin), `tools` and `documents` (none), every special token of the tokenizer by its name, `strftime_now`, `raise_exception`, `namespace`, `dict`, `range` |
 //! | ignores | `{% generation %}`, which marks text for training; `{% block %}` where it stands alone ([`blocks`]) |
 //! | is refused for | filters (`attr`, `pprint`, `random`, `urlize`) and methods that are not here, `\N{...}` in texts, `{% include %}` and its like; methods that change a value, as transformers refuses them |
 //!
@@ -43,13 +43,30 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 
 use crate::caught::caught;
 
-/// What a template is rendered with: one user's turn, and the answer or the beginning of one.
+/// A turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Such as `system`, `user`, `assistant`; which there are is the template's to say.
+    pub role: String,
+    pub content: String,
+}
+
+impl Message {
+    #[must_use]
+    pub fn new(role: &str, content: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            content: content.to_owned(),
+        }
+    }
+}
+
+/// What a template is rendered with.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Talk {
-    pub prompt: String,
-    /// The answer, where there is one already; else the template ends where one begins.
-    pub answer: Option<String>,
-    pub system: Option<String>,
+    pub messages: Vec<Message>,
+    /// Whether an answer is to begin where the template ends.
+    pub is_open: bool,
     /// By name, such as `bos_token`.
     pub specials: Vec<(String, String)>,
     /// What `strftime_now` writes; the clock's where there is none.
@@ -102,17 +119,16 @@ fn reason(error: &Error) -> String {
 }
 
 fn run(source: &str, talk: &Talk) -> Result<String, Error> {
-    let turn = |role: &str, content: &str| context! { role, content };
-    let system = talk.system.as_deref().map(|text| turn("system", text));
-    let messages = system.into_iter().chain([turn("user", &talk.prompt)]);
-    let answer = talk.answer.as_deref();
-    let messages = messages.chain(answer.map(|text| turn("assistant", text)));
-    let messages: Vec<Value> = messages.collect();
+    let turn = |message: &Message| {
+        let Message { role, content } = message;
+        context! { role, content }
+    };
+    let messages: Vec<Value> = talk.messages.iter().map(turn).collect();
     let given = [
         ("messages", Value::from(messages)),
         ("tools", Value::from(())),
         ("documents", Value::from(())),
-        ("add_generation_prompt", Value::from(answer.is_none())),
+        ("add_generation_prompt", Value::from(talk.is_open)),
     ];
     let specials = talk.specials.iter();
     let specials = specials.map(|(name, text)| (name.as_str(), Value::from(text.as_str())));
@@ -128,8 +144,8 @@ fn environment<'a>(talk: &Talk) -> Environment<'a> {
         env.set_syntax(syntax);
     }
     env.set_debug(false);
-    let answer = talk.answer.as_ref().map_or(0, String::len);
-    env.set_fuel(Some(FUEL + (talk.prompt.len() + answer) as u64));
+    let said: usize = talk.messages.iter().map(|m| m.content.len()).sum();
+    env.set_fuel(Some(FUEL + said as u64));
     env.set_unknown_method_callback(methods::call);
     filters::add(&mut env);
     operators::add(&mut env);

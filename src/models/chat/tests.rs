@@ -11,10 +11,13 @@ fn talk(system: Option<&str>) -> Talk {
         ("pad_token", "<pad>"),
         ("image_token", "<img>"),
     ];
+    let system = system.map(|text| Message::new("system", text));
     Talk {
-        prompt: "Hi".to_owned(),
-        answer: None,
-        system: system.map(str::to_owned),
+        messages: system
+            .into_iter()
+            .chain([Message::new("user", "Hi")])
+            .collect(),
+        is_open: true,
         specials: specials
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .to_vec(),

@@ -6,7 +6,6 @@
 
 use std::num::NonZeroUsize;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::chart::{self, Point};
@@ -17,47 +16,13 @@ use super::text::aligned;
 use super::{bar, judges, judging, write};
 use crate::cli::{EvalArgs, TableFormat};
 use crate::judge::{Judge, JudgeSpec, Text};
-use crate::measure::{DIMENSIONS, Fit, LEAST, projected};
+use crate::measure::{Choice, DIMENSIONS, Gains, JudgedGain, LEAST, Labelled, PairGain};
 use crate::report::error::ReportError;
 use crate::report::{Outcome, Session};
 use crate::search::{MethodName, Panel};
 
 /// Responses that are wanted: more than the fewest, since some may not be judged.
 const WANTED: usize = 480;
-
-/// The projection's.
-const SEED: u64 = 0x57_32_53;
-
-/// A pair.
-#[derive(Debug, Clone, Serialize)]
-struct Row {
-    pair: String,
-    /// Of the labels' variance, what is not in the strong model's features: the predicted gain.
-    misfit: f64,
-    /// By judge; none where its verdicts do not differ.
-    judged: Vec<Option<Judged>>,
-}
-
-/// A pair against a judge, both with variance 1.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Judged {
-    weak_error: f64,
-    /// At most that of the fit, if the judge is linear in the features.
-    predicted_error: f64,
-    gain: f64,
-    strong_error: f64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Report {
-    n_prompts: usize,
-    n_responses: usize,
-    judges: Vec<String>,
-    rows: Vec<Row>,
-    /// By judge: what of its own verdicts is not in the features. The prediction is for targets
-    /// that are.
-    judge_misfit: Vec<Option<f64>>,
-}
 
 /// # Errors
 /// Bad settings, files or models; too few responses; output that cannot be written.
@@ -130,83 +95,41 @@ fn plan(args: &EvalArgs) -> Result<Plan, ReportError> {
 fn reported(
     plan: &Plan,
     specs: &[JudgeSpec],
-    mut samples: Vec<Sample>,
+    samples: Vec<Sample>,
     opened: &mut [Judge],
-) -> Result<Report, ReportError> {
-    let texts: Vec<(String, String)> = samples
-        .iter()
-        .map(|own| (plan.prompts[own.prompt].clone(), own.text.clone()))
-        .collect();
-    let texts: Vec<Text<'_>> = texts
-        .iter()
-        .map(|(prompt, response)| Text { prompt, response })
-        .collect();
-    let said: Vec<Vec<Option<f64>>> = opened
-        .iter_mut()
-        .map(|judge| {
-            let said = judge.score_all(&texts).into_iter();
-            said.map(|verdict| verdict.ok().map(|v| v.score)).collect()
-        })
-        .collect();
-    // What a judge could not judge is left out for all.
-    let is_judged = |i: usize| said.iter().all(|said| said[i].is_some());
-    let kept: Vec<usize> = (0..samples.len()).filter(|i| is_judged(*i)).collect();
-    if kept.len() < LEAST {
-        return Err(ReportError::FewResponses {
-            got: kept.len(),
-            dimensions: DIMENSIONS,
-            least: LEAST,
-        });
-    }
-    let gold: Vec<Vec<f64>> = said
-        .iter()
-        .map(|said| kept.iter().filter_map(|i| said[*i]).collect())
-        .collect();
-    let mut at = 0;
-    samples.retain(|_| {
-        at += 1;
-        is_judged(at - 1)
+) -> Result<Gains, ReportError> {
+    let texts = samples.iter().map(|own| Text {
+        prompt: &plan.prompts[own.prompt],
+        response: &own.text,
     });
-    let states: Vec<Vec<f32>> = samples.iter().map(|own| own.state.clone()).collect();
-    let features = projected(&states, SEED);
-    let groups: Vec<usize> = samples.iter().map(|own| own.prompt).collect();
-    let fit = |labels: &[f64]| Fit::of(&features, labels, &groups);
-    let row = |(m, (name, _)): (usize, &(String, f64))| {
-        let labels: Vec<f64> = samples.iter().map(|own| own.scores[m]).collect();
-        let fit = fit(&labels)?;
-        let judged = |gold: &Vec<f64>| {
-            let own = fit.against(gold)?;
-            Some(Judged {
-                weak_error: own.weak_error,
-                predicted_error: own.weak_error - fit.misfit(),
-                gain: own.gain,
-                strong_error: own.weak_error - own.gain,
-            })
-        };
-        Some(Row {
-            pair: name.clone(),
-            misfit: fit.misfit(),
-            judged: gold.iter().map(judged).collect(),
-        })
-    };
-    Ok(Report {
-        n_prompts: plan.prompts.len(),
-        n_responses: samples.len(),
-        judges: specs.iter().map(JudgeSpec::to_string).collect(),
-        rows: plan
-            .panel
-            .members()
-            .iter()
-            .enumerate()
-            .filter_map(row)
-            .collect(),
-        judge_misfit: gold.iter().map(|gold| Some(fit(gold)?.misfit())).collect(),
+    let texts: Vec<Text<'_>> = texts.collect();
+    let mut verdicts = vec![Vec::new(); samples.len()];
+    for judge in opened {
+        let said = judge.score_all(&texts).into_iter();
+        let both = verdicts.iter_mut().zip(said);
+        both.for_each(|(own, said)| own.push(said.ok().map(|verdict| verdict.score)));
+    }
+    let labelled = samples.into_iter().zip(verdicts);
+    let labelled = labelled.map(|(own, verdicts)| Labelled {
+        group: own.prompt,
+        scores: own.scores,
+        state: own.state,
+        verdicts,
+    });
+    let pairs = plan.panel.members().iter().map(|(name, _)| name.clone());
+    let pairs: Vec<String> = pairs.collect();
+    let judges = specs.iter().map(JudgeSpec::to_string).collect();
+    let gains = Gains::of(&pairs, judges, plan.prompts.len(), labelled.collect());
+    gains.map_err(|got| ReportError::FewResponses {
+        got,
+        dimensions: DIMENSIONS,
+        least: LEAST,
     })
 }
 
 /// Gain against misfit by the first judge.
-fn points(report: &Report) -> Vec<Point> {
-    let point = |row: &Row| {
+fn points(report: &Gains) -> Vec<Point> {
+    let point = |row: &PairGain| {
         let judged = (*row.judged.first()?)?;
         Some(Point {
             name: row.pair.clone(),
@@ -218,7 +141,7 @@ fn points(report: &Report) -> Vec<Point> {
     report.rows.iter().filter_map(point).collect()
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Gains) -> String {
     let mut out = format!(
         "{} responses of the strong model to {} prompts; labels and verdicts with variance 1; \
          {DIMENSIONS} features, fitted to one half and read on the other\n",
@@ -254,7 +177,8 @@ fn text(report: &Report) -> String {
     out.push_str(&aligned(&lines));
     for (i, judge) in report.judges.iter().enumerate() {
         out.push_str(&chosen(report, i, judge));
-        out.push_str(&caution(report, i, judge));
+        let why = report.cautions(i).join("; ");
+        out.push_str(&format!("  what would make it fail: {why}\n"));
     }
     if report.rows.len() > 1 {
         let title = "gain (up) against misfit (right), by the first judge; on or above y = x: *";
@@ -265,61 +189,26 @@ fn text(report: &Report) -> String {
 }
 
 /// The pair that the prediction takes, and the one that the judge would.
-fn chosen(report: &Report, judge: usize, name: &str) -> String {
-    let least = |key: fn(&Judged) -> f64| {
-        let rows = report.rows.iter();
-        let keyed = rows.filter_map(|row| Some((key(row.judged[judge].as_ref()?), row)));
-        keyed
-            .min_by(|(a, _), (b, _)| a.total_cmp(b))
-            .map(|(_, row)| row)
-    };
-    let (Some(predicted), Some(best)) = (least(|j| j.predicted_error), least(|j| j.strong_error))
-    else {
-        return format!("{name}: its verdicts do not differ, nothing can be chosen\n");
-    };
-    match predicted.pair == best.pair {
-        true => format!(
-            "{name}: the prediction chooses {}, and so does the judge\n",
-            best.pair
-        ),
-        false => format!(
-            "{name}: the prediction chooses {}, the judge {}\n",
-            predicted.pair, best.pair
-        ),
+fn chosen(report: &Gains, judge: usize, name: &str) -> String {
+    match report.choice(judge) {
+        None => format!("{name}: its verdicts do not differ, nothing can be chosen\n"),
+        Some(Choice { predicted, judged }) if predicted == judged => {
+            format!("{name}: the prediction chooses {judged}, and so does the judge\n")
+        }
+        Some(Choice { predicted, judged }) => {
+            format!("{name}: the prediction chooses {predicted}, the judge {judged}\n")
+        }
     }
 }
 
-/// What would make the prediction fail, with the numbers that tell.
-fn caution(report: &Report, judge: usize, name: &str) -> String {
-    let mut why = Vec::new();
-    if let Some(misfit) = report.judge_misfit[judge] {
-        why.push(format!(
-            "{:.0} % of what {name} says is not linear in the strong features, and the prediction \
-             is for targets that are",
-            100.0 * misfit
-        ));
-    }
-    let missed = report.rows.iter().filter_map(|row| {
-        let own = row.judged[judge]?;
-        (own.strong_error > own.predicted_error).then_some(&row.pair[..])
-    });
-    let missed: Vec<&str> = missed.collect();
-    if !missed.is_empty() {
-        why.push(format!("the bound does not hold for {}", missed.join(", ")));
-    }
-    let per = report.n_responses as f64 / 2.0 / DIMENSIONS as f64;
-    why.push(format!("each fit has {per:.1} responses a feature"));
-    format!("  what would make it fail: {}\n", why.join("; "))
-}
-
-fn csv(report: &Report) -> String {
+fn csv(report: &Gains) -> String {
     let mut out = String::from("pair,judge,misfit,err_weak,predicted_err,err_fit,gain\n");
     for row in &report.rows {
         for (judge, own) in report.judges.iter().zip(&row.judged) {
             let numbers = own.map_or_else(
                 || ",,,".to_owned(),
                 |own| {
-                    let Judged {
+                    let JudgedGain {
                         weak_error,
                         predicted_error,
                         gain,

@@ -3,7 +3,6 @@
 mod cell;
 mod chart;
 mod control;
-mod examples;
 mod gain;
 mod html;
 mod ledger;
@@ -25,11 +24,11 @@ use super::error::ReportError;
 use super::models::bars;
 use super::{Outcome, Session, Stop};
 use crate::cli::{Control, EvalArgs, TableFormat};
+use crate::examples::Example;
 use crate::judge::{self, Judge, JudgeSpec};
 use crate::search::{Method, MethodName, PairId};
 use cell::CellResult;
 use control::controlled;
-use examples::{Example, examples};
 use ledger::Ledger;
 use plan::{Contender, Plan};
 use run::{Runner, Setup};
@@ -62,7 +61,7 @@ pub(super) fn eval(args: &EvalArgs, session: &mut Session<'_>) -> Result<Outcome
     let is_done = fill(args, &plan, &specs, &mut ledger, session)?;
     let summary = Summary::of(&plan, ledger.results(), &judges, &against);
     let head = head(args, &plan, &summary);
-    let refined = refine::refined(&plan, ledger.results(), &summary);
+    let refined = refine::refined(&plan, ledger.results());
     let printed = match args.format {
         TableFormat::Text => {
             let told = refine::told(&refined, &Metric::Judge(0).name(&judges));
@@ -107,7 +106,7 @@ fn guided(
     };
     let mut ledger = Ledger::open(None, &json!({}))?;
     fill(args, &guided, &[], &mut ledger, session)?;
-    Ok(examples(ledger.results()))
+    Ok(refine::examples(ledger.results()))
 }
 
 /// What a control cannot be combined with.

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use super::examples::{Example, asked};
 use crate::cli::EvalArgs;
+use crate::examples::{Example, asked};
 use crate::report::error::ReportError;
 use crate::report::input::prompts;
 use crate::samples;

@@ -204,10 +204,7 @@ impl<'a> Maker<'a> {
 
     fn prompt_ids(&self) -> Result<Vec<Vec<TokenId>>, TuneError> {
         let ids = self.prompts.iter().map(|text| {
-            let prompt = Beginning {
-                text: text.clone(),
-                ..Beginning::default()
-            };
+            let prompt = Beginning::Text(text.clone());
             self.encoding.prompt(self.model, &prompt)
         });
         ids.collect()

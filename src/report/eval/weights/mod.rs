@@ -1,7 +1,9 @@
-//! `w2s eval --search-weights`: which combination of pairs serves the judges. Weights are searched
+//! `w2s eval --search-weights`: which combination of pairs serves the judges, or makes a reference
+//! text most likely ([`likelihood`]). Weights are searched
 //! for on every second prompt, and reported on the others alone.
 
 mod arms;
+mod likelihood;
 mod told;
 
 use std::num::NonZeroUsize;
@@ -73,6 +75,9 @@ pub(super) fn search(
     space: WeightSpace,
     session: &mut Session<'_>,
 ) -> Result<Outcome, ReportError> {
+    if let Some(file) = &args.reference {
+        return likelihood::search(args, space, file, session);
+    }
     let mut job = Job::read(args)?;
     let budget = args.budget.map_or(BUDGET, NonZeroUsize::get);
     let plan = stages(job.seen.len(), budget)?;
