@@ -143,15 +143,21 @@ impl App {
         }
     }
 
-    /// What each pair of the panel of the round on the board says of a candidate, in nats.
+    /// What each pair of the panel of the round on the board says of a candidate, in nats; while it
+    /// grows, of what there is.
     #[must_use]
     pub fn voices_of(&self, id: HypothesisId) -> Vec<Option<f64>> {
         let Some(round) = self.shown_round() else {
             return Vec::new();
         };
-        let candidate = round.candidates.iter().find(|c| c.id == id);
-        let of = |(pair, _): (PairId, f64)| Some(candidate?.scores.by(&pair)?.value());
-        round.pair.members().into_iter().map(of).collect()
+        let members = round.pair.members();
+        if let Some(candidate) = round.candidates.iter().find(|c| c.id == id) {
+            let of = |(pair, _): &(PairId, f64)| Some(candidate.scores.by(pair)?.value());
+            return members.iter().map(of).collect();
+        }
+        let growing = self.trace().candidate(id).map(|own| &own.voices[..]);
+        let of = |i: usize| growing?.get(i).copied();
+        (0..members.len()).map(of).collect()
     }
 
     /// How far the panel's pairs disagree, from 0 to 1, by round of the branch looked at; `None`

@@ -43,6 +43,9 @@ pub struct Partial {
     pub n_tokens: usize,
     /// The log-ratio of the response so far; `None` where it was not scored in between.
     pub score: Option<f64>,
+    /// Of a panel what each pair says, in its order; the score is their weighted sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voices: Vec<f64>,
 }
 
 /// Why a search is over.

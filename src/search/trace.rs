@@ -23,6 +23,8 @@ pub struct CandidateTrace {
     pub n_tokens: usize,
     /// The log-ratio of the response so far, under the pair that spoke last.
     pub score: Option<f64>,
+    /// While it grows under a panel: what each pair says of it.
+    pub voices: Vec<f64>,
     /// Complete with its per-token terms, once it is scored.
     pub hypothesis: Option<Arc<Hypothesis>>,
 }
@@ -38,6 +40,7 @@ impl CandidateTrace {
             text,
             n_tokens: parent.map_or(0, |parent| parent.n_tokens),
             score: None,
+            voices: Vec::new(),
             hypothesis: None,
         }
     }
@@ -50,6 +53,7 @@ impl CandidateTrace {
             text_start: hypothesis.text_start,
             n_tokens: hypothesis.tokens.len(),
             score: hypothesis.scores.last().map(|(_, score)| score.value()),
+            voices: Vec::new(),
             hypothesis: Some(Arc::clone(hypothesis)),
         }
     }
@@ -59,7 +63,10 @@ impl CandidateTrace {
         let before = parent.unwrap_or(&nothing);
         self.text = before.extended(partial.text_start, &partial.chunk);
         self.text_start = partial.text_start;
-        self.score = partial.score.or(self.score);
+        if partial.score.is_some() {
+            self.score = partial.score;
+            self.voices.clone_from(&partial.voices);
+        }
         self.n_tokens = partial.n_tokens;
     }
 

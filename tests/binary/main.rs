@@ -13,6 +13,7 @@ mod hostile_text;
 mod hub;
 mod hub_server;
 mod leaving;
+mod likelihood;
 mod manual;
 mod own_files;
 mod playground;

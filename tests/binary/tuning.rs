@@ -108,6 +108,53 @@ fn a_judges_taste_becomes_a_weak_pair() {
     assert!(of(&again, "step").is_empty());
 }
 
+/// Blocks have no gradient: what is trained over them is factors beside them, by what they stand
+/// for.
+#[test]
+fn a_quantised_base_is_tuned_by_factors_alone() {
+    let (home, place) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let (base, data, out) = (path("base.gguf"), path("data.jsonl"), path("mine"));
+    super::tiny_gguf::write(Path::new(&base), &[]);
+    let line = |i: usize| {
+        let (chosen, rejected) = (format!(" yes {i}"), format!(" no {i}"));
+        json!({"prompt": "the", "chosen": chosen, "rejected": rejected}).to_string()
+    };
+    let lines: Vec<String> = (0..40).map(line).collect();
+    fs::write(&data, lines.join("\n")).unwrap();
+    let words = [
+        "tune", "dpo", "--base", &base, "--data", &data, "--watch", "0", "--batch", "8",
+        "--epochs", "4", "--device", "cpu", "--format", "json", "--out", &out,
+    ];
+    let told = fails(&words);
+    assert!(
+        told.contains("quantised") && told.contains("--lora"),
+        "{told}"
+    );
+    let told = run(&home, &[&words[..], &["--lora", "4"]].concat());
+    let steps = of(&told, "step");
+    let loss = |step: &Value| step["loss"].as_f64().unwrap();
+    assert!(
+        loss(steps.last().unwrap()) < 0.9 * loss(steps[0]),
+        "{steps:?}"
+    );
+    // The folder finds its base, and prefers what was learnt.
+    let score = |response: &str| {
+        let told = stdout(&[
+            "score",
+            "--prompt",
+            "the",
+            "--response",
+            response,
+            "--pair",
+            &out,
+        ]);
+        let last = told.split_whitespace().next_back().unwrap();
+        last.parse::<f64>().unwrap()
+    };
+    assert!(score(" yes 99") > score(" no 99"));
+}
+
 #[test]
 fn what_is_made_here_can_be_learnt_from_as_a_file() {
     let (home, place) = (TempDir::new().unwrap(), TempDir::new().unwrap());

@@ -4,14 +4,14 @@ use w2s::decoder::DeviceChoice;
 use w2s::guide::ModelExecutor;
 use w2s::library::Library;
 use w2s::models::{ModelSpec, PairSpec};
-use w2s::search::{ChunkBeamSearch, Entry, LaneId, Lanes, PairId, SearchParams};
+use w2s::search::{ChunkBeamSearch, Entry, Executor, LaneId, Lanes, PairId, SearchParams};
 use w2s::template::Templates;
 
 const LANE: LaneId = LaneId(1);
 const OTHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/other");
 
-/// All entries of a search under a panel.
-fn entries(pair: &PairId, params: SearchParams) -> Vec<Entry> {
+/// A search under a panel, about to begin.
+fn lanes(pair: &PairId, params: SearchParams) -> Lanes<ModelExecutor> {
     let mut library = Library::open(DeviceChoice::Cpu).unwrap();
     let strong = library.model(&ModelSpec::parse("bundled:strong")).unwrap();
     let mut executor = ModelExecutor::new(strong, Templates::default());
@@ -24,6 +24,12 @@ fn entries(pair: &PairId, params: SearchParams) -> Vec<Entry> {
     executor.open(LANE, "The film", pair, &params).unwrap();
     let mut lanes = Lanes::new(executor);
     lanes.open(LANE, ChunkBeamSearch::new(params, pair.clone()));
+    lanes
+}
+
+/// All entries of a search under a panel.
+fn entries(pair: &PairId, params: SearchParams) -> Vec<Entry> {
+    let mut lanes = lanes(pair, params);
     let mut all = Vec::new();
     while lanes.is_busy() {
         for brought in lanes.step() {
@@ -71,6 +77,30 @@ fn pairs_of_other_vocabularies_speak_in_one_panel() {
         }
     }
     assert_eq!(n, 3 * 16);
+}
+
+/// While chunks grow each pair has its say, and the score is their weighted sum.
+#[test]
+fn pairs_speak_of_chunks_that_grow() {
+    let members = [("positive", 1.0), ("craft", -0.5)];
+    let panel = PairId::of_panel(members.map(|(name, w)| (name.into(), w)).to_vec());
+    let mut lanes = lanes(&panel, params(10));
+    // One question reads the pairs' prompts.
+    for _ in 0..2 {
+        lanes.step();
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told = lanes.executor().partials(LANE, Some(&panel)).unwrap();
+    }
+    assert!(!told.is_empty());
+    for partial in told {
+        let [one, other] = partial.voices[..] else {
+            panic!("{partial:?}");
+        };
+        let sum = one - 0.5 * other;
+        assert!((partial.score.unwrap() - sum).abs() < 1e-9, "{partial:?}");
+    }
 }
 
 /// Pairs of weight 0 change nothing of what is drawn and kept.

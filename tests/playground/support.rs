@@ -259,6 +259,7 @@ impl Playground {
                     text_start: h.text_start,
                     n_tokens: h.tokens.len(),
                     score: Some(h.score().value()),
+                    voices: Vec::new(),
                 }
             })
             .collect();

@@ -318,5 +318,6 @@ fn partial(
         text_start,
         n_tokens: slot.start() + row.tokens.len(),
         score: by.map(score).transpose()?,
+        voices: Vec::new(),
     })
 }

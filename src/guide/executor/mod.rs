@@ -28,6 +28,7 @@ use crate::search::{
 };
 use crate::template::Templates;
 use lead::lead;
+use scoring::Heard;
 
 /// Three models or more, and what they have cached for the searches that are alive.
 #[derive(Debug)]
@@ -472,11 +473,11 @@ impl Executor for ModelExecutor {
             .collect();
         let scores = match by {
             Some(pair) => self.partial_scores(lane, pair, &grown)?,
-            None => vec![None; grown.len()],
+            None => vec![Heard::default(); grown.len()],
         };
         let both = grown.iter().zip(scores);
         Ok(both
-            .map(|((slot, growth), score)| partial(slot, growth, score))
+            .map(|((slot, growth), said)| partial(slot, growth, said))
             .collect())
     }
 
@@ -494,7 +495,7 @@ impl Executor for ModelExecutor {
     }
 }
 
-fn partial(slot: &Slot, growth: &Growth, score: Option<f64>) -> Partial {
+fn partial(slot: &Slot, growth: &Growth, said: Heard) -> Partial {
     let parent = slot.parent.as_ref();
     let text_start = parent.map_or(0, |parent| growth.text.leaves(&parent.text));
     Partial {
@@ -502,7 +503,8 @@ fn partial(slot: &Slot, growth: &Growth, score: Option<f64>) -> Partial {
         chunk: growth.text.since(text_start),
         text_start,
         n_tokens: slot.start() + growth.tokens.len(),
-        score,
+        score: said.sum,
+        voices: said.voices,
     }
 }
 

@@ -10,6 +10,15 @@ use crate::search::{
     Slot,
 };
 
+/// What is said of a chunk that still grows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard {
+    /// The weighted sum; none where nothing is said yet.
+    pub sum: Option<f64>,
+    /// Of a panel, by pair.
+    pub voices: Vec<f64>,
+}
+
 impl ModelExecutor {
     /// One pass of a pair for all that waits for it: over prompts first, then over responses.
     pub(super) fn score(&mut self, pair: &PairId) -> Vec<Served> {
@@ -73,29 +82,32 @@ impl ModelExecutor {
         Ok(Some(answers(pair, lanes, names.zip(ratios))))
     }
 
-    /// The log-ratios of chunks that still grow. While the prompt is still being read there are
-    /// none.
+    /// The log-ratios of chunks that still grow, and of a panel what each pair says of them. While
+    /// the prompt is still being read there are none.
     pub(super) fn partial_scores(
         &mut self,
         lane: LaneId,
         pair: &PairId,
         grown: &[(Slot, Growth)],
-    ) -> Result<Vec<Option<f64>>, ModelError> {
+    ) -> Result<Vec<Heard>, ModelError> {
         self.admit_pair(lane, pair)?;
         let responses: Vec<Response> = grown
             .iter()
             .map(|(slot, growth)| Response::growing(slot, growth))
             .collect();
-        let mut sums = vec![Some(0.0); grown.len()];
+        let mut all = vec![Heard::default(); grown.len()];
         for (member, weight) in pair.members() {
             let Some(values) = self.values_of(lane, &member, &responses)? else {
-                return Ok(vec![None; grown.len()]);
+                return Ok(vec![Heard::default(); grown.len()]);
             };
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = sum.map(|sum| sum + weight * value);
+            for (said, value) in all.iter_mut().zip(values) {
+                said.sum = Some(said.sum.unwrap_or(0.0) + weight * value);
+                if pair.is_panel() {
+                    said.voices.push(value);
+                }
             }
         }
-        Ok(sums)
+        Ok(all)
     }
 
     /// What a pair finds of responses of a lane that were not drawn for it, in nats.
