@@ -1,8 +1,6 @@
 //! Numbers about many candidates: what the charts show.
 
-use std::sync::Arc;
-
-use crate::search::{CandidateTrace, Hypothesis, Round, SearchTrace};
+use crate::search::{CandidateTrace, Hypothesis, Products, SearchTrace};
 
 /// From this correlation on, length is a suspect.
 pub const STRONG: f64 = 0.5;
@@ -13,11 +11,10 @@ const ENOUGH: usize = 8;
 /// The scores of all candidates so far, under the pair in use.
 #[must_use]
 pub fn scores(trace: &SearchTrace) -> Vec<f64> {
-    let new = |round: &Arc<Round>| -> Vec<f64> {
-        let ids = round.slots.iter().map(|slot| slot.id);
-        ids.filter_map(|id| round.score_of(id)).collect()
-    };
-    trace.comparable().flat_map(new).collect()
+    let rounds = trace.comparable();
+    rounds
+        .flat_map(|round| round.figures().fresh.iter().copied())
+        .collect()
 }
 
 /// How many of `values` fall into each of `n` bins of equal width between the extremes.
@@ -53,28 +50,9 @@ pub fn extremes(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// all rounds; `None` while lengths do not vary, or too few are known.
 #[must_use]
 pub fn length_correlation(trace: &SearchTrace) -> Option<f64> {
-    let rounds = trace.comparable();
-    let points: Vec<(f64, f64)> = rounds.flat_map(|round| centred(trace, round)).collect();
-    if points.len() < ENOUGH {
-        return None;
-    }
-    let sum = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>();
-    let (xx, yy) = (sum(|(x, _)| x * x), sum(|(_, y)| y * y));
-    let r = sum(|(x, y)| x * y) / (xx * yy).sqrt();
-    (xx > 1e-9 && yy > 1e-9).then_some(r)
-}
-
-/// Length and score of a round's candidates, less the round's means.
-fn centred(trace: &SearchTrace, round: &Round) -> Vec<(f64, f64)> {
-    let points: Vec<(f64, f64)> = round
-        .scores()
-        .filter_map(|(id, score)| Some((trace.candidate(id)?.n_tokens as f64, score)))
-        .collect();
-    let n = points.len() as f64;
-    let (mx, my) = points
-        .iter()
-        .fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    points.into_iter().map(|(x, y)| (x - mx, y - my)).collect()
+    let all = trace.comparable().map(|round| round.figures().lengths);
+    let all = all.fold(Products::default(), Products::plus);
+    all.correlation().filter(|_| all.n >= ENOUGH)
 }
 
 /// A token of the answer that counts.

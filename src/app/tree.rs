@@ -5,12 +5,13 @@
 //! the ways follow one below the other, each with its rounds from there on. The candidates of a
 //! round that was cut again so stand in both, each time with what became of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::board::label;
 use super::settings::changes;
 use crate::search::{
-    CandidateSlot, Ending, Fate, History, HypothesisId, Mark, NodeId, Round, SearchTrace,
+    ById, CandidateSlot, Ending, Fate, History, HypothesisId, Ids, Mark, NodeId, Round, SearchTrace,
 };
 
 /// A place in the tree that can be chosen.
@@ -78,7 +79,7 @@ pub struct Leaf {
     /// For the ways that it is within: whether another one follows below.
     pub ways: Vec<bool>,
     /// What the round that sampled it is called.
-    pub name: String,
+    pub name: Arc<str>,
     /// How many candidates of its way it stands on.
     pub depth: usize,
     /// Whether a sibling follows below: its own in the lowest bit, its parent's in the next,
@@ -176,10 +177,20 @@ fn path(trace: &SearchTrace) -> HashSet<NodeId> {
 }
 
 /// The best response so far and everything it descends from.
-fn lineage(trace: &SearchTrace) -> HashSet<HypothesisId> {
+fn lineage(trace: &SearchTrace) -> Ids {
     let best = trace.best().map(|best| best.slot.id);
     let parent = |id: &HypothesisId| trace.candidate(*id).and_then(|c| c.slot.parent);
     std::iter::successors(best, parent).collect()
+}
+
+/// A candidate, and which of several rounds sampled it.
+type Placed = (usize, CandidateSlot);
+
+/// Candidates by what they continue, the best first.
+#[derive(Default)]
+struct Below {
+    first: Vec<Placed>,
+    candidates: ById<Vec<Placed>>,
 }
 
 struct Walk<'a> {
@@ -187,8 +198,8 @@ struct Walk<'a> {
     history: &'a History,
     cuts: BTreeMap<usize, Vec<NodeId>>,
     path: HashSet<NodeId>,
-    beam: HashSet<HypothesisId>,
-    lineage: HashSet<HypothesisId>,
+    beam: Ids,
+    lineage: Ids,
     /// The ways that the walk is within: whether another one follows below.
     ways: Vec<bool>,
     lines: Vec<Line<'a>>,
@@ -282,35 +293,33 @@ impl<'a> Walk<'a> {
 
     /// The candidates of these rounds, each below the one it continues, the best first.
     fn draw(&mut self, rounds: &[&'a Round]) {
-        let mut below: HashMap<Option<HypothesisId>, Vec<(usize, CandidateSlot)>> = HashMap::new();
-        let here: HashSet<HypothesisId> = rounds
-            .iter()
-            .flat_map(|r| &r.slots)
-            .map(|slot| slot.id)
-            .collect();
+        let slots = rounds.iter().flat_map(|round| &round.slots);
+        let here: Ids = slots.map(|slot| slot.id).collect();
+        let mut below = Below::default();
         for (i, round) in rounds.iter().enumerate() {
-            let mut slots = round.slots.clone();
-            let score = |id| round.score_of(id).unwrap_or(f64::NEG_INFINITY);
-            slots.sort_by(|a, b| score(b.id).total_cmp(&score(a.id)));
-            for slot in slots {
+            for slot in round.by_score() {
                 let parent = slot.parent.filter(|parent| here.contains(parent));
-                below.entry(parent).or_default().push((i, slot));
+                let siblings = match parent {
+                    Some(parent) => below.candidates.entry(parent).or_default(),
+                    None => &mut below.first,
+                };
+                siblings.push((i, slot));
             }
         }
-        let names: Vec<String> = rounds.iter().map(|round| self.name(round)).collect();
-        self.descend(rounds, &names, &mut below, None, (0, 0));
+        let names: Vec<Arc<str>> = rounds.iter().map(|round| self.name(round).into()).collect();
+        let first = std::mem::take(&mut below.first);
+        self.descend(rounds, &names, &mut below, (None, first), (0, 0));
     }
 
     /// As deep as there are rounds: ids are never reused, so no candidate descends from itself.
     fn descend(
         &mut self,
         rounds: &[&'a Round],
-        names: &[String],
-        below: &mut HashMap<Option<HypothesisId>, Vec<(usize, CandidateSlot)>>,
-        parent: Option<HypothesisId>,
+        names: &[Arc<str>],
+        below: &mut Below,
+        (parent, children): (Option<HypothesisId>, Vec<Placed>),
         (depth, above): (usize, u64),
     ) {
-        let children = below.remove(&parent).unwrap_or_default();
         let n = children.len();
         for (i, (round, slot)) in children.into_iter().enumerate() {
             let rails = above << 1 | u64::from(i + 1 < n);
@@ -323,7 +332,9 @@ impl<'a> Walk<'a> {
                 ..leaf
             }));
             let next = (depth + 1, rails);
-            self.descend(rounds, names, below, Some(slot.id), next);
+            if let Some(children) = below.candidates.remove(&slot.id) {
+                self.descend(rounds, names, below, (Some(slot.id), children), next);
+            }
         }
     }
 
@@ -337,7 +348,7 @@ impl<'a> Walk<'a> {
             },
             id,
             ways: self.ways.clone(),
-            name: String::new(),
+            name: Arc::default(),
             depth: 0,
             rails: 0,
             is_below_parent: false,

@@ -28,9 +28,9 @@ pub use draw::Lineage;
 pub use engine::ChunkBeamSearch;
 pub use entry::{CandidateSlot, EndReason, Entry, Mark, Move, NodeId, Partial, Share};
 pub use error::{Refused, SearchError};
-pub use history::{Cut, Ending, Fate, History, Node, Round, Turn};
+pub use history::{Cut, Ending, Fate, Figures, History, Node, Products, Round, Turn};
 pub use hypothesis::{Drawn, Finish, Hypothesis};
-pub use ids::{HypothesisId, Successor, TokenId};
+pub use ids::{ById, HypothesisId, Ids, Successor, TokenId};
 pub use lanes::{Executor, LaneId, Lanes, Motion, Progress, Served};
 pub use panel::Panel;
 pub use params::{

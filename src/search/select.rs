@@ -1,11 +1,11 @@
 //! The cut: which candidates a round keeps, and which finished response is the answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Mark;
 use super::hypothesis::Hypothesis;
-use super::ids::HypothesisId;
+use super::ids::{ById, HypothesisId};
 use super::panel::ScoreTable;
 use super::params::{Ranking, SearchParams};
 use super::score::{LogRatio, PairId};
@@ -19,7 +19,7 @@ pub struct Ranker<'a> {
 }
 
 /// What candidates that are compared with each other are ranked by.
-pub type Keys = HashMap<HypothesisId, f64>;
+pub type Keys = ById<f64>;
 
 impl Ranker<'_> {
     /// The part of a pair's log-ratio that the settings name; `None` where the pair has not

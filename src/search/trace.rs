@@ -1,12 +1,11 @@
 //! What a watcher knows of a search: its history, and chunks while they grow.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entry::{CandidateSlot, Entry, Mark, Partial};
 use super::history::{Ending, History, Round, slot_of};
 use super::hypothesis::Hypothesis;
-use super::ids::HypothesisId;
+use super::ids::{ById, HypothesisId};
 use super::rope::Text;
 
 /// What is known of a candidate, from its slot on.
@@ -88,11 +87,13 @@ impl CandidateTrace {
 pub struct SearchTrace {
     history: History,
     /// Every candidate ever begun, those of rounds broken off included: they were paid for.
-    candidates: HashMap<HypothesisId, CandidateTrace>,
+    candidates: ById<CandidateTrace>,
     /// The most tokens that a chunk of the round under way has so far.
     grown: usize,
     /// The largest score by magnitude seen so far.
     reach: f64,
+    /// Tokens of all candidates' own.
+    sampled: usize,
 }
 
 impl SearchTrace {
@@ -222,11 +223,16 @@ impl SearchTrace {
     /// included.
     #[must_use]
     pub fn tokens_sampled(&self) -> usize {
-        let own = |candidate: &CandidateTrace| {
-            let before = self.parent(&candidate.slot).map_or(0, |p| p.n_tokens);
-            candidate.n_tokens.saturating_sub(before)
+        self.sampled
+    }
+
+    /// How many of a candidate's tokens are its own.
+    fn own_tokens(&self, id: HypothesisId) -> usize {
+        let Some(candidate) = self.candidate(id) else {
+            return 0;
         };
-        self.candidates.values().map(own).sum()
+        let before = self.parent(&candidate.slot).map_or(0, |p| p.n_tokens);
+        candidate.n_tokens.saturating_sub(before)
     }
 
     /// Growing chunks. What is not of the round that runs is too old or too new, and dropped.
@@ -244,12 +250,14 @@ impl SearchTrace {
         let Some(slot) = self.candidate(partial.id).map(|candidate| candidate.slot) else {
             return;
         };
+        let counted = self.own_tokens(partial.id);
         let parent = self.parent(&slot);
         let before = parent.map_or(0, |parent| parent.n_tokens);
         let text = parent.map(|parent| parent.text.clone());
         if let Some(candidate) = self.candidates.get_mut(&partial.id) {
             candidate.grow(partial, text.as_ref());
         }
+        self.sampled = self.sampled - counted + self.own_tokens(partial.id);
         self.reach = self.reach.max(partial.score.map_or(0.0, f64::abs));
         let grown = partial.n_tokens.saturating_sub(before);
         self.grown = self.grown.max(grown);
@@ -262,13 +270,20 @@ impl SearchTrace {
     fn begin(&mut self, round: usize, slots: &[CandidateSlot]) {
         for slot in slots {
             let candidate = CandidateTrace::new(*slot, round, self.parent(slot));
-            self.candidates.insert(slot.id, candidate);
+            self.insert(slot.id, candidate);
         }
     }
 
     fn admit(&mut self, hypothesis: &Arc<Hypothesis>) {
         let candidate = CandidateTrace::whole(hypothesis);
         self.reach = self.reach.max(candidate.score.map_or(0.0, f64::abs));
-        self.candidates.insert(hypothesis.id, candidate);
+        self.insert(hypothesis.id, candidate);
+    }
+
+    /// A candidate in the place of what was known of it.
+    fn insert(&mut self, id: HypothesisId, candidate: CandidateTrace) {
+        let counted = self.own_tokens(id);
+        self.candidates.insert(id, candidate);
+        self.sampled = self.sampled - counted + self.own_tokens(id);
     }
 }

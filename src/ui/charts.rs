@@ -75,8 +75,11 @@ struct Axis {
 
 impl Axis {
     fn of(trace: &SearchTrace, rows: u16) -> Option<Self> {
-        let scores = trace.rounds().iter().flat_map(|round| round.scores());
-        let (low, high) = stats::extremes(scores.map(|(_, score)| score))?;
+        let ranges = trace
+            .rounds()
+            .iter()
+            .filter_map(|round| round.figures().range);
+        let (low, high) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         let margin = if high > low { 0.0 } else { 1.0 };
         (rows > 1).then_some(Self {
             low: low.min(0.0) - margin,
@@ -157,7 +160,7 @@ fn draw_round(buf: &mut Buffer, column: Rect, axis: &Axis, round: &Round, theme:
         let spans = vec![Span::styled(text.to_owned(), style)];
         draw::line(buf, area, usize::from(row), spans);
     };
-    if let Some((low, high)) = stats::extremes(round.scores().map(|(_, score)| score)) {
+    if let Some((low, high)) = round.figures().range {
         for row in axis.row(high)..=axis.row(low) {
             put(middle, row, "│", theme.pruned);
         }
@@ -203,7 +206,7 @@ fn spread(trace: &SearchTrace, theme: &Theme) -> Vec<Span<'static>> {
     let spreads: Vec<f64> = trace
         .rounds()
         .iter()
-        .filter_map(|round| round.spread())
+        .filter_map(|round| round.figures().spread)
         .collect();
     let latest = spreads
         .last()

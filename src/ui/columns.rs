@@ -100,8 +100,9 @@ fn bar_width(left: usize) -> usize {
 /// The scale that the rounds before the last one were drawn to.
 fn scale_before(app: &App) -> f64 {
     let rounds = app.trace().rounds().iter().rev().skip(1);
-    let scores = rounds.flat_map(|round| round.scores());
-    bar::scale(scores.map(|(_, score)| score.abs()).fold(0.0, f64::max))
+    let ranges = rounds.filter_map(|round| round.figures().range);
+    let reach = |(low, high): (f64, f64)| low.abs().max(high.abs());
+    bar::scale(ranges.map(reach).fold(0.0, f64::max))
 }
 
 /// The pairs of the panel that the round on the board has; none of a pair by itself.

@@ -12,7 +12,7 @@ use super::theme::Theme;
 use super::{draw, text};
 use crate::app::tree::{Leaf, Line, Spot, Way, branches, find};
 use crate::app::{App, Pane};
-use crate::search::{CandidateTrace, Fate, HypothesisId, Successor};
+use crate::search::{CandidateTrace, Fate, Ids, Successor};
 
 /// Ways within ways that have a rail of their own.
 const MOST_WAYS: usize = 8;
@@ -43,9 +43,7 @@ pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
 /// How much there is, and what its signs say.
 fn legend(app: &App, lines: &[Line<'_>], theme: &Theme) -> Parts<'static> {
     let ids = lines.iter().filter_map(|line| line.spot()?.id);
-    let n = ids
-        .collect::<std::collections::HashSet<HypothesisId>>()
-        .len();
+    let n = ids.collect::<Ids>().len();
     let note = |text: String| vec![Span::styled(text, theme.muted)];
     let n_branches = branches(app.trace().history());
     let mut legend = vec![note(format!("{n} candidates"))];

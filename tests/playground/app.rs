@@ -1346,7 +1346,7 @@ fn restart_leaves_nothing_of_the_run_before() {
 /// The places in the tree by round name, and whether the head is on their branch.
 fn places(app: &App, name: &str) -> Vec<(Spot, bool)> {
     let lines = app.tree().into_iter().filter_map(|line| match line {
-        tree::Line::Leaf(leaf) if leaf.name == name => Some((leaf.spot, leaf.is_on_path)),
+        tree::Line::Leaf(leaf) if &*leaf.name == name => Some((leaf.spot, leaf.is_on_path)),
         _ => None,
     });
     lines.collect()

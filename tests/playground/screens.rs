@@ -588,7 +588,7 @@ fn two_branches_compared() {
     let first = |p: &Playground, name: &str| {
         let lines = p.app.tree();
         let mut leaves = lines.iter().filter_map(|line| match line {
-            w2s::app::tree::Line::Leaf(leaf) if leaf.name == name => Some(leaf.spot),
+            w2s::app::tree::Line::Leaf(leaf) if &*leaf.name == name => Some(leaf.spot),
             _ => None,
         });
         w2s::app::Target::Spot(leaves.next().unwrap())

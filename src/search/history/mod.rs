@@ -4,6 +4,7 @@
 //! going back, undoing and forking move the head. Nothing is ever forgotten: every branch can
 //! become the head again, as it was.
 
+mod figures;
 mod node;
 mod rescore;
 mod round;
@@ -17,6 +18,7 @@ use super::hypothesis::Hypothesis;
 use super::ids::HypothesisId;
 use super::score::PairId;
 
+pub use figures::{Figures, Products};
 pub use node::{Ending, Node};
 pub use round::{Cut, Fate, Round};
 pub use turn::Turn;

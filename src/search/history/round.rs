@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::figures::Figures;
 use crate::search::draw::Deal;
 use crate::search::entry::{CandidateSlot, Mark, NodeId};
 use crate::search::hypothesis::Hypothesis;
-use crate::search::ids::HypothesisId;
+use crate::search::ids::{ById, HypothesisId};
 use crate::search::panel::{Conflict, ScoreTable};
 use crate::search::params::SearchParams;
 use crate::search::score::PairId;
-use crate::search::select::{Marks, Ranker, boost_of};
+use crate::search::select::{Keys, Marks, Ranker, boost_of};
 
 /// What became of a candidate in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +66,13 @@ pub struct Round {
     /// while successors grow that the user wants beside them.
     pub candidates: Vec<Arc<Hypothesis>>,
     /// Their scores, added up once.
-    scores: HashMap<HypothesisId, f64>,
+    scores: ById<f64>,
     /// What they are ranked by, marks aside.
-    keys: HashMap<HypothesisId, f64>,
+    keys: Keys,
+    /// What they come to.
+    figures: Figures,
+    /// The new candidates, the best first.
+    order: Vec<CandidateSlot>,
     pub cut: Option<Cut>,
     /// The scores of the hypotheses that it set out from, under the pair of this round.
     pub base: HashMap<HypothesisId, f64>,
@@ -89,8 +94,10 @@ impl Round {
             draws: 0,
             marks: Marks::new(),
             candidates: Vec::new(),
-            scores: HashMap::new(),
-            keys: HashMap::new(),
+            scores: ById::default(),
+            keys: Keys::default(),
+            figures: Figures::default(),
+            order: Vec::new(),
             cut: None,
             base: HashMap::new(),
             before: HashMap::new(),
@@ -138,6 +145,15 @@ impl Round {
         self.candidates.clear();
         candidates.into_iter().for_each(|c| self.admit(c));
         self.keys = self.ranker().keys(&self.candidates);
+        self.add_up();
+    }
+
+    fn add_up(&mut self) {
+        self.figures = Figures::of(&self.candidates, &self.standing, &self.pair);
+        self.order.clone_from(&self.slots);
+        let score = |slot: &CandidateSlot| self.scores.get(&slot.id);
+        let score = |slot: &CandidateSlot| score(slot).copied().unwrap_or(f64::NEG_INFINITY);
+        self.order.sort_by(|a, b| score(b).total_cmp(&score(a)));
     }
 
     fn admit(&mut self, candidate: Arc<Hypothesis>) {
@@ -151,6 +167,7 @@ impl Round {
     pub(super) fn add(&mut self, candidate: &Arc<Hypothesis>) {
         self.slots.push(slot_of(candidate));
         self.admit(Arc::clone(candidate));
+        self.add_up();
         let keys = self.ranker().keys(&self.candidates);
         match &mut self.cut {
             None => self.keys = keys,
@@ -289,13 +306,19 @@ impl Round {
         Some((best, mean(&scores)?, worst))
     }
 
-    /// The standard deviation of all candidates' scores, once they are scored.
+    /// The new candidates, the best first; those that are not scored yet in the order of their
+    /// places, after the others.
     #[must_use]
-    pub fn spread(&self) -> Option<f64> {
-        let scores: Vec<f64> = self.scores.values().copied().collect();
-        let centre = mean(&scores)?;
-        let squares: Vec<f64> = scores.iter().map(|s| (s - centre).powi(2)).collect();
-        mean(&squares).map(f64::sqrt)
+    pub fn by_score(&self) -> Vec<CandidateSlot> {
+        let known = self.order.len();
+        let more = self.slots.get(known..).unwrap_or_default();
+        self.order.iter().chain(more).copied().collect()
+    }
+
+    /// What its scores come to.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 }
 
