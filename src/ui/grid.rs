@@ -17,7 +17,7 @@ const LEAST_PROMPT: usize = 16;
 const MOST_WAY: usize = 22;
 
 /// Lines beside those of the prompts: headings, totals.
-const OTHERS: usize = 10;
+const OTHERS: usize = 9;
 
 pub fn render(buf: &mut Buffer, area: Rect, app: &App, theme: &Theme) {
     let Some(evaluation) = app.evaluation() else {
