@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
-use w2s::decoder::{Beside, Placement, Sums, start_threads};
+use w2s::decoder::{Placement, Sums, start_threads};
 use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::message::{MOST_BESIDE, Way};
@@ -52,11 +52,7 @@ fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
     if let Some(code) = keeper::keep(leave) {
         return code;
     }
-    let beside = match cli.command {
-        Some(_) => Beside::Nobody,
-        None => Beside::Screen,
-    };
-    if let Err(error) = start_threads(beside) {
+    if let Err(error) = start_threads() {
         return report::fail(&format!(
             "the system gives no threads ({error}): end some programs"
         ));

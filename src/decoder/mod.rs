@@ -44,7 +44,7 @@ pub use cache::KvCache;
 pub use error::ForwardError;
 pub use feed::{Feed, Logits, Want};
 pub use placement::{DeviceChoice, Kernels, Placement, Sums};
-pub use pool::{Beside, pool, start as start_threads};
+pub use pool::{pool, start as start_threads};
 pub use said::{BLOCK, Mass, Place, Said};
 
 pub(crate) use factors::Factors;
