@@ -168,7 +168,7 @@ mod tests {
             Labelled {
                 group: i,
                 scores: vec![truth, dice.normal()],
-                verdicts: vec![(i % 50 != 0).then_some(truth)],
+                verdicts: vec![(!i.is_multiple_of(50)).then_some(truth)],
                 state,
             }
         };

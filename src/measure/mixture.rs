@@ -131,8 +131,8 @@ fn hill(said: &[Said], weights: &[f64]) -> Hill {
     said.iter().for_each(|own| own.add_to(&mut hill, weights));
     let tokens = said.len() as f64;
     hill.value = hill.value / tokens - penalty(weights);
-    for i in 0..n {
-        hill.slope[i] = hill.slope[i] / tokens - RIDGE * weights[i];
+    for (i, weight) in weights.iter().enumerate() {
+        hill.slope[i] = hill.slope[i] / tokens - RIDGE * weight;
         for j in 0..=i {
             hill.fall[i][j] /= tokens;
             hill.fall[j][i] = hill.fall[i][j];
