@@ -3,13 +3,14 @@
 //! more. It takes passes as an evaluation does.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Worker;
 use super::outbox::Gone;
 use crate::guide::ModelExecutor;
 use crate::measure::{Gains, Judge, LEAST, Labelled};
 use crate::message::{GaugeRequest, Update};
-use crate::search::{ChunkBeamSearch, Hypothesis, LaneId, Lanes, ModelError, PairId, SearchError};
+use crate::search::{ChunkBeamSearch, Hypothesis, LaneId, Lanes, ModelError, PairId};
 
 /// Pairs that are gauged.
 pub(super) struct Gauge {
@@ -21,7 +22,7 @@ pub(super) struct Gauge {
     at: usize,
     is_open: bool,
     /// Responses to it that the strong model has not read.
-    unread: VecDeque<Hypothesis>,
+    unread: VecDeque<Arc<Hypothesis>>,
     labelled: Vec<Labelled>,
     /// Why a prompt could not be searched, the first that could not.
     fault: Option<String>,
@@ -83,7 +84,6 @@ impl Gauge {
         let brought = self.lanes.step();
         let failed = brought.into_iter().find_map(|progress| progress.error);
         if let Some(error) = failed {
-            let error: SearchError = error;
             return Err(error.to_string());
         }
         let search = self.lanes.search(self.lane());
@@ -91,8 +91,8 @@ impl Gauge {
             return Ok(false);
         };
         let rounds = search.history().rounds().iter();
-        let all = rounds.flat_map(|round| round.candidates.iter());
-        self.unread = all.map(|own| own.as_ref().clone()).collect();
+        let all = rounds.flat_map(|round| round.candidates.iter().cloned());
+        self.unread = all.collect();
         Ok(true)
     }
 
