@@ -37,6 +37,16 @@ impl App {
         }
     }
 
+    /// Another strong model is there: what was gauged is of the one before.
+    pub(super) fn forget_gauge(&mut self) -> Vec<Effect> {
+        let was_running = self.gauge.take().is_some_and(|own| own.gains.is_none());
+        match self.overlay {
+            Overlay::Gains => self.show_gains(),
+            _ if was_running => vec![Effect::Send(Command::StopGauge)],
+            _ => Vec::new(),
+        }
+    }
+
     fn loaded_pairs(&self) -> Vec<PairId> {
         let pairs = self.models.as_ref().map_or(&[][..], |models| &models.pairs);
         pairs.iter().map(|own| own.name.as_str().into()).collect()

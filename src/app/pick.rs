@@ -253,6 +253,7 @@ impl App {
                 self.announce(format!("strong model {}: searching anew", fetch.spec));
                 effects.push(Effect::Send(Command::UseStrong(fetch.spec)));
                 effects.extend(self.start());
+                effects.extend(self.forget_gauge());
             }
         }
         effects

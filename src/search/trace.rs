@@ -257,7 +257,7 @@ impl SearchTrace {
         if let Some(candidate) = self.candidates.get_mut(&partial.id) {
             candidate.grow(partial, text.as_ref());
         }
-        self.sampled = self.sampled - counted + self.own_tokens(partial.id);
+        self.recount(partial.id, counted);
         self.reach = self.reach.max(partial.score.map_or(0.0, f64::abs));
         let grown = partial.n_tokens.saturating_sub(before);
         self.grown = self.grown.max(grown);
@@ -284,6 +284,11 @@ impl SearchTrace {
     fn insert(&mut self, id: HypothesisId, candidate: CandidateTrace) {
         let counted = self.own_tokens(id);
         self.candidates.insert(id, candidate);
-        self.sampled = self.sampled - counted + self.own_tokens(id);
+        self.recount(id, counted);
+    }
+
+    /// A candidate had so many tokens of its own before it changed.
+    fn recount(&mut self, id: HypothesisId, counted: usize) {
+        self.sampled = (self.sampled + self.own_tokens(id)).saturating_sub(counted);
     }
 }

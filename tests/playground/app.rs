@@ -1041,6 +1041,26 @@ fn new_strong_model_restarts_the_run() {
     assert_eq!(p.app.models().unwrap().strong.name, spec);
 }
 
+/// What was gauged is of the strong model before: another one is gauged anew.
+#[test]
+fn a_new_strong_model_has_gains_of_its_own() {
+    let mut p = Playground::loaded();
+    p.round().press(&["8"]);
+    let before = p.app.gauge().unwrap().request.id;
+    p.press(&["esc", "B"])
+        .type_str("models/x")
+        .press(&["enter"]);
+    let (id, ..) = load(&p);
+    let mut model = p.app.models().unwrap().strong.clone();
+    model.name = "models/x".to_owned();
+    let fetched = Fetched::Strong(model);
+    p.update(Update::Fetched { id, fetched });
+    assert!(p.app.gauge().is_none());
+    assert_eq!(p.effects.last(), Some(&Effect::Send(Command::StopGauge)));
+    p.press(&["8"]);
+    assert_ne!(p.app.gauge().unwrap().request.id, before);
+}
+
 #[test]
 fn failed_load_is_told_and_the_run_goes_on() {
     let mut p = Playground::loaded();
