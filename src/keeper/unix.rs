@@ -200,6 +200,8 @@ fn code(status: Option<WaitStatus>) -> ExitCode {
         .unwrap_or(SIGKILL);
     let (what, code) = end_by(signal);
     if let Some(what) = what {
+        // What was said last may have been cut short, even by another thread's last words.
+        let _ = io::stderr().write_all(b"\n");
         say(&what);
     }
     ExitCode::from(code)
