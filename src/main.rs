@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
-use w2s::decoder::{Placement, Sums, start_threads};
+use w2s::decoder::{Placement, Sums, pool, start_threads};
 use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::message::{MOST_BESIDE, Way};
@@ -68,7 +68,11 @@ fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
 
 fn headless(command: &Command) -> ExitCode {
     match library(command) {
-        Ok(library) => report::main(command, &mut library.watched(report::bars())),
+        // There from the beginning: every step of a search would wake the threads anew.
+        Ok(library) => {
+            let mut library = library.watched(report::bars());
+            pool().install(|| report::main(command, &mut library))
+        }
         Err(error) => report::fail(&error),
     }
 }

@@ -1,5 +1,7 @@
 //! What goes into a pass and what comes out of it.
 
+use super::buffer::Buffer;
+
 /// Tokens that continue one row of a cache.
 #[derive(Debug, Clone, Copy)]
 pub struct Feed<'a> {
@@ -24,12 +26,12 @@ pub enum Want {
 #[derive(Debug, Clone)]
 pub struct Logits {
     /// Some rows each, as the threads that computed them left them.
-    parts: Vec<Vec<f32>>,
+    parts: Vec<Buffer>,
     vocab: usize,
 }
 
 impl Logits {
-    pub(super) fn new(parts: Vec<Vec<f32>>, vocab: usize) -> Self {
+    pub(super) fn new(parts: Vec<Buffer>, vocab: usize) -> Self {
         Self { parts, vocab }
     }
 

@@ -6,6 +6,7 @@
 //! any device, which is also the oracle that the kernels are tested against, and [`train`],
 //! which reads whole texts and has gradients.
 
+mod buffer;
 mod build;
 mod cache;
 mod composed;

@@ -88,7 +88,7 @@ impl Plain {
         let mut pass = PlainPass::new(self, cache, feeds, want)?;
         let logits = self.net.run(&mut pass, want != Want::None)?;
         let vocab = config.n_outputs();
-        let here = |values| Said::Here(Arc::new(Logits::new(vec![values], vocab)));
+        let here = |values: Vec<f32>| Said::Here(Arc::new(Logits::new(vec![values.into()], vocab)));
         let Some(logits) = logits else {
             return Ok(here(Vec::new()));
         };

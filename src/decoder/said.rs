@@ -79,7 +79,7 @@ impl Said {
             Self::Here(logits) => Ok(Logits::clone(logits)),
             Self::Far(blocks) => {
                 let values = blocks.fetch(0..blocks.log_sums.len())?;
-                Ok(Logits::new(vec![values], blocks.vocab))
+                Ok(Logits::new(vec![values.into()], blocks.vocab))
             }
         }
     }

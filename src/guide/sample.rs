@@ -117,38 +117,51 @@ fn kept(logits: &[f32], sampling: &Sampling, temperature: f64) -> Vec<(TokenId, 
 /// All ids whose logit is at least the k-th largest (ties at the threshold stay, as in
 /// transformers), ascending.
 ///
-/// One pass: a block is looked into only when its maximum reaches the threshold found so far.
+/// Of any 2k groups of logits, the k with the highest maxima hold k logits that are no lower than the
+/// least of these maxima: so none below it is among the k largest, and few above it are not.
 fn top_k(logits: &[f32], k: usize) -> Vec<(TokenId, f32)> {
-    const BLOCK: usize = 64;
-    let mut pool: Vec<(TokenId, f32)> = Vec::with_capacity(2 * k + BLOCK);
-    let mut threshold = f32::NEG_INFINITY;
-    for (b, block) in logits.chunks(BLOCK).enumerate() {
-        if max(block) < threshold {
-            continue;
-        }
-        let ids = (b * BLOCK) as TokenId..;
-        pool.extend(
-            ids.zip(block.iter().copied())
-                .filter(|(_, x)| *x >= threshold),
-        );
-        if pool.len() >= 2 * k {
-            threshold = keep_largest(&mut pool, k);
+    const BLOCK: usize = 32;
+    let threshold = kth_largest(tops(logits, 2 * k), k);
+    let mut pool = Vec::with_capacity(2 * k);
+    let starts = (0..).step_by(BLOCK);
+    for (start, block) in starts.zip(logits.chunks(BLOCK)) {
+        let reaches = |x: &f32| *x >= threshold;
+        if block.iter().fold(false, |any, x| any | reaches(x)) {
+            let all = (start..).zip(block.iter().copied());
+            pool.extend(all.filter(|(_, x)| reaches(x)));
         }
     }
     keep_largest(&mut pool, k);
     pool
 }
 
-/// Keeps what is at least the k-th largest, order untouched; returns that threshold.
-pub(super) fn keep_largest(pool: &mut Vec<(TokenId, f32)>, k: usize) -> f32 {
-    if pool.len() <= k {
+/// The maxima of `n` groups; the i-th holds every n-th logit from the i-th on.
+fn tops(logits: &[f32], n: usize) -> Vec<f32> {
+    let mut tops = vec![f32::NEG_INFINITY; n.min(logits.len())];
+    for some in logits.chunks(n) {
+        for (top, x) in tops.iter_mut().zip(some) {
+            *top = if x > top { *x } else { *top };
+        }
+    }
+    tops
+}
+
+/// The k-th largest; −∞ of fewer.
+fn kth_largest(mut values: Vec<f32>, k: usize) -> f32 {
+    if values.len() < k {
         return f32::NEG_INFINITY;
     }
-    let mut values: Vec<f32> = pool.iter().map(|(_, x)| *x).collect();
     let (_, kth, _) = values.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-    let kth = *kth;
+    *kth
+}
+
+/// Keeps what is at least the k-th largest, order untouched.
+pub(super) fn keep_largest(pool: &mut Vec<(TokenId, f32)>, k: usize) {
+    if pool.len() <= k {
+        return;
+    }
+    let kth = kth_largest(pool.iter().map(|(_, x)| *x).collect(), k);
     pool.retain(|(_, x)| *x >= kth);
-    kth
 }
 
 /// The smallest set of likeliest tokens whose probability reaches `p`: a token stays when the

@@ -42,14 +42,16 @@ impl WithSimd for Attend<'_> {
                 .map(|s| s.pages.end)
                 .max()
                 .unwrap_or(0);
-        let mut scores = vec![0.0; queries.len() * stride];
+        // What no segment writes, is not seen.
+        let mut scores = Mat::unwritten(queries.len(), stride);
+        let scores = &mut scores.data[..];
         let mut sums = vec![[0.0; BLOCK]; queries.len() * self.shape.n_blocks()];
         for segment in &self.block.segments {
-            self.score(simd, segment, &queries, &mut scores, stride);
+            self.score(simd, segment, &queries, scores, stride);
         }
-        let totals = self.soften(&mut scores, stride);
+        let totals = self.soften(scores, stride);
         for segment in &self.block.segments {
-            self.gather(simd, segment, &scores, stride, &mut sums);
+            self.gather(simd, segment, scores, stride, &mut sums);
         }
         self.finish(&sums, &totals);
     }
@@ -99,7 +101,7 @@ impl<'a> Attend<'a> {
     ) {
         let (pages, range) = self.extent(segment);
         let held = self.fed[segment.lane].lane.pages();
-        let keys = |p: usize| self.shape.read(&held[p], self.layer, self.head).0;
+        let keys = |p: usize| self.shape.read(&held[p][self.layer], self.head).0;
         let mut q = range.start;
         while q < range.end {
             let (x, to) = (&queries[q..range.end], &mut scores[q * stride..]);
@@ -141,7 +143,7 @@ impl<'a> Attend<'a> {
     ) {
         let (pages, range) = self.extent(segment);
         let held = self.fed[segment.lane].lane.pages();
-        let values = |p: usize| self.shape.read(&held[p], self.layer, self.head).1;
+        let values = |p: usize| self.shape.read(&held[p][self.layer], self.head).1;
         let n_blocks = self.shape.n_blocks();
         let mut q = range.start;
         while q < range.end {
@@ -248,7 +250,10 @@ fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
     sums: &mut [[f32; BLOCK]],
     (block, n_blocks, stride): (usize, usize, usize),
 ) {
-    let mut acc: [[[f32; BLOCK]; N]; M] = from_fn(|i| from_fn(|n| sums[i * n_blocks + block + n]));
+    let mut acc = [[[0.0; BLOCK]; N]; M];
+    for (i, acc) in acc.iter_mut().enumerate() {
+        acc.copy_from_slice(&sums[i * n_blocks + block..][..N]);
+    }
     for p in pages {
         let x: [&[f32]; M] = from_fn(|i| &weights[i * stride + p * PAGE..][..PAGE]);
         let blocks = values(p).as_chunks::<PAGE>().0;

@@ -8,7 +8,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use pulp::Simd;
 
-use super::tile::{Form, STRIDE, Whole};
+use super::tile::{Form, Whole};
 use crate::models::Half;
 
 impl Half {
@@ -50,6 +50,9 @@ pub(super) const SOME: usize = 256;
 
 /// The most weights of a panel for one k: two vectors of the widest machines.
 const WIDTH: usize = 32;
+
+/// Steps whose weights are widened at once where that takes more than a register.
+const STEPS: usize = 16;
 
 /// The machine's AVX-512, if that is what `simd` stands for.
 #[cfg(target_arch = "x86_64")]
@@ -117,14 +120,14 @@ impl Form for Halves {
             };
         }
         let width = V * S::F32_LANES;
-        let mut wide = [0.0; STRIDE * WIDTH];
+        let mut wide = [0.0; STEPS * WIDTH];
         let mut first = 0;
-        for w in w.chunks(STRIDE * width) {
+        for w in w.chunks(STEPS * width) {
             let wide = &mut wide[..w.len()];
             self.widen_all(w, wide);
             let x = x.map(|x| &x[first..]);
             acc = Whole.tile::<S, M, V>(simd, x, wide, acc);
-            first += STRIDE;
+            first += STEPS;
         }
         acc
     }

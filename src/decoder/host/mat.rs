@@ -2,19 +2,20 @@
 
 use rayon::prelude::*;
 
+use crate::decoder::buffer::Buffer;
+
 /// Rows of f32, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Mat {
-    pub data: Vec<f32>,
+    pub data: Buffer,
     pub width: usize,
 }
 
 impl Mat {
-    pub fn zeros(n_rows: usize, width: usize) -> Self {
-        Self {
-            data: vec![0.0; n_rows * width],
-            width,
-        }
+    /// To be written in full: holds what was there before.
+    pub fn unwritten(n_rows: usize, width: usize) -> Self {
+        let data = Buffer::unwritten(n_rows * width);
+        Self { data, width }
     }
 
     pub fn n_rows(&self) -> usize {

@@ -24,6 +24,7 @@ use candle_core::Result;
 use pulp::Arch;
 use rayon::prelude::*;
 
+use crate::decoder::buffer::Buffer;
 use crate::decoder::factors::Factors;
 use crate::decoder::feed::{Feed, Want};
 use crate::decoder::net::{Net, Tuned};
@@ -35,6 +36,7 @@ use math::Gain;
 use run::HostPass;
 
 pub(super) use packer::{How, Packer};
+use pages::Spare;
 pub(super) use pages::{Lane, PageShape};
 pub(super) use store::in_large_pages;
 
@@ -66,6 +68,7 @@ pub(super) struct Host {
     net: Tuned<Packed>,
     ropes: Arc<[RopeTable]>,
     shape: PageShape,
+    spare: Arc<Spare>,
     arch: Arch,
     small: bool,
     hidden: usize,
@@ -102,6 +105,7 @@ impl Host {
                 n_heads: config.n_kv_heads,
                 head_dim: config.head_dim,
             },
+            spare: Arc::default(),
             arch,
             hidden: config.hidden,
             group: config.n_heads / config.n_kv_heads,
@@ -117,6 +121,7 @@ impl Host {
         Ok(Self {
             net: self.net.with(factors.change(&Packer::whole(self.arch))?),
             ropes: self.ropes.clone(),
+            spare: Arc::clone(&self.spare),
             ..*self
         })
     }
@@ -137,7 +142,7 @@ impl Host {
         feeds: &[Feed<'_>],
         want: Want,
         team: usize,
-    ) -> Result<Vec<Vec<f32>>> {
+    ) -> Result<Vec<Buffer>> {
         let n_parts = if self.small { team.min(feeds.len()) } else { 1 };
         let mut parts: Vec<_> = shares(feeds, n_parts)
             .into_iter()
@@ -159,7 +164,7 @@ impl Host {
         let mut take = |feed: &Feed<'_>| {
             let mut lane = std::mem::take(&mut lanes[feed.row]);
             let (start, first) = (lane.len(), ids.len());
-            lane.grow(self.shape, feed.tokens.len());
+            lane.grow(self.shape, &self.spare, feed.tokens.len());
             ids.extend_from_slice(feed.tokens);
             let tokens = first..ids.len();
             Fed {
@@ -172,13 +177,13 @@ impl Host {
         Part { fed, ids }
     }
 
-    fn run(&self, part: &mut Part, team: usize, want: Want) -> Result<Vec<f32>> {
+    fn run(&self, part: &mut Part, team: usize, want: Want) -> Result<Buffer> {
         let mut pass = HostPass::new(self, part, team, want);
         if want == Want::States {
             return Ok(self.net.hidden(&mut pass)?.data);
         }
         let logits = self.net.run(&mut pass, want != Want::None)?;
-        Ok(logits.map_or_else(Vec::new, |mat| mat.data))
+        Ok(logits.map_or_else(Buffer::default, |mat| mat.data))
     }
 }
 

@@ -1,6 +1,7 @@
-//! The CPU's KV cache: pages of 16 positions that rows share until they write to them.
+//! The CPU's KV cache: pages of 16 positions that rows share until they write to them, layer by
+//! layer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Positions in a page.
 pub(super) const PAGE: usize = 16;
@@ -33,25 +34,21 @@ impl PageShape {
         self.head_dim + self.n_blocks() * PAGE
     }
 
-    fn blank(self) -> Vec<Line> {
-        vec![Line([0.0; 16]); self.n_layers * self.n_heads * self.lines()]
+    /// Lines of all heads in one layer.
+    fn n_lines(self) -> usize {
+        self.n_heads * self.lines()
     }
 
-    /// One head's keys and values in one layer of a page.
+    /// One head's keys and values in a layer of a page.
     #[inline(always)]
-    pub fn read(self, page: &[Line], layer: usize, head: usize) -> (&[Line], &[Line]) {
-        let start = (layer * self.n_heads + head) * self.lines();
-        page[start..start + self.lines()].split_at(self.head_dim)
+    pub fn read(self, layer: &Layer, head: usize) -> (&[Line], &[Line]) {
+        let start = head * self.lines();
+        layer.lines[start..start + self.lines()].split_at(self.head_dim)
     }
 
-    /// Writes one position of all heads in one layer.
-    fn write(self, page: &mut [Line], layer: usize, slot: usize, key: &[f32], value: &[f32]) {
-        let layer = page
-            .chunks_exact_mut(self.n_heads * self.lines())
-            .nth(layer);
-        let heads = layer
-            .into_iter()
-            .flat_map(|l| l.chunks_exact_mut(self.lines()));
+    /// Writes one position of all heads in a layer.
+    fn write(self, layer: &mut [Line], slot: usize, key: &[f32], value: &[f32]) {
+        let heads = layer.chunks_exact_mut(self.lines());
         let key = key.chunks_exact(self.head_dim);
         let value = value.chunks_exact(self.head_dim);
         for ((lines, key), value) in heads.zip(key).zip(value) {
@@ -67,9 +64,76 @@ impl PageShape {
     }
 }
 
-pub(super) type Page = Arc<Vec<Line>>;
+/// A page's layers. Each is copied when it is written to, not before: what is about to be read is
+/// then in the cache.
+pub(super) type Page = Arc<Vec<Arc<Layer>>>;
 
-/// One row of the cache. A clone shares all pages; writing copies the page written to.
+/// All heads of one layer in a page; nothing until it is written to.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    lines: Vec<Line>,
+    spare: Arc<Spare>,
+}
+
+impl Layer {
+    fn blank(spare: &Arc<Spare>) -> Self {
+        let spare = Arc::clone(spare);
+        let lines = Vec::new();
+        Self { lines, spare }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    fn zeros(shape: PageShape, spare: &Arc<Spare>) -> Self {
+        let mut lines = spare.take();
+        lines.resize(shape.n_lines(), Line([0.0; 16]));
+        let spare = Arc::clone(spare);
+        Self { lines, spare }
+    }
+}
+
+impl Clone for Layer {
+    fn clone(&self) -> Self {
+        let mut lines = self.spare.take();
+        lines.extend_from_slice(&self.lines);
+        let spare = Arc::clone(&self.spare);
+        Self { lines, spare }
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        self.spare.keep(std::mem::take(&mut self.lines));
+    }
+}
+
+/// Layers of a model's pages that are over, for the next ones, the latest first: rows come and go
+/// every round, and what was used a moment ago is still in the cache.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Mutex<Vec<Vec<Line>>>);
+
+impl Spare {
+    /// The most bytes that are kept.
+    const MOST: usize = 16 << 20;
+
+    fn take(&self) -> Vec<Line> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.pop().unwrap_or_default()
+    }
+
+    fn keep(&self, mut lines: Vec<Line>) {
+        let n_bytes = size_of_val(&lines[..]);
+        lines.clear();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if n_bytes > 0 && held.len() * n_bytes < Self::MOST {
+            held.push(lines);
+        }
+    }
+}
+
+/// One row of the cache. A clone shares all pages; writing copies what is written to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lane {
     pages: Vec<Page>,
@@ -86,13 +150,14 @@ impl Lane {
     }
 
     /// Makes room for `n` more positions and counts them in; they are to be written next.
-    pub fn grow(&mut self, shape: PageShape, n: usize) {
+    pub fn grow(&mut self, shape: PageShape, spare: &Arc<Spare>, n: usize) {
         if let Some(page) = self.pages.get_mut(self.len / PAGE) {
             Arc::make_mut(page);
         }
         self.len += n;
         while self.pages.len() * PAGE < self.len {
-            self.pages.push(Arc::new(shape.blank()));
+            let blank = Arc::new(Layer::blank(spare));
+            self.pages.push(Arc::new(vec![blank; shape.n_layers]));
         }
     }
 
@@ -105,7 +170,12 @@ impl Lane {
         (key, value): (&[f32], &[f32]),
     ) {
         let page = Arc::make_mut(&mut self.pages[position / PAGE]);
-        shape.write(page, layer, position % PAGE, key, value);
+        let layer = &mut page[layer];
+        if layer.is_blank() {
+            *layer = Arc::new(Layer::zeros(shape, &layer.spare));
+        }
+        let lines = &mut Arc::make_mut(layer).lines;
+        shape.write(lines, position % PAGE, key, value);
     }
 
     /// Forgets what follows the first `len` positions.

@@ -13,11 +13,14 @@ use super::floats::Floats;
 use super::halves::Halves;
 use super::mat::{Mat, strips};
 use super::store::{Room, Store, taken};
-use super::tile::{Form, Whole, load, store};
+use super::tile::{Form, Whole};
 use crate::models::Half;
 
 /// Vectors of columns in a panel.
 const V: usize = 2;
+
+/// Columns in the panels of the widest machines.
+const WIDEST: usize = 16 * V;
 
 /// Inputs whose weights for a panel stay in the nearest cache, in f32.
 const NEAR: usize = 128;
@@ -126,7 +129,7 @@ impl Panels {
 
     /// `x W^T + b` on up to `team` threads of the current pool.
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
-        let mut out = Mat::zeros(x.n_rows(), self.n);
+        let mut out = Mat::unwritten(x.n_rows(), self.n);
         let n_panels = self.n.div_ceil(self.width);
         let per_strip = n_panels.div_ceil(self.n_strips(team, x.n_rows()));
         let outs = strips(&mut out, per_strip * self.width);
@@ -332,20 +335,79 @@ impl Strip<'_> {
         simd: S,
         form: F,
         part: &[F::Weight],
-        Place { first, from }: Place,
+        place: Place,
         row: usize,
     ) {
-        let bias = load::<S, V>(simd, self.bias.get(first..).unwrap_or_default());
-        let outs = &mut self.outs[row..row + M];
-        let last = outs[0].len().min(first + V * S::F32_LANES);
-        let mut acc = [bias; M];
-        if from > 0 {
-            acc = from_fn(|i| load::<S, V>(simd, &outs[i][first..last]));
-        }
+        let Place { first, from } = place;
+        let width = V * S::F32_LANES;
         let x: [&[f32]; M] = from_fn(|i| &self.x.row(row + i)[from..]);
-        let acc = form.tile::<S, M, V>(simd, x, part, acc);
-        for (out, acc) in outs.iter_mut().zip(&acc) {
-            store::<S, V>(&mut out[first..last], acc);
+        let start = match from {
+            0 => Start::Bias(self.bias.get(first..first + width)),
+            _ => Start::Sums,
+        };
+        let outs = &mut self.outs[row..row + M];
+        let n = width.min(outs[0].len() - first);
+        if n == width {
+            let outs = outs.iter_mut().map(|out| &mut out[first..first + width]);
+            return add::<S, F, M>(simd, form, x, part, start, outs);
+        }
+        // The last panel, of which the outputs have a part: sums of whole vectors lie beside them.
+        let mut whole = [[0.0; WIDEST]; M];
+        for (whole, out) in whole.iter_mut().zip(&*outs) {
+            whole[..n].copy_from_slice(&out[first..]);
+        }
+        let sums = whole.iter_mut().map(|whole| &mut whole[..width]);
+        add::<S, F, M>(simd, form, x, part, start, sums);
+        for (whole, out) in whole.iter().zip(outs) {
+            out[first..].copy_from_slice(&whole[..n]);
+        }
+    }
+}
+
+/// What sums begin with.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    /// A panel's, where there is one.
+    Bias(Option<&'a [f32]>),
+    /// What is there.
+    Sums,
+}
+
+/// Adds the products of `M` rows and a part of a panel.
+///
+/// Loops, not closures: those would not be compiled for the same vectors, and sums would go through
+/// memory, which took as long as thirty steps.
+#[inline(always)]
+fn add<'o, S: Simd, F: Form, const M: usize>(
+    simd: S,
+    form: F,
+    x: [&[f32]; M],
+    part: &[F::Weight],
+    start: Start<'_>,
+    outs: impl Iterator<Item = &'o mut [f32]>,
+) {
+    let mut sums: [&mut [S::f32s]; M] = from_fn(|_| &mut [][..]);
+    for (sums, out) in sums.iter_mut().zip(outs) {
+        *sums = S::as_mut_simd_f32s(out).0;
+    }
+    let mut acc = [[simd.splat_f32s(0.0); V]; M];
+    for i in 0..M {
+        let from = match start {
+            Start::Bias(bias) => S::as_simd_f32s(bias.unwrap_or_default()).0,
+            Start::Sums => &*sums[i],
+        };
+        if let Some(from) = from.first_chunk::<V>() {
+            for j in 0..V {
+                acc[i][j] = from[j];
+            }
+        }
+    }
+    let acc = form.tile::<S, M, V>(simd, x, part, acc);
+    for i in 0..M {
+        if let Some(to) = sums[i].first_chunk_mut::<V>() {
+            for j in 0..V {
+                to[j] = acc[i][j];
+            }
         }
     }
 }
@@ -413,9 +475,9 @@ mod tests {
                 let whole = Panels::pack(arch, &rows, bias, &Room::none()).unwrap();
                 assert_eq!(2 * halves.bytes(), whole.bytes());
                 for m in [1, 5, 16] {
-                    let (data, width) = (noise(m * k, m), k);
+                    let (data, width) = (noise(m * k, m).into(), k);
                     let x = Mat { data, width };
-                    let product = |panels: &Panels| panels.apply(arch, 3, &x).data;
+                    let product = |panels: &Panels| panels.apply(arch, 3, &x).data.to_vec();
                     assert_eq!(product(&halves), product(&whole));
                 }
                 let (mut a, mut b) = (vec![0.0; k], vec![0.0; k]);
@@ -428,7 +490,10 @@ mod tests {
 
     fn check(arch: Arch, m: usize, k: usize, n: usize) {
         let (data, w, bias) = (noise(m * k, m), noise(n * k, 1), noise(n, 2));
-        let x = Mat { data, width: k };
+        let x = Mat {
+            data: data.into(),
+            width: k,
+        };
         let wanted = plain(&x, &w, n, k, &bias).unwrap();
         let panels = pack(arch, &w, n, k, Some(bias));
         for team in [1, 3] {

@@ -53,7 +53,7 @@ impl Quant {
 
     /// `x W^T + b` on up to `team` threads of the current pool.
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Result<Mat> {
-        let mut out = Mat::zeros(x.n_rows(), self.n);
+        let mut out = Mat::unwritten(x.n_rows(), self.n);
         let blocks = strips(&mut out, BLOCK);
         let product = |(i, outs): (usize, Vec<&mut [f32]>)| -> Result<()> {
             let first = i * BLOCK;

@@ -117,7 +117,7 @@ impl Pass for HostPass<'_> {
     type Acts = Mat;
 
     fn embed(&mut self, table: &Table, scale: f64) -> Result<Mat> {
-        let mut x = Mat::zeros(self.ids.len(), self.host.hidden);
+        let mut x = Mat::unwritten(self.ids.len(), self.host.hidden);
         let rows = x.data.chunks_exact_mut(self.host.hidden);
         for (row, &id) in rows.zip(self.ids) {
             self.host.look_up(table, id as usize, scale as f32, row)?;
@@ -140,7 +140,7 @@ impl Pass for HostPass<'_> {
     }
 
     fn norm(&mut self, gain: &Gain, x: &Mat) -> Result<Mat> {
-        let mut out = Mat::zeros(x.n_rows(), x.width);
+        let mut out = Mat::unwritten(x.n_rows(), x.width);
         by_rows(&mut out, self.team, |first, to| {
             let from = &x.data[first * x.width..][..to.len()];
             self.host.arch.dispatch(Job::Norm { gain, from, to });
@@ -151,7 +151,7 @@ impl Pass for HostPass<'_> {
     fn attend(&mut self, how: &Attention<'_, Gain>, mut qkv: Mat) -> Result<Mat> {
         self.prepare(how, &mut qkv);
         self.append(how.layer, &qkv);
-        let mut out = Mat::zeros(qkv.n_rows(), self.widths(qkv.width).0);
+        let mut out = Mat::unwritten(qkv.n_rows(), self.widths(qkv.width).0);
         let tasks = self.tasks(how, &qkv, &mut out);
         let run = |task| self.host.arch.dispatch(task);
         if self.team == 1 {
@@ -165,7 +165,7 @@ impl Pass for HostPass<'_> {
     fn activate(&mut self, how: Activation, gated: bool, x: Mat) -> Result<Mat> {
         let times = if gated { 2 } else { 1 };
         let width = x.width / times;
-        let mut out = Mat::zeros(x.n_rows(), width);
+        let mut out = Mat::unwritten(x.n_rows(), width);
         by_rows(&mut out, self.team, |first, to| {
             let from = &x.data[first * x.width..][..to.len() * times];
             self.host.arch.dispatch(Job::Activate {

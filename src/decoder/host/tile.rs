@@ -1,13 +1,8 @@
 //! The inner loop of every product on the CPU: a few rows times a few vectors of columns.
 
-use std::array::from_fn;
-
 use pulp::Simd;
 
 use super::pages::Line;
-
-/// Steps between bounds checks.
-pub(super) const STRIDE: usize = 16;
 
 /// How the weights of a panel lie in memory.
 pub(super) trait Form: Copy {
@@ -65,33 +60,25 @@ fn tile<S: Simd, const M: usize, const V: usize>(
     mut acc: [[S::f32s; V]; M],
 ) -> [[S::f32s; V]; M] {
     let (w, _) = w.as_chunks::<V>();
-    let x = x.map(|row| row[..w.len()].as_chunks::<STRIDE>());
-    let (whole, rest) = w.as_chunks::<STRIDE>();
-    for (c, w) in whole.iter().enumerate() {
-        let x: [&[f32; STRIDE]; M] = from_fn(|i| &x[i].0[c]);
-        for t in 0..STRIDE {
-            step(simd, from_fn(|i| x[i][t]), &w[t], &mut acc);
+    let x = cut(x, w.len());
+    for t in 0..w.len() {
+        for i in 0..M {
+            let xi = simd.splat_f32s(x[i][t]);
+            for j in 0..V {
+                acc[i][j] = simd.mul_add_f32s(xi, w[t][j], acc[i][j]);
+            }
         }
-    }
-    for (t, w) in rest.iter().enumerate() {
-        step(simd, from_fn(|i| x[i].1[t]), w, &mut acc);
     }
     acc
 }
 
+/// The first `n` of each row: what lies beyond is not looked for at every step.
 #[inline(always)]
-pub(super) fn step<S: Simd, const M: usize, const V: usize>(
-    simd: S,
-    x: [f32; M],
-    w: &[S::f32s; V],
-    acc: &mut [[S::f32s; V]; M],
-) {
-    for i in 0..M {
-        let xi = simd.splat_f32s(x[i]);
-        for j in 0..V {
-            acc[i][j] = simd.mul_add_f32s(xi, w[j], acc[i][j]);
-        }
+pub(super) fn cut<T, const M: usize>(mut x: [&[T]; M], n: usize) -> [&[T]; M] {
+    for row in &mut x {
+        *row = &row[..n];
     }
+    x
 }
 
 /// Rows times `N` blocks of 16 columns that lie apart, with the sums in memory:
@@ -122,66 +109,43 @@ fn tile16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     w: [&[Line]; N],
     sums: &mut [[[f32; 16]; N]; M],
 ) {
-    let mut acc: [[[S::f32s; V]; N]; M] = from_fn(|i| from_fn(|n| load(simd, &sums[i][n])));
-    let k = w[0].len();
-    let w = w.map(|w| w[..k].as_chunks::<STRIDE>());
-    let x = x.map(|row| row[..k].as_chunks::<STRIDE>());
-    for c in 0..x[0].0.len() {
-        let w: [&[Line; STRIDE]; N] = from_fn(|n| &w[n].0[c]);
-        let x: [&[f32; STRIDE]; M] = from_fn(|i| &x[i].0[c]);
-        for t in 0..STRIDE {
-            let w = from_fn(|n| load(simd, &w[n][t].0));
-            step16(simd, from_fn(|i| x[i][t]), w, &mut acc);
+    // Loops, not closures: those would not be compiled for the same vectors.
+    let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
+    for i in 0..M {
+        for n in 0..N {
+            acc[i][n] = vectors::<S, V>(simd, &sums[i][n]);
         }
     }
-    for t in 0..x[0].1.len() {
-        let w = from_fn(|n| load(simd, &w[n].1[t].0));
-        step16(simd, from_fn(|i| x[i].1[t]), w, &mut acc);
-    }
-    for (sums, acc) in sums.as_flattened_mut().iter_mut().zip(acc.as_flattened()) {
-        store::<S, V>(sums, acc);
-    }
-}
-
-#[inline(always)]
-fn step16<S: Simd, const M: usize, const N: usize, const V: usize>(
-    simd: S,
-    x: [f32; M],
-    w: [[S::f32s; V]; N],
-    acc: &mut [[[S::f32s; V]; N]; M],
-) {
-    for i in 0..M {
-        let xi = simd.splat_f32s(x[i]);
+    let k = w[0].len();
+    let (x, w) = (cut(x, k), cut(w, k));
+    for t in 0..k {
+        let mut wide = [[simd.splat_f32s(0.0); V]; N];
         for n in 0..N {
-            for v in 0..V {
-                acc[i][n][v] = simd.mul_add_f32s(xi, w[n][v], acc[i][n][v]);
+            wide[n] = vectors::<S, V>(simd, &w[n][t].0);
+        }
+        for i in 0..M {
+            let xi = simd.splat_f32s(x[i][t]);
+            for n in 0..N {
+                for v in 0..V {
+                    acc[i][n][v] = simd.mul_add_f32s(xi, wide[n][v], acc[i][n][v]);
+                }
+            }
+        }
+    }
+    for i in 0..M {
+        for n in 0..N {
+            let to = S::as_mut_simd_f32s(&mut sums[i][n]).0;
+            if let Some(to) = to.first_chunk_mut::<V>() {
+                *to = acc[i][n];
             }
         }
     }
 }
 
-/// The first `V` vectors of `from`; zeros after its end.
+/// 16 numbers, in as many vectors as hold them.
 #[inline(always)]
-pub(super) fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
-    let (vectors, _) = S::as_simd_f32s(from);
-    if let Some(vectors) = vectors.first_chunk() {
-        return *vectors;
-    }
-    let mut all = [simd.splat_f32s(0.0); V];
-    let flat: &mut [f32] = pulp::bytemuck::cast_slice_mut(&mut all);
-    flat[..from.len()].copy_from_slice(from);
-    all
-}
-
-/// Writes as much of `from` as `to` has room for.
-#[inline(always)]
-pub(super) fn store<S: Simd, const V: usize>(to: &mut [f32], from: &[S::f32s; V]) {
-    if to.len() >= V * S::F32_LANES {
-        let (vectors, _) = S::as_mut_simd_f32s(to);
-        vectors[..V].copy_from_slice(from);
-    } else {
-        let flat: &[f32] = pulp::bytemuck::cast_slice(from);
-        let n = to.len();
-        to.copy_from_slice(&flat[..n]);
-    }
+fn vectors<S: Simd, const V: usize>(simd: S, from: &[f32; 16]) -> [S::f32s; V] {
+    let vectors = S::as_simd_f32s(from).0.first_chunk();
+    // There are always as many.
+    vectors.copied().unwrap_or([simd.splat_f32s(0.0); V])
 }

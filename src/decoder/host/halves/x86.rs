@@ -6,14 +6,12 @@ use core::arch::x86_64::{
     _mm512_slli_epi32,
 };
 
-use std::array::from_fn;
-
 use fearless_simd::{f32x8, f32x16, prelude::*, u16x8, u16x16};
 
 use pulp::Simd;
 use pulp::x86::V4;
 
-use crate::decoder::host::tile::{STRIDE, step};
+use crate::decoder::host::tile::cut;
 use crate::models::Half;
 
 /// What a vector of AVX-512 holds.
@@ -41,17 +39,18 @@ pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
     mut acc: [[S::f32s; V]; M],
 ) -> [[S::f32s; V]; M] {
     let (w, _) = w.as_chunks().0.as_chunks::<V>();
-    let x = x.map(|row| row[..w.len()].as_chunks::<STRIDE>());
-    let (whole, rest) = w.as_chunks::<STRIDE>();
-    let vectors = |w: &[Wide; V]| from_fn(|v| pulp::bytemuck::cast(widen(&w[v])));
-    for (c, w) in whole.iter().enumerate() {
-        let x: [&[f32; STRIDE]; M] = from_fn(|i| &x[i].0[c]);
-        for t in 0..STRIDE {
-            step(simd, from_fn(|i| x[i][t]), &vectors(&w[t]), &mut acc);
+    let x = cut(x, w.len());
+    for t in 0..w.len() {
+        let mut wide = [simd.splat_f32s(0.0); V];
+        for j in 0..V {
+            wide[j] = pulp::bytemuck::cast(widen(&w[t][j]));
         }
-    }
-    for (t, w) in rest.iter().enumerate() {
-        step(simd, from_fn(|i| x[i].1[t]), &vectors(w), &mut acc);
+        for i in 0..M {
+            let xi = simd.splat_f32s(x[i][t]);
+            for j in 0..V {
+                acc[i][j] = simd.mul_add_f32s(xi, wide[j], acc[i][j]);
+            }
+        }
     }
     acc
 }

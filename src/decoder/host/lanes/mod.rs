@@ -132,7 +132,7 @@ impl Lanes {
     /// `x W^T + b` on up to `team` threads of the current pool.
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
         let x = &Acts::new(arch, team, x);
-        let mut out = Mat::zeros(x.n_rows, self.stored.n);
+        let mut out = Mat::unwritten(x.n_rows, self.stored.n);
         let cuts = self.cuts(team, x.n_rows);
         let widths: Vec<_> = cuts.iter().map(|cut| cut.width).collect();
         let outs = columns(&mut out, &widths);

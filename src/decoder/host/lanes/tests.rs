@@ -112,7 +112,7 @@ fn products_are_close_to_those_in_f32() {
             )
             .unwrap();
             let found = lanes.apply(Arch::new(), 1, &x);
-            let both = found.data.iter().zip(&wanted.data);
+            let both = found.data.iter().zip(&*wanted.data);
             let off = both.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
             assert!(off < 5e-5 * size, "{dtype:?}, {unit:?}: {off} of {size}");
         }
@@ -172,7 +172,14 @@ fn rounding_is_the_same_on_every_machine() {
 #[test]
 fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
     let data = [[0.0; GROUP], [1e38; GROUP]].concat();
-    let acts = Acts::new(Arch::new(), 1, &Mat { data, width: 32 });
+    let acts = Acts::new(
+        Arch::new(),
+        1,
+        &Mat {
+            data: data.into(),
+            width: 32,
+        },
+    );
     assert_eq!(acts.rows::<2>(0, 0)[0], Rounded::default());
     assert_eq!(acts.rows::<2>(0, 0)[1].coarse.quads, [0x7F7F_7F7F; 8]);
     assert_eq!(acts.rows::<2>(0, 0)[1].fine.quads, [0; 8]);
