@@ -73,7 +73,7 @@ impl Drop for Buffer {
         match data.len() {
             0 => {}
             // A thread that ends keeps nothing.
-            ..LARGE => drop(OWN.try_with(|own| own.borrow_mut().keep(data, MOST / 16))),
+            1..LARGE => drop(OWN.try_with(|own| own.borrow_mut().keep(data, MOST / 16))),
             _ => all().keep(data, MOST),
         }
     }
@@ -102,7 +102,7 @@ fn all() -> std::sync::MutexGuard<'static, Spare> {
 fn taken(n: usize) -> Option<Vec<f32>> {
     match n {
         0 => None,
-        ..LARGE => OWN.try_with(|own| own.borrow_mut().take(n)).ok()?,
+        1..LARGE => OWN.try_with(|own| own.borrow_mut().take(n)).ok()?,
         _ => all().take(n),
     }
 }

@@ -10,7 +10,7 @@ use super::mat::Mat;
 use super::math::soften;
 use super::pages::{BLOCK, Line, PAGE, PageShape};
 use super::plan::{Block, Segment};
-use super::tile::tile16;
+use super::tile::{add16, pairs16, tile16};
 
 /// One block's attention under one key head. Queries are counted token by token, each token's
 /// heads one after the other.
@@ -46,9 +46,11 @@ impl WithSimd for Attend<'_> {
         let mut scores = Mat::unwritten(queries.len(), stride);
         let scores = &mut scores.data[..];
         let mut sums = vec![[0.0; BLOCK]; queries.len() * self.shape.n_blocks()];
-        for segment in &self.block.segments {
+        let (alone, together) = self.parted();
+        for segment in together {
             self.score(simd, segment, &queries, scores, stride);
         }
+        self.score_alone(simd, &alone, &queries, scores, stride);
         let totals = self.soften(scores, stride);
         for segment in &self.block.segments {
             self.gather(simd, segment, scores, stride, &mut sums);
@@ -88,6 +90,46 @@ impl<'a> Attend<'a> {
         let n = self.per_token();
         let pages = segment.pages.start.max(first)..segment.pages.end;
         (pages, tokens.start * n..tokens.end * n)
+    }
+
+    /// Segments of one query each, and those of several.
+    fn parted(&self) -> (Vec<&'a Segment>, Vec<&'a Segment>) {
+        let n = self.per_token();
+        let segments = self.block.segments.iter();
+        segments.partition(|segment| n * segment.tokens.len() == 1)
+    }
+
+    /// Scores of queries that have pages of their own, a few side by side: each by itself would wait
+    /// for its last sum at every step.
+    #[inline(always)]
+    fn score_alone<S: Simd>(
+        &self,
+        simd: S,
+        segments: &[&Segment],
+        queries: &[&[f32]],
+        scores: &mut [f32],
+        stride: usize,
+    ) {
+        let mut own = Vec::new();
+        for segment in segments {
+            let (pages, range) = self.extent(segment);
+            let held = self.fed[segment.lane].lane.pages();
+            for p in pages {
+                let keys = self.shape.read(&held[p][self.layer], self.head).0;
+                own.push((queries[range.start], keys, range.start * stride + p * PAGE));
+            }
+        }
+        let (fours, rest) = own.as_chunks::<4>();
+        for four in fours {
+            let sums = pairs16(simd, four.map(|own| own.0), four.map(|own| own.1));
+            for (own, sums) in four.iter().zip(sums) {
+                scores[own.2..][..PAGE].copy_from_slice(&sums);
+            }
+        }
+        for own in rest {
+            let [sums] = pairs16(simd, [own.0], [own.1]);
+            scores[own.2..][..PAGE].copy_from_slice(&sums);
+        }
     }
 
     #[inline(always)]
@@ -143,8 +185,15 @@ impl<'a> Attend<'a> {
     ) {
         let (pages, range) = self.extent(segment);
         let held = self.fed[segment.lane].lane.pages();
-        let values = |p: usize| self.shape.read(&held[p][self.layer], self.head).1;
         let n_blocks = self.shape.n_blocks();
+        // What nobody sees yet is not read.
+        let start = self.block.tokens.start;
+        let seen = &self.block.seen[segment.tokens.start - start..segment.tokens.end - start];
+        let end = seen.iter().copied().max().unwrap_or(0);
+        let values = |p: usize| {
+            let lines = self.shape.read(&held[p][self.layer], self.head).1;
+            &lines[..PAGE.min(end - p * PAGE) * n_blocks]
+        };
         let mut q = range.start;
         while q < range.end {
             let w = &weights[q * stride..range.end * stride];
@@ -208,8 +257,7 @@ fn score_pages<S: Simd, const M: usize, const N: usize>(
     scores: &mut [f32],
     stride: usize,
 ) {
-    let mut acc = [[[0.0; PAGE]; N]; M];
-    tile16(simd, x, keys, &mut acc);
+    let acc = tile16(simd, x, keys);
     for (i, acc) in acc.iter().enumerate() {
         scores[i * stride..][..N * PAGE].copy_from_slice(acc.as_flattened());
     }
@@ -256,9 +304,7 @@ fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
     }
     for p in pages {
         let x: [&[f32]; M] = from_fn(|i| &weights[i * stride + p * PAGE..][..PAGE]);
-        let blocks = values(p).as_chunks::<PAGE>().0;
-        let w: [&[Line]; N] = from_fn(|n| &blocks[block + n][..]);
-        tile16(simd, x, w, &mut acc);
+        add16(simd, x, values(p), (block, n_blocks), &mut acc);
     }
     for (i, acc) in acc.iter().enumerate() {
         sums[i * n_blocks + block..][..N].copy_from_slice(acc);

@@ -29,7 +29,7 @@ impl PageShape {
         self.head_dim.div_ceil(BLOCK)
     }
 
-    /// Lines of one head in one layer: keys by dimension, then values by block and position.
+    /// Lines of one head in one layer: keys by dimension, then values by position and block.
     fn lines(self) -> usize {
         self.head_dim + self.n_blocks() * PAGE
     }
@@ -56,8 +56,8 @@ impl PageShape {
             for (line, &k) in keys.iter_mut().zip(key) {
                 line.0[slot] = k;
             }
-            let slots = values.iter_mut().skip(slot).step_by(PAGE);
-            for (line, v) in slots.zip(value.chunks(BLOCK)) {
+            let lines = values[slot * self.n_blocks()..].iter_mut();
+            for (line, v) in lines.zip(value.chunks(BLOCK)) {
                 line.0[..v.len()].copy_from_slice(v);
             }
         }

@@ -397,17 +397,13 @@ fn add<'o, S: Simd, F: Form, const M: usize>(
             Start::Sums => &*sums[i],
         };
         if let Some(from) = from.first_chunk::<V>() {
-            for j in 0..V {
-                acc[i][j] = from[j];
-            }
+            acc[i] = *from;
         }
     }
     let acc = form.tile::<S, M, V>(simd, x, part, acc);
     for i in 0..M {
         if let Some(to) = sums[i].first_chunk_mut::<V>() {
-            for j in 0..V {
-                to[j] = acc[i][j];
-            }
+            *to = acc[i];
         }
     }
 }

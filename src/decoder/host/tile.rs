@@ -81,9 +81,8 @@ pub(super) fn cut<T, const M: usize>(mut x: [&[T]; M], n: usize) -> [&[T]; M] {
     x
 }
 
-/// Rows times `N` blocks of 16 columns that lie apart, with the sums in memory:
-/// `acc[i][n] += sum over k of x[i][k] * w[n][k]`. More blocks keep the multipliers busy where
-/// rows are few.
+/// Rows times `N` blocks of 16 columns that lie apart: sum over k of `x[i][k] * w[n][k]`. More
+/// blocks keep the multipliers busy where rows are few.
 ///
 /// # Panics
 /// When a row or a block is shorter than the first block.
@@ -92,13 +91,12 @@ pub(super) fn tile16<S: Simd, const M: usize, const N: usize>(
     simd: S,
     x: [&[f32]; M],
     w: [&[Line]; N],
-    acc: &mut [[[f32; 16]; N]; M],
-) {
+) -> [[[f32; 16]; N]; M] {
     match S::F32_LANES {
-        16 => tile16_by::<S, M, N, 1>(simd, x, w, acc),
-        8 => tile16_by::<S, M, N, 2>(simd, x, w, acc),
-        4 => tile16_by::<S, M, N, 4>(simd, x, w, acc),
-        _ => tile16_by::<S, M, N, 16>(simd, x, w, acc),
+        16 => tile16_by::<S, M, N, 1>(simd, x, w),
+        8 => tile16_by::<S, M, N, 2>(simd, x, w),
+        4 => tile16_by::<S, M, N, 4>(simd, x, w),
+        _ => tile16_by::<S, M, N, 16>(simd, x, w),
     }
 }
 
@@ -107,15 +105,9 @@ fn tile16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     simd: S,
     x: [&[f32]; M],
     w: [&[Line]; N],
-    sums: &mut [[[f32; 16]; N]; M],
-) {
+) -> [[[f32; 16]; N]; M] {
     // Loops, not closures: those would not be compiled for the same vectors.
     let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
-    for i in 0..M {
-        for n in 0..N {
-            acc[i][n] = vectors::<S, V>(simd, &sums[i][n]);
-        }
-    }
     let k = w[0].len();
     let (x, w) = (cut(x, k), cut(w, k));
     for t in 0..k {
@@ -132,13 +124,121 @@ fn tile16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
             }
         }
     }
+    let mut sums = [[[0.0; 16]; N]; M];
     for i in 0..M {
         for n in 0..N {
-            let to = S::as_mut_simd_f32s(&mut sums[i][n]).0;
-            if let Some(to) = to.first_chunk_mut::<V>() {
-                *to = acc[i][n];
+            put::<S, V>(&mut sums[i][n], &acc[i][n]);
+        }
+    }
+    sums
+}
+
+/// Adds rows times `N` neighbouring ones of `n_blocks` blocks of 16 columns, `block` the first of
+/// them: `sums[i][n] += sum over k of x[i][k] * w[k][block + n]`.
+///
+/// # Panics
+/// When a row is shorter than `w`, or there are no such blocks.
+#[inline(always)]
+pub(super) fn add16<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    x: [&[f32]; M],
+    w: &[Line],
+    at: (usize, usize),
+    sums: &mut [[[f32; 16]; N]; M],
+) {
+    match S::F32_LANES {
+        16 => add16_by::<S, M, N, 1>(simd, x, w, at, sums),
+        8 => add16_by::<S, M, N, 2>(simd, x, w, at, sums),
+        4 => add16_by::<S, M, N, 4>(simd, x, w, at, sums),
+        _ => add16_by::<S, M, N, 16>(simd, x, w, at, sums),
+    }
+}
+
+#[inline(always)]
+fn add16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
+    simd: S,
+    x: [&[f32]; M],
+    w: &[Line],
+    (block, n_blocks): (usize, usize),
+    sums: &mut [[[f32; 16]; N]; M],
+) {
+    // From zero, and added at the end: what begins as a sum in memory is kept there.
+    let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
+    let k = w.len() / n_blocks;
+    let x = cut(x, k);
+    for t in 0..k {
+        let w = &w[t * n_blocks + block..][..N];
+        let mut wide = [[simd.splat_f32s(0.0); V]; N];
+        for n in 0..N {
+            wide[n] = vectors::<S, V>(simd, &w[n].0);
+        }
+        for i in 0..M {
+            let xi = simd.splat_f32s(x[i][t]);
+            for n in 0..N {
+                for v in 0..V {
+                    acc[i][n][v] = simd.mul_add_f32s(xi, wide[n][v], acc[i][n][v]);
+                }
             }
         }
+    }
+    for i in 0..M {
+        for n in 0..N {
+            let before = vectors::<S, V>(simd, &sums[i][n]);
+            for v in 0..V {
+                acc[i][n][v] = simd.add_f32s(before[v], acc[i][n][v]);
+            }
+            put::<S, V>(&mut sums[i][n], &acc[i][n]);
+        }
+    }
+}
+
+/// Rows times a block of 16 columns each: sum over k of `x[i][k] * w[i][k]`.
+///
+/// # Panics
+/// When a row or a block is shorter than the first block.
+#[inline(always)]
+pub(super) fn pairs16<S: Simd, const M: usize>(
+    simd: S,
+    x: [&[f32]; M],
+    w: [&[Line]; M],
+) -> [[f32; 16]; M] {
+    match S::F32_LANES {
+        16 => pairs16_by::<S, M, 1>(simd, x, w),
+        8 => pairs16_by::<S, M, 2>(simd, x, w),
+        4 => pairs16_by::<S, M, 4>(simd, x, w),
+        _ => pairs16_by::<S, M, 16>(simd, x, w),
+    }
+}
+
+#[inline(always)]
+fn pairs16_by<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    x: [&[f32]; M],
+    w: [&[Line]; M],
+) -> [[f32; 16]; M] {
+    let mut acc = [[simd.splat_f32s(0.0); V]; M];
+    let k = w[0].len();
+    let (x, w) = (cut(x, k), cut(w, k));
+    for t in 0..k {
+        for i in 0..M {
+            let (xi, wi) = (simd.splat_f32s(x[i][t]), vectors::<S, V>(simd, &w[i][t].0));
+            for v in 0..V {
+                acc[i][v] = simd.mul_add_f32s(xi, wi[v], acc[i][v]);
+            }
+        }
+    }
+    let mut sums = [[0.0; 16]; M];
+    for i in 0..M {
+        put::<S, V>(&mut sums[i], &acc[i]);
+    }
+    sums
+}
+
+/// Writes the vectors that hold 16 numbers.
+#[inline(always)]
+fn put<S: Simd, const V: usize>(to: &mut [f32; 16], from: &[S::f32s; V]) {
+    if let Some(to) = S::as_mut_simd_f32s(to).0.first_chunk_mut::<V>() {
+        *to = *from;
     }
 }
 
