@@ -1,5 +1,5 @@
-//! Memory for numbers that goes round. A pass asks for the same few sizes layer after layer: to have
-//! them from the system, and zeros in them, cost a twentieth of a small model's pass.
+//! Memory for numbers that goes round. A pass asks for the same few sizes layer after layer; the
+//! allocator and zeros in what it gave took some 4 % of the samples of a bundled search (perf).
 
 use std::borrow::Borrow;
 use std::cell::RefCell;

@@ -30,6 +30,7 @@ fn the_terminal_is_given_back_without_stack_and_without_memory() {
     for (end, told) in [
         ("stack", "has overflowed its stack"),
         ("memory", "memory allocation of"),
+        ("cut", "half a line"),
     ] {
         let home = TempDir::new().unwrap();
         let log = home.path().join("some.log");
@@ -39,6 +40,12 @@ fn the_terminal_is_given_back_without_stack_and_without_memory() {
         for told in [told, "w2s broke off, for want of memory"] {
             tty.wait(told, |output| output.one_line().contains(told));
         }
+        let own_line = b"\nerror: w2s broke off, for want of memory";
+        let is_apart = |output: &super::terminal::Output| {
+            let mut places = output.bytes.windows(own_line.len());
+            places.any(|bytes| bytes == own_line)
+        };
+        assert!(tty.see(is_apart), "{end}: on a line of its own");
         let was_up = |output: &super::terminal::Output| {
             output.bytes.windows(8).any(|bytes| bytes == b"\x1b[?1049h")
         };
@@ -96,6 +103,10 @@ fn child() {
 fn ends(how: Option<String>) -> fn() {
     match how.as_deref() {
         Some("stack") => || println!("{}", deeper(1)),
+        Some("cut") => || {
+            eprint!("half a line");
+            std::process::abort()
+        },
         Some(_) => || println!("{}", vec![1_u8; usize::MAX >> 8].len()),
         None => || panic!("the worker lost its way"),
     }

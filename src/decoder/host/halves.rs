@@ -8,7 +8,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use pulp::Simd;
 
-use super::tile::{Form, Whole};
+use super::tile::{Form, WIDEST, Whole};
 use crate::models::Half;
 
 impl Half {
@@ -47,9 +47,6 @@ impl Half {
 
 /// Weights that are looked at together.
 pub(super) const SOME: usize = 256;
-
-/// The most weights of a panel for one k: two vectors of the widest machines.
-const WIDTH: usize = 32;
 
 /// Steps whose weights are widened at once where that takes more than a register.
 const STEPS: usize = 16;
@@ -120,7 +117,7 @@ impl Form for Halves {
             };
         }
         let width = V * S::F32_LANES;
-        let mut wide = [0.0; STEPS * WIDTH];
+        let mut wide = [0.0; STEPS * WIDEST];
         let mut first = 0;
         for w in w.chunks(STEPS * width) {
             let wide = &mut wide[..w.len()];

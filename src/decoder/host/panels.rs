@@ -13,14 +13,11 @@ use super::floats::Floats;
 use super::halves::Halves;
 use super::mat::{Mat, strips};
 use super::store::{Room, Store, taken};
-use super::tile::{Form, Whole};
+use super::tile::{Form, WIDEST, Whole};
 use crate::models::Half;
 
 /// Vectors of columns in a panel.
 const V: usize = 2;
-
-/// Columns in the panels of the widest machines.
-const WIDEST: usize = 16 * V;
 
 /// Inputs whose weights for a panel stay in the nearest cache, in f32.
 const NEAR: usize = 128;

@@ -4,6 +4,9 @@ use pulp::Simd;
 
 use super::pages::Line;
 
+/// Columns in the panels of the widest machines, two vectors.
+pub(super) const WIDEST: usize = 32;
+
 /// How the weights of a panel lie in memory.
 pub(super) trait Form: Copy {
     type Weight;
