@@ -281,15 +281,10 @@ impl<'a> Batch<'a> {
             return Ok(None);
         }
         told.told = partials;
-        let mut partials = executor.partials(lane(number), Some(&self.pair))?;
-        if partials.iter().any(|partial| partial.score.is_none()) {
-            // The pair has only just read the prompt.
-            partials = executor.partials(lane(number), Some(&self.pair))?;
-        }
         Ok(Some(Grown {
             event: "grown",
             round,
-            partials,
+            partials: executor.partials(lane(number), Some(&self.pair))?,
         }))
     }
 

@@ -128,7 +128,8 @@ impl ModelExecutor {
         }
     }
 
-    /// The log-ratios of responses of a lane; `None` while the prompt is still being read.
+    /// The log-ratios of responses of a lane, after a pass over the prompt where it is not read yet;
+    /// `None` while that takes further passes.
     fn values_of(
         &mut self,
         lane: LaneId,
@@ -138,7 +139,8 @@ impl ModelExecutor {
         let own = self.pairs.get_mut(member)?;
         let reader = self.lanes.get(&lane).and_then(|l| l.readers.get(member));
         let reader = reader.ok_or_else(unknown_lane)?;
-        if own.read_prompts(&[reader])? {
+        own.read_prompts(&[reader])?;
+        if own.n_read_of(reader).is_some() {
             return Ok(None);
         }
         let asked = |response| Asked {
