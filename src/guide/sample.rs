@@ -127,8 +127,11 @@ fn top_k(logits: &[f32], k: usize) -> Vec<(TokenId, f32)> {
     for (start, block) in starts.zip(logits.chunks(BLOCK)) {
         let reaches = |x: &f32| *x >= threshold;
         if block.iter().fold(false, |any, x| any | reaches(x)) {
-            let all = (start..).zip(block.iter().copied());
-            pool.extend(all.filter(|(_, x)| reaches(x)));
+            for (id, x) in (start..).zip(block) {
+                if reaches(x) {
+                    pool.push((id, *x));
+                }
+            }
         }
     }
     keep_largest(&mut pool, k);
@@ -139,8 +142,9 @@ fn top_k(logits: &[f32], k: usize) -> Vec<(TokenId, f32)> {
 fn tops(logits: &[f32], n: usize) -> Vec<f32> {
     let mut tops = vec![f32::NEG_INFINITY; n.min(logits.len())];
     for some in logits.chunks(n) {
-        for (top, x) in tops.iter_mut().zip(some) {
-            *top = if x > top { *x } else { *top };
+        let tops = &mut tops[..some.len()];
+        for i in 0..some.len() {
+            tops[i] = if some[i] > tops[i] { some[i] } else { tops[i] };
         }
     }
     tops

@@ -1,9 +1,8 @@
 //! Attention on the CPU.
 
-use std::array::from_fn;
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::Fed;
 use super::mat::Mat;
@@ -60,6 +59,12 @@ impl WithSimd for Attend<'_> {
 }
 
 impl<'a> Attend<'a> {
+    /// Once in the program, however it is called.
+    #[inline(never)]
+    pub fn run(self, arch: Arch) {
+        arch.dispatch(self);
+    }
+
     /// Queries of one token under this key head.
     fn per_token(&self) -> usize {
         self.out[0].len() / self.shape.head_dim
@@ -121,9 +126,10 @@ impl<'a> Attend<'a> {
         }
         let (fours, rest) = own.as_chunks::<4>();
         for four in fours {
-            let sums = pairs16(simd, four.map(|own| own.0), four.map(|own| own.1));
-            for (own, sums) in four.iter().zip(sums) {
-                scores[own.2..][..PAGE].copy_from_slice(&sums);
+            let [a, b, c, d] = four;
+            let sums = pairs16(simd, [a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1]);
+            for i in 0..4 {
+                scores[four[i].2..][..PAGE].copy_from_slice(&sums[i]);
             }
         }
         for own in rest {
@@ -237,9 +243,13 @@ fn score_by<'k, S: Simd, const M: usize, const N: usize>(
     scores: &mut [f32],
     stride: usize,
 ) -> usize {
-    let x: [&[f32]; M] = from_fn(|i| queries[i]);
+    let mut x = [&[][..]; M];
+    x.copy_from_slice(&queries[..M]);
     while pages.len() >= N {
-        let w: [&[Line]; N] = from_fn(|n| keys(pages.start + n));
+        let mut w = [&[][..]; N];
+        for (n, w) in w.iter_mut().enumerate() {
+            *w = keys(pages.start + n);
+        }
         score_pages(simd, x, w, &mut scores[pages.start * PAGE..], stride);
         pages.start += N;
     }
@@ -303,7 +313,10 @@ fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
         acc.copy_from_slice(&sums[i * n_blocks + block..][..N]);
     }
     for p in pages {
-        let x: [&[f32]; M] = from_fn(|i| &weights[i * stride + p * PAGE..][..PAGE]);
+        let mut x = [&[][..]; M];
+        for i in 0..M {
+            x[i] = &weights[i * stride + p * PAGE..][..PAGE];
+        }
         add16(simd, x, values(p), (block, n_blocks), &mut acc);
     }
     for (i, acc) in acc.iter().enumerate() {

@@ -13,6 +13,7 @@ use crate::models::Half;
 
 impl Half {
     /// The number that 16 bits stand for.
+    #[inline]
     pub(super) fn widen(self, bits: u16) -> f32 {
         match self {
             Self::Bf16 => bf16::from_bits(bits).to_f32_const(),

@@ -1,8 +1,9 @@
 //! Elementwise functions and norms on slices. The loops are plain so that the compiler turns
 //! them into vector code; they are called inside `Arch::dispatch`, which tells it for which
-//! machine.
+//! machine. They count: what joins or folds iterators is not always inlined, and then compiled for
+//! any machine.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::models::Activation;
 
@@ -80,15 +81,18 @@ fn activate(how: Activation, x: &[f32], up: Option<&[f32]>, out: &mut [f32]) {
 
 #[inline(always)]
 fn map(x: &[f32], up: Option<&[f32]>, out: &mut [f32], f: impl Fn(f32) -> f32) {
+    let n = out.len();
+    let x = &x[..n];
     match up {
         Some(up) => {
-            for ((out, &x), &up) in out.iter_mut().zip(x).zip(up) {
-                *out = f(x) * up;
+            let up = &up[..n];
+            for i in 0..n {
+                out[i] = f(x[i]) * up[i];
             }
         }
         None => {
-            for (out, &x) in out.iter_mut().zip(x) {
-                *out = f(x);
+            for i in 0..n {
+                out[i] = f(x[i]);
             }
         }
     }
@@ -124,18 +128,31 @@ impl Gain {
 
     #[inline(always)]
     fn apply_one(&self, x: &mut [f32]) {
-        let n = x.len() as f32;
+        let n = x.len();
         if self.bias.is_some() {
-            let mean = sum(x, |v| v) / n;
-            x.iter_mut().for_each(|v| *v -= mean);
+            let mean = sum(x, |v| v) / n as f32;
+            for v in x.iter_mut() {
+                *v -= mean;
+            }
         }
-        let scale = 1.0 / (sum(x, |v| v * v) / n + self.eps).sqrt();
-        for (v, g) in x.iter_mut().zip(&self.gain) {
-            *v *= scale * g;
+        let scale = 1.0 / (sum(x, |v| v * v) / n as f32 + self.eps).sqrt();
+        let gain = &self.gain[..n];
+        for i in 0..n {
+            x[i] *= scale * gain[i];
         }
-        for (v, b) in x.iter_mut().zip(self.bias.iter().flatten()) {
-            *v += b;
+        if let Some(bias) = &self.bias {
+            add(x, bias, 1.0);
         }
+    }
+}
+
+/// `to += scale * from`
+#[inline(always)]
+fn add(to: &mut [f32], from: &[f32], scale: f32) {
+    let n = to.len();
+    let from = &from[..n];
+    for i in 0..n {
+        to[i] += scale * from[i];
     }
 }
 
@@ -145,12 +162,18 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let (whole, rest) = x.as_chunks::<PARTS>();
     let mut parts = [0.0; PARTS];
     for chunk in whole {
-        for (part, &v) in parts.iter_mut().zip(chunk) {
-            *part += f(v);
+        for i in 0..PARTS {
+            parts[i] += f(chunk[i]);
         }
     }
-    let rest: f32 = rest.iter().map(|&v| f(v)).sum();
-    parts.iter().sum::<f32>() + rest
+    let (mut total, mut last) = (0.0, 0.0);
+    for part in parts {
+        total += part;
+    }
+    for &v in rest {
+        last += f(v);
+    }
+    total + last
 }
 
 /// log of the sum of the exponentials of raw logits, as a job for `Arch::dispatch`.
@@ -171,7 +194,6 @@ pub(in crate::decoder) fn log_sum_exp(x: &[f32]) -> f64 {
     const BLOCK: usize = 1024;
     let highest = max(x);
     let mut total = 0.0;
-    // A loop: what an iterator's fold calls is not compiled for the machine.
     for block in x.chunks(BLOCK) {
         total += f64::from(sum(block, |v| exp(v - highest)));
     }
@@ -183,25 +205,38 @@ pub(in crate::decoder) fn max(x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks::<PARTS>();
     let mut parts = [f32::NEG_INFINITY; PARTS];
     for chunk in whole {
-        for (part, &v) in parts.iter_mut().zip(chunk) {
-            *part = if v > *part { v } else { *part };
+        for i in 0..PARTS {
+            parts[i] = higher(chunk[i], parts[i]);
         }
     }
-    parts
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
+    let mut highest = f32::NEG_INFINITY;
+    for part in parts {
+        highest = higher(part, highest);
+    }
+    for &v in rest {
+        highest = higher(v, highest);
+    }
+    highest
+}
+
+/// The second where they are not to be compared: one instruction, unlike `f32::max`.
+#[inline(always)]
+fn higher(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// Replaces scores by the exponentials of their distance to the highest; returns their sum.
 #[inline(always)]
 pub(in crate::decoder) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
     if let Some(cap) = cap {
-        scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap));
+        for s in scores.iter_mut() {
+            *s = cap * tanh(*s / cap);
+        }
     }
     let highest = max(scores);
-    scores.iter_mut().for_each(|s| *s = exp(*s - highest));
+    for s in scores.iter_mut() {
+        *s = exp(*s - highest);
+    }
     sum(scores, |s| s)
 }
 
@@ -209,10 +244,13 @@ pub(in crate::decoder) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
 #[inline(always)]
 pub(in crate::decoder) fn rotate(head: &mut [f32], row: &[f32]) {
     let half = row.len() / 2;
-    let (cos, sin) = row.split_at(half);
+    let (cos, sin) = (&row[..half], &row[half..2 * half]);
     let (left, rest) = head.split_at_mut(half);
-    for (((a, b), c), s) in left.iter_mut().zip(rest).zip(cos).zip(sin) {
-        (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
+    let rest = &mut rest[..half];
+    for i in 0..half {
+        let (a, b) = (left[i], rest[i]);
+        left[i] = a * cos[i] - b * sin[i];
+        rest[i] = b * cos[i] + a * sin[i];
     }
 }
 
@@ -257,6 +295,14 @@ pub(in crate::decoder) struct Prepare<'a> {
     pub scale: f32,
 }
 
+impl Job<'_> {
+    /// Once in the program, however it is called.
+    #[inline(never)]
+    pub fn run(self, arch: Arch) {
+        arch.dispatch(self);
+    }
+}
+
 impl WithSimd for Job<'_> {
     type Output = ();
 
@@ -264,11 +310,7 @@ impl WithSimd for Job<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         match self {
             Self::Norm { gain, from, to } => gain.apply(from, to),
-            Self::Add { scale, from, to } => {
-                for (to, from) in to.iter_mut().zip(from) {
-                    *to += scale * from;
-                }
-            }
+            Self::Add { scale, from, to } => add(to, from, scale),
             Self::Activate {
                 how,
                 gated: false,

@@ -36,7 +36,7 @@ use math::Gain;
 use run::HostPass;
 
 pub(super) use packer::{How, Packer};
-use pages::Spare;
+use pages::SpareLayers;
 pub(super) use pages::{Lane, PageShape};
 pub(super) use store::in_large_pages;
 
@@ -68,7 +68,7 @@ pub(super) struct Host {
     net: Tuned<Packed>,
     ropes: Arc<[RopeTable]>,
     shape: PageShape,
-    spare: Arc<Spare>,
+    spare: Arc<SpareLayers>,
     arch: Arch,
     small: bool,
     hidden: usize,

@@ -48,17 +48,16 @@ impl PageShape {
 
     /// Writes one position of all heads in a layer.
     fn write(self, layer: &mut [Line], slot: usize, key: &[f32], value: &[f32]) {
-        let heads = layer.chunks_exact_mut(self.lines());
-        let key = key.chunks_exact(self.head_dim);
-        let value = value.chunks_exact(self.head_dim);
-        for ((lines, key), value) in heads.zip(key).zip(value) {
-            let (keys, values) = lines.split_at_mut(self.head_dim);
-            for (line, &k) in keys.iter_mut().zip(key) {
-                line.0[slot] = k;
+        let (d, n_blocks) = (self.head_dim, self.n_blocks());
+        for (head, lines) in layer.chunks_exact_mut(self.lines()).enumerate() {
+            let (keys, values) = lines.split_at_mut(d);
+            let key = &key[head * d..][..d];
+            for i in 0..d {
+                keys[i].0[slot] = key[i];
             }
-            let lines = values[slot * self.n_blocks()..].iter_mut();
-            for (line, v) in lines.zip(value.chunks(BLOCK)) {
-                line.0[..v.len()].copy_from_slice(v);
+            let values = &mut values[slot * n_blocks..][..n_blocks];
+            for (block, v) in value[head * d..][..d].chunks(BLOCK).enumerate() {
+                values[block].0[..v.len()].copy_from_slice(v);
             }
         }
     }
@@ -72,11 +71,11 @@ pub(super) type Page = Arc<Vec<Arc<Layer>>>;
 #[derive(Debug)]
 pub(crate) struct Layer {
     lines: Vec<Line>,
-    spare: Arc<Spare>,
+    spare: Arc<SpareLayers>,
 }
 
 impl Layer {
-    fn blank(spare: &Arc<Spare>) -> Self {
+    fn blank(spare: &Arc<SpareLayers>) -> Self {
         let spare = Arc::clone(spare);
         let lines = Vec::new();
         Self { lines, spare }
@@ -86,9 +85,9 @@ impl Layer {
         self.lines.is_empty()
     }
 
-    fn zeros(shape: PageShape, spare: &Arc<Spare>) -> Self {
-        let mut lines = spare.take();
-        lines.resize(shape.n_lines(), Line([0.0; 16]));
+    /// To be written: positions hold what was there before, and nobody reads them until then.
+    fn unwritten(shape: PageShape, spare: &Arc<SpareLayers>) -> Self {
+        let lines = spare.take(shape.n_lines());
         let spare = Arc::clone(spare);
         Self { lines, spare }
     }
@@ -96,8 +95,8 @@ impl Layer {
 
 impl Clone for Layer {
     fn clone(&self) -> Self {
-        let mut lines = self.spare.take();
-        lines.extend_from_slice(&self.lines);
+        let mut lines = self.spare.take(self.lines.len());
+        lines.copy_from_slice(&self.lines);
         let spare = Arc::clone(&self.spare);
         Self { lines, spare }
     }
@@ -112,20 +111,27 @@ impl Drop for Layer {
 /// Layers of a model's pages that are over, for the next ones, the latest first: rows come and go
 /// every round, and what was used a moment ago is still in the cache.
 #[derive(Debug, Default)]
-pub(crate) struct Spare(Mutex<Vec<Vec<Line>>>);
+pub(crate) struct SpareLayers(Mutex<Vec<Vec<Line>>>);
 
-impl Spare {
+impl SpareLayers {
     /// The most bytes that are kept.
     const MOST: usize = 16 << 20;
 
-    fn take(&self) -> Vec<Line> {
+    /// As many lines, whatever they hold; where mistakes are looked for, what spoils every result.
+    fn take(&self, n: usize) -> Vec<Line> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.pop().unwrap_or_default()
+        // All layers of a model are as long.
+        let mut lines = held.pop().unwrap_or_default();
+        drop(held);
+        lines.resize(n, Line([0.0; 16]));
+        if cfg!(debug_assertions) {
+            lines.fill(Line([f32::NAN; 16]));
+        }
+        lines
     }
 
-    fn keep(&self, mut lines: Vec<Line>) {
+    fn keep(&self, lines: Vec<Line>) {
         let n_bytes = size_of_val(&lines[..]);
-        lines.clear();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if n_bytes > 0 && held.len() * n_bytes < Self::MOST {
             held.push(lines);
@@ -150,7 +156,7 @@ impl Lane {
     }
 
     /// Makes room for `n` more positions and counts them in; they are to be written next.
-    pub fn grow(&mut self, shape: PageShape, spare: &Arc<Spare>, n: usize) {
+    pub fn grow(&mut self, shape: PageShape, spare: &Arc<SpareLayers>, n: usize) {
         if let Some(page) = self.pages.get_mut(self.len / PAGE) {
             Arc::make_mut(page);
         }
@@ -172,7 +178,7 @@ impl Lane {
         let page = Arc::make_mut(&mut self.pages[position / PAGE]);
         let layer = &mut page[layer];
         if layer.is_blank() {
-            *layer = Arc::new(Layer::zeros(shape, &layer.spare));
+            *layer = Arc::new(Layer::unwritten(shape, &layer.spare));
         }
         let lines = &mut Arc::make_mut(layer).lines;
         shape.write(lines, position % PAGE, key, value);

@@ -1,7 +1,6 @@
 //! Linear layers on the CPU: weights in panels of columns, so that every product reads memory
 //! in one direction.
 
-use std::array::from_fn;
 use std::ops::Range;
 
 use candle_core::Result;
@@ -130,7 +129,7 @@ impl Panels {
         let n_panels = self.n.div_ceil(self.width);
         let per_strip = n_panels.div_ceil(self.n_strips(team, x.n_rows()));
         let outs = strips(&mut out, per_strip * self.width);
-        let product = |(s, outs)| arch.dispatch(self.strip(s * per_strip, x, outs));
+        let product = |(s, outs)| self.strip(s * per_strip, x, outs).multiply(arch);
         if team == 1 || outs.len() == 1 {
             outs.into_iter().enumerate().for_each(product);
         } else {
@@ -261,6 +260,12 @@ struct Place {
 }
 
 impl Strip<'_> {
+    /// Once in the program, however it is called.
+    #[inline(never)]
+    fn multiply(self, arch: Arch) {
+        arch.dispatch(self);
+    }
+
     #[inline(always)]
     fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
         let width = V * S::F32_LANES;
@@ -326,6 +331,9 @@ impl Strip<'_> {
 
     /// Adds the products of the `M` rows from `row` on to what the parts before have given, or to
     /// the bias.
+    ///
+    /// Loops, not closures: those would not be compiled for the same vectors. Short ones: what is
+    /// too long to be unrolled keeps all sums in memory, which took as long as thirty steps.
     #[inline(always)]
     fn rows<S: Simd, F: Form, const M: usize>(
         &mut self,
@@ -336,71 +344,43 @@ impl Strip<'_> {
         row: usize,
     ) {
         let Place { first, from } = place;
-        let width = V * S::F32_LANES;
-        let x: [&[f32]; M] = from_fn(|i| &self.x.row(row + i)[from..]);
-        let start = match from {
-            0 => Start::Bias(self.bias.get(first..first + width)),
-            _ => Start::Sums,
-        };
         let outs = &mut self.outs[row..row + M];
-        let n = width.min(outs[0].len() - first);
-        if n == width {
-            let outs = outs.iter_mut().map(|out| &mut out[first..first + width]);
-            return add::<S, F, M>(simd, form, x, part, start, outs);
+        // Of the last panel the outputs have a part: whole vectors of sums lie beside them.
+        let n = outs[0].len() - first;
+        let mut beside = [[0.0; WIDEST]; M];
+        let is_whole = n >= V * S::F32_LANES;
+        if !is_whole {
+            for i in 0..M {
+                beside[i][..n].copy_from_slice(&outs[i][first..]);
+            }
         }
-        // The last panel, of which the outputs have a part: sums of whole vectors lie beside them.
-        let mut whole = [[0.0; WIDEST]; M];
-        for (whole, out) in whole.iter_mut().zip(&*outs) {
-            whole[..n].copy_from_slice(&out[first..]);
+        let mut x = [&[][..]; M];
+        let mut acc = [[simd.splat_f32s(0.0); V]; M];
+        for i in 0..M {
+            x[i] = &self.x.row(row + i)[from..];
+            let sums = match (from, is_whole) {
+                (0, _) => self.bias.get(first..).unwrap_or_default(),
+                (_, true) => &outs[i][first..],
+                (_, false) => &beside[i],
+            };
+            if let Some(sums) = S::as_simd_f32s(sums).0.first_chunk::<V>() {
+                acc[i] = *sums;
+            }
         }
-        let sums = whole.iter_mut().map(|whole| &mut whole[..width]);
-        add::<S, F, M>(simd, form, x, part, start, sums);
-        for (whole, out) in whole.iter().zip(outs) {
-            out[first..].copy_from_slice(&whole[..n]);
+        let acc = form.tile::<S, M, V>(simd, x, part, acc);
+        for i in 0..M {
+            let sums = match is_whole {
+                true => &mut outs[i][first..],
+                false => &mut beside[i],
+            };
+            if let Some(sums) = S::as_mut_simd_f32s(sums).0.first_chunk_mut::<V>() {
+                *sums = acc[i];
+            }
         }
-    }
-}
-
-/// What sums begin with.
-#[derive(Clone, Copy)]
-enum Start<'a> {
-    /// A panel's, where there is one.
-    Bias(Option<&'a [f32]>),
-    /// What is there.
-    Sums,
-}
-
-/// Adds the products of `M` rows and a part of a panel.
-///
-/// Loops, not closures: those would not be compiled for the same vectors, and sums would go through
-/// memory, which took as long as thirty steps.
-#[inline(always)]
-fn add<'o, S: Simd, F: Form, const M: usize>(
-    simd: S,
-    form: F,
-    x: [&[f32]; M],
-    part: &[F::Weight],
-    start: Start<'_>,
-    outs: impl Iterator<Item = &'o mut [f32]>,
-) {
-    let mut sums: [&mut [S::f32s]; M] = from_fn(|_| &mut [][..]);
-    for (sums, out) in sums.iter_mut().zip(outs) {
-        *sums = S::as_mut_simd_f32s(out).0;
-    }
-    let mut acc = [[simd.splat_f32s(0.0); V]; M];
-    for i in 0..M {
-        let from = match start {
-            Start::Bias(bias) => S::as_simd_f32s(bias.unwrap_or_default()).0,
-            Start::Sums => &*sums[i],
-        };
-        if let Some(from) = from.first_chunk::<V>() {
-            acc[i] = *from;
-        }
-    }
-    let acc = form.tile::<S, M, V>(simd, x, part, acc);
-    for i in 0..M {
-        if let Some(to) = sums[i].first_chunk_mut::<V>() {
-            *to = acc[i];
+        if !is_whole {
+            for i in 0..M {
+                outs[i][first..].copy_from_slice(&beside[i][..n]);
+            }
         }
     }
 }

@@ -4,7 +4,6 @@
 //! activations: memory holds and moves the small form, and the arithmetic is that of f32. This is
 //! what `--exact` asks for, and the way of machines and formats that `lanes` has no kernels for.
 
-use std::array::from_fn;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -144,7 +143,10 @@ impl Dots<'_> {
     #[inline(always)]
     fn down<S: Simd, const M: usize>(&mut self, simd: S, mut row: usize) -> usize {
         while row + M <= self.outs.len() {
-            let x: [&[f32]; M] = from_fn(|i| self.x.row(row + i));
+            let mut x = [&[][..]; M];
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = self.x.row(row + i);
+            }
             let at = self.across::<S, M, 4>(simd, row, x, 0);
             self.across::<S, M, 1>(simd, row, x, at);
             row += M;
@@ -163,7 +165,10 @@ impl Dots<'_> {
     ) -> usize {
         let n = self.rows.len() / self.k;
         while at + N <= n {
-            let w: [&[f32]; N] = from_fn(|j| &self.rows[(at + j) * self.k..][..self.k]);
+            let mut w = [&[][..]; N];
+            for (j, w) in w.iter_mut().enumerate() {
+                *w = &self.rows[(at + j) * self.k..][..self.k];
+            }
             let sums = dots::<S, M, N>(simd, x, w);
             for (i, sums) in sums.iter().enumerate() {
                 for (j, sum) in sums.iter().enumerate() {
@@ -185,9 +190,22 @@ fn dots<S: Simd, const M: usize, const N: usize>(
     x: [&[f32]; M],
     w: [&[f32]; N],
 ) -> [[f32; N]; M] {
-    let (xs, ws) = (x.map(S::as_simd_f32s), w.map(S::as_simd_f32s));
+    // Loops, not closures: those would not be compiled for the same vectors.
+    let (mut xs, mut ws) = ([S::as_simd_f32s(&[]); M], [S::as_simd_f32s(&[]); N]);
+    for i in 0..M {
+        xs[i] = S::as_simd_f32s(x[i]);
+    }
+    for j in 0..N {
+        ws[j] = S::as_simd_f32s(w[j]);
+    }
     let len = ws[0].0.len();
-    let (xv, wv) = (xs.map(|x| &x.0[..len]), ws.map(|w| &w.0[..len]));
+    let (mut xv, mut wv) = ([&[][..]; M], [&[][..]; N]);
+    for i in 0..M {
+        xv[i] = &xs[i].0[..len];
+    }
+    for j in 0..N {
+        wv[j] = &ws[j].0[..len];
+    }
     let mut acc = [[simd.splat_f32s(0.0); N]; M];
     for t in 0..len {
         for i in 0..M {
@@ -196,7 +214,6 @@ fn dots<S: Simd, const M: usize, const N: usize>(
             }
         }
     }
-    // Loops, not closures: those would not be compiled for the same vectors.
     let mut sums = [[0.0; N]; M];
     for i in 0..M {
         for j in 0..N {

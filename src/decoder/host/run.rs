@@ -51,7 +51,7 @@ impl<'a> HostPass<'a> {
         let turn = table.len() / self.ids.len();
         by_rows(qkv, self.team, |first, rows| {
             let n_rows = rows.len() / width;
-            self.host.arch.dispatch(Job::Prepare(Prepare {
+            let prepare = Prepare {
                 rows,
                 width,
                 parts,
@@ -59,7 +59,8 @@ impl<'a> HostPass<'a> {
                 norms: (how.q_norm, how.k_norm),
                 angles: &table[first * turn..(first + n_rows) * turn],
                 scale: how.arithmetic.attention_scale as f32,
-            }));
+            };
+            Job::Prepare(prepare).run(self.host.arch);
         });
     }
 
@@ -143,7 +144,7 @@ impl Pass for HostPass<'_> {
         let mut out = Mat::unwritten(x.n_rows(), x.width);
         by_rows(&mut out, self.team, |first, to| {
             let from = &x.data[first * x.width..][..to.len()];
-            self.host.arch.dispatch(Job::Norm { gain, from, to });
+            Job::Norm { gain, from, to }.run(self.host.arch);
         });
         Ok(out)
     }
@@ -153,7 +154,7 @@ impl Pass for HostPass<'_> {
         self.append(how.layer, &qkv);
         let mut out = Mat::unwritten(qkv.n_rows(), self.widths(qkv.width).0);
         let tasks = self.tasks(how, &qkv, &mut out);
-        let run = |task| self.host.arch.dispatch(task);
+        let run = |task: Attend<'_>| task.run(self.host.arch);
         if self.team == 1 {
             tasks.into_iter().for_each(run);
         } else {
@@ -168,13 +169,14 @@ impl Pass for HostPass<'_> {
         let mut out = Mat::unwritten(x.n_rows(), width);
         by_rows(&mut out, self.team, |first, to| {
             let from = &x.data[first * x.width..][..to.len() * times];
-            self.host.arch.dispatch(Job::Activate {
+            let job = Job::Activate {
                 how,
                 gated,
                 width,
                 from,
                 to,
-            });
+            };
+            job.run(self.host.arch);
         });
         Ok(out)
     }
@@ -183,7 +185,7 @@ impl Pass for HostPass<'_> {
         let scale = scale as f32;
         by_rows(x, self.team, |first, to| {
             let from = &y.data[first * y.width..][..to.len()];
-            self.host.arch.dispatch(Job::Add { scale, from, to });
+            Job::Add { scale, from, to }.run(self.host.arch);
         });
         Ok(())
     }
