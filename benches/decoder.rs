@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench decoder`; times are of one forward pass. At the end stands which share of the
 //! machine's rate of multiplying large matrices in f32 (by `gemm`, on all threads) the passes of a
-//! search make use of, the arithmetic of linear layers counted.
+//! search make use of, the products of linear layers and of attention counted.
 
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ const LLAMA_135M: &str = r#"{
 const N_PARENTS: usize = 4;
 const N_ROWS: usize = 16;
 const CHUNK: usize = 5;
+/// Tokens before those of a pass.
+const LENGTH: usize = 50;
 
 fn main() {
     divan::main();
@@ -33,43 +35,107 @@ fn main() {
     }
 }
 
-/// Products a second, in thousands of millions, of what `run` multiplies: the best of some tries,
-/// as for both sides.
-fn rate(products: f64, mut run: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..20 {
-        let began = Instant::now();
+/// How often sgemm and the passes are timed in turns: the machine is not always as fast.
+const TURNS: usize = 50;
+
+/// Seconds of one of some runs, after others that bring what it reads into the caches: a search
+/// makes one pass after the other.
+fn seconds(mut run: impl FnMut()) -> f64 {
+    const RUNS: u32 = 8;
+    for _ in 0..RUNS / 2 {
         run();
-        best = best.min(began.elapsed().as_secs_f64());
     }
-    products / best / 1e9
+    let began = Instant::now();
+    for _ in 0..RUNS {
+        run();
+    }
+    (began.elapsed() / RUNS).as_secs_f64()
 }
 
+/// A pass that a search makes, ready to be made again and again.
+struct Timed<'a> {
+    what: &'a str,
+    decoder: &'a Decoder,
+    cache: KvCache,
+    texts: Vec<Vec<u32>>,
+    want: Want,
+    /// How often a round of the bundled search makes it.
+    in_a_round: usize,
+}
+
+impl<'a> Timed<'a> {
+    fn new(what: &'a str, decoder: &'a Decoder, (n_rows, n_new): (usize, usize)) -> Self {
+        let mut cache = rows(decoder, LENGTH);
+        let kept: Vec<_> = (0..n_rows).map(|row| row * N_ROWS / n_rows).collect();
+        cache.gather(&kept).unwrap();
+        let want = if n_new > 1 { Want::All } else { Want::Last };
+        Self {
+            what,
+            decoder,
+            cache,
+            texts: (0..n_rows).map(|row| text(40 + row, n_new)).collect(),
+            want,
+            in_a_round: 0,
+        }
+    }
+
+    fn in_a_round(self, in_a_round: usize) -> Self {
+        Self { in_a_round, ..self }
+    }
+
+    /// What it multiplies: weights, and queries, keys and values.
+    fn products(&self) -> f64 {
+        let config = self.decoder.config();
+        let seen = config.n_layers * config.n_heads * config.head_dim * LENGTH;
+        let n_tokens: usize = self.texts.iter().map(Vec::len).sum();
+        n_tokens as f64 * (self.decoder.n_params() as f64 + 2.0 * seen as f64)
+    }
+
+    fn run(&mut self) {
+        feed(self.decoder, &mut self.cache, &self.texts, self.want);
+        (0..self.texts.len()).for_each(|row| self.cache.truncate(row, LENGTH));
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Every rate is the median of those beside the sgemm that was timed just before.
 fn tell_shares() {
     let n = 1024;
     let square = Tensor::rand(-1f32, 1.0, (n, n), &Device::Cpu).unwrap();
-    let whole = rate((n * n * n) as f64, || {
-        divan::black_box(square.matmul(&square).unwrap());
-    });
-    println!("products of {n} by {n} matrices in f32: {whole:.1} thousand million a second");
     let strong = bundled(BUNDLED, STRONG);
     let weak = bundled(WEAK, UNTUNED);
-    for (what, decoder, n_new, want) in [
-        ("a step of 16 rows, bundled", &strong, 1, Want::Last),
-        ("16 chunks of 5 scored, bundled", &weak, CHUNK, Want::All),
-        ("a step of 16 rows, 135 M", &large(), 1, Want::Last),
-    ] {
-        let mut cache = rows(decoder, 50);
-        let texts: Vec<_> = (0..N_ROWS).map(|row| text(40 + row, n_new)).collect();
-        let products = (decoder.n_params() as usize * N_ROWS * n_new) as f64;
-        let own = rate(products, || {
-            pool().install(|| {
-                feed(decoder, &mut cache, &texts, want);
-                (0..N_ROWS).for_each(|row| cache.truncate(row, 50));
-            });
-        });
-        println!("{what}: {own:.1}, {:.0} % of that", 100.0 * own / whole);
+    let large = large();
+    let mut passes = [
+        Timed::new("a step of 16 rows, bundled", &strong, (16, 1)).in_a_round(4),
+        Timed::new("a step of their 4 parents", &strong, (4, 1)).in_a_round(1),
+        Timed::new("16 chunks of 5 scored, bundled", &weak, (16, CHUNK)).in_a_round(2),
+        Timed::new("a step of 16 rows, 135 M", &large, (16, 1)),
+    ];
+    let (mut wholes, mut shares, mut rounds) = (Vec::new(), vec![Vec::new(); 4], Vec::new());
+    for _ in 0..TURNS {
+        let multiply = || drop(divan::black_box(square.matmul(&square).unwrap()));
+        let whole = (n * n * n) as f64 / seconds(multiply);
+        wholes.push(whole / 1e9);
+        let (mut products, mut time) = (0.0, 0.0);
+        for (pass, shares) in passes.iter_mut().zip(&mut shares) {
+            let (own, own_time) = (pass.products(), pool().install(|| seconds(|| pass.run())));
+            shares.push(100.0 * own / own_time / whole);
+            products += own * pass.in_a_round as f64;
+            time += own_time * pass.in_a_round as f64;
+        }
+        rounds.push(100.0 * products / time / whole);
     }
+    let whole = median(wholes);
+    println!("products of {n} by {n} matrices in f32: {whole:.1} thousand million a second");
+    for (pass, shares) in passes.iter().zip(shares) {
+        println!("{}: {:.0} % of that", pass.what, median(shares));
+    }
+    let round = median(rounds);
+    println!("a round of the bundled search, W = K = 4, L = 5: {round:.0} % of that");
 }
 
 fn bundled(config: &str, bytes: &'static [u8]) -> Decoder {

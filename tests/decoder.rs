@@ -70,7 +70,7 @@ fn bundled_model_agrees_with_candle_transformers() {
     }
 }
 
-/// Shapes that leave every kind of remainder: heads of 20, 80 and 24 values, 67 and 33
+/// Shapes that leave every kind of remainder: heads of 20, 80, 24 and 15 values, 67 and 33
 /// outputs, odd groups.
 fn awkward(kind: usize) -> DecoderConfig {
     let json = [
@@ -83,6 +83,8 @@ fn awkward(kind: usize) -> DecoderConfig {
         r#"{"model_type": "gemma3_text", "vocab_size": 97, "hidden_size": 31, "head_dim": 24,
             "num_attention_heads": 10, "num_key_value_heads": 2, "intermediate_size": 50,
             "num_hidden_layers": 7, "max_position_embeddings": 512, "sliding_window": 21}"#,
+        r#"{"model_type": "gpt2", "vocab_size": 35, "n_embd": 45, "n_head": 3, "n_layer": 2,
+            "n_positions": 512}"#,
     ];
     DecoderConfig::parse(json[kind]).unwrap()
 }
@@ -96,7 +98,7 @@ fn both(kind: usize) -> [Decoder; 2] {
 
 #[test]
 fn kernels_agree_on_awkward_shapes() {
-    for kind in 0..3 {
+    for kind in 0..4 {
         let [fast, plain] = both(kind);
         let vocab = fast.config().vocab_size;
         for lens in [
@@ -195,7 +197,7 @@ proptest! {
 /// A long prompt in pieces, which forks share; one that goes back into it, and one beside it.
 #[test]
 fn kernels_agree_on_prompts_that_rows_share() {
-    for kind in 0..3 {
+    for kind in 0..4 {
         let said = both(kind).map(|decoder| {
             let (vocab, mut cache) = (decoder.config().vocab_size, decoder.cache());
             let mut said = Vec::new();

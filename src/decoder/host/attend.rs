@@ -6,10 +6,13 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Fed;
 use super::mat::Mat;
-use super::math::soften;
+use super::math::{capped, soften};
 use super::pages::{BLOCK, Line, PAGE, PageShape};
 use super::plan::{Block, Segment};
-use super::tile::{add16, pairs16, tile16};
+use super::tile::{Two, add16, scores as tile, scores_apart};
+
+/// Scores are softened by so many, the same ones together whatever else is seen.
+const ROUND: usize = 16;
 
 /// One block's attention under one key head. Queries are counted token by token, each token's
 /// heads one after the other.
@@ -32,15 +35,9 @@ impl WithSimd for Attend<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let queries = self.queries();
-        let stride = PAGE
-            * self
-                .block
-                .segments
-                .iter()
-                .map(|s| s.pages.end)
-                .max()
-                .unwrap_or(0);
+        let padded = self.padded();
+        let queries = self.queries(&padded);
+        let stride = self.stride();
         // What no segment writes, is not seen.
         let mut scores = Mat::unwritten(queries.len(), stride);
         let scores = &mut scores.data[..];
@@ -58,6 +55,17 @@ impl WithSimd for Attend<'_> {
     }
 }
 
+/// Where the weights and sums of a tile of values lie.
+#[derive(Clone, Copy)]
+struct At {
+    /// From one query's weights to the next one's.
+    stride: usize,
+    /// The first block of columns.
+    block: usize,
+    /// Of all columns.
+    n_blocks: usize,
+}
+
 impl<'a> Attend<'a> {
     /// Once in the program, however it is called.
     #[inline(never)]
@@ -65,16 +73,44 @@ impl<'a> Attend<'a> {
         arch.dispatch(self);
     }
 
+    /// Room for the scores of a query, in whole vectors.
+    fn stride(&self) -> usize {
+        let ends = self.block.segments.iter().map(|s| s.pages.end);
+        (PAGE * ends.max().unwrap_or(0)).next_multiple_of(ROUND)
+    }
+
     /// Queries of one token under this key head.
     fn per_token(&self) -> usize {
         self.out[0].len() / self.shape.head_dim
     }
 
-    fn queries(&self) -> Vec<&'a [f32]> {
+    /// Queries of an odd length with one zero more; none of an even one.
+    fn padded(&self) -> Vec<f32> {
+        let d = self.shape.head_dim;
+        let heads = self.heads().filter(|_| d % 2 == 1);
+        heads
+            .flat_map(|q| q.iter().chain(&[0.0]))
+            .copied()
+            .collect()
+    }
+
+    /// The block's queries by twos.
+    fn queries<'q>(&'q self, padded: &'q [f32]) -> Vec<&'q [Two]> {
+        let twos = |query: &'q [f32]| query.as_chunks().0;
+        match padded {
+            [] => self.heads().map(twos).collect(),
+            _ => padded
+                .chunks_exact(self.shape.head_dim + 1)
+                .map(twos)
+                .collect(),
+        }
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &'a [f32]> {
         let (n, d) = (self.per_token(), self.shape.head_dim);
-        let heads = self.head * n * d..(self.head + 1) * n * d;
-        let token = |t| self.qkv.row(t)[heads.clone()].chunks_exact(d);
-        self.block.tokens.clone().flat_map(token).collect()
+        let (qkv, heads) = (self.qkv, self.head * n * d..(self.head + 1) * n * d);
+        let tokens = self.block.tokens.clone();
+        tokens.flat_map(move |t| qkv.row(t)[heads.clone()].chunks_exact(d))
     }
 
     /// The positions that a token of the block sees.
@@ -87,11 +123,8 @@ impl<'a> Attend<'a> {
     fn extent(&self, segment: &Segment) -> (Range<usize>, Range<usize>) {
         let start = self.block.tokens.start;
         let tokens = segment.tokens.start - start..segment.tokens.end - start;
-        let first = tokens
-            .clone()
-            .map(|t| self.sight(t).start / PAGE)
-            .min()
-            .unwrap_or(0);
+        let starts = tokens.clone().map(|t| self.sight(t).start / PAGE);
+        let first = self.window.and_then(|_| starts.min()).unwrap_or(0);
         let n = self.per_token();
         let pages = segment.pages.start.max(first)..segment.pages.end;
         (pages, tokens.start * n..tokens.end * n)
@@ -111,7 +144,7 @@ impl<'a> Attend<'a> {
         &self,
         simd: S,
         segments: &[&Segment],
-        queries: &[&[f32]],
+        queries: &[&[Two]],
         scores: &mut [f32],
         stride: usize,
     ) {
@@ -127,13 +160,13 @@ impl<'a> Attend<'a> {
         let (fours, rest) = own.as_chunks::<4>();
         for four in fours {
             let [a, b, c, d] = four;
-            let sums = pairs16(simd, [a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1]);
+            let sums = scores_apart(simd, [a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1]);
             for i in 0..4 {
                 scores[four[i].2..][..PAGE].copy_from_slice(&sums[i]);
             }
         }
         for own in rest {
-            let [sums] = pairs16(simd, [own.0], [own.1]);
+            let [sums] = scores_apart(simd, [own.0], [own.1]);
             scores[own.2..][..PAGE].copy_from_slice(&sums);
         }
     }
@@ -143,7 +176,7 @@ impl<'a> Attend<'a> {
         &self,
         simd: S,
         segment: &Segment,
-        queries: &[&[f32]],
+        queries: &[&[Two]],
         scores: &mut [f32],
         stride: usize,
     ) {
@@ -173,9 +206,16 @@ impl<'a> Attend<'a> {
         let mut totals = vec![0.0; scores.len() / stride];
         for (q, row) in scores.chunks_exact_mut(stride).enumerate() {
             let sight = self.sight(q / n);
-            row[..sight.start].fill(0.0);
-            row[sight.end..].fill(0.0);
-            totals[q] = soften(&mut row[sight], self.cap);
+            // Whole vectors: what is not seen has no weight, wherever they end.
+            let whole = sight.start / ROUND * ROUND..sight.end.next_multiple_of(ROUND);
+            row[..whole.start].fill(0.0);
+            row[whole.end..].fill(0.0);
+            if let Some(cap) = self.cap {
+                capped(&mut row[sight.clone()], cap);
+            }
+            row[whole.start..sight.start].fill(f32::NEG_INFINITY);
+            row[sight.end..whole.end].fill(f32::NEG_INFINITY);
+            totals[q] = soften(&mut row[whole]);
         }
         totals
     }
@@ -237,7 +277,7 @@ impl<'a> Attend<'a> {
 #[inline(always)]
 fn score_by<'k, S: Simd, const M: usize, const N: usize>(
     simd: S,
-    queries: &[&[f32]],
+    queries: &[&[Two]],
     keys: impl Fn(usize) -> &'k [Line],
     mut pages: Range<usize>,
     scores: &mut [f32],
@@ -262,12 +302,12 @@ fn score_by<'k, S: Simd, const M: usize, const N: usize>(
 #[inline(always)]
 fn score_pages<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    x: [&[f32]; M],
+    x: [&[Two]; M],
     keys: [&[Line]; N],
     scores: &mut [f32],
     stride: usize,
 ) {
-    let acc = tile16(simd, x, keys);
+    let acc = tile(simd, x, keys);
     for (i, acc) in acc.iter().enumerate() {
         scores[i * stride..][..N * PAGE].copy_from_slice(acc.as_flattened());
     }
@@ -284,17 +324,19 @@ fn gather_by<'v, S: Simd, const M: usize, const N: usize>(
     sums: &mut [[f32; BLOCK]],
     stride: usize,
 ) -> usize {
-    let n_queries = weights.len() / stride;
-    let n_blocks = sums.len() / n_queries;
-    let mut block = 0;
-    while block + N <= n_blocks {
-        let at = (block, n_blocks, stride);
+    let n_blocks = sums.len() / (weights.len() / stride);
+    let mut at = At {
+        stride,
+        block: 0,
+        n_blocks,
+    };
+    while at.block + N <= n_blocks {
         gather_blocks::<S, M, N>(simd, weights, &values, pages.clone(), sums, at);
-        block += N;
+        at.block += N;
     }
-    for block in block..n_blocks {
-        let at = (block, n_blocks, stride);
+    while at.block < n_blocks {
         gather_blocks::<S, M, 1>(simd, weights, &values, pages.clone(), sums, at);
+        at.block += 1;
     }
     M
 }
@@ -306,20 +348,20 @@ fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
     values: &impl Fn(usize) -> &'v [Line],
     pages: Range<usize>,
     sums: &mut [[f32; BLOCK]],
-    (block, n_blocks, stride): (usize, usize, usize),
+    at: At,
 ) {
     let mut acc = [[[0.0; BLOCK]; N]; M];
     for (i, acc) in acc.iter_mut().enumerate() {
-        acc.copy_from_slice(&sums[i * n_blocks + block..][..N]);
+        acc.copy_from_slice(&sums[i * at.n_blocks + at.block..][..N]);
     }
     for p in pages {
         let mut x = [&[][..]; M];
         for i in 0..M {
-            x[i] = &weights[i * stride + p * PAGE..][..PAGE];
+            x[i] = &weights[i * at.stride + p * PAGE..][..PAGE];
         }
-        add16(simd, x, values(p), (block, n_blocks), &mut acc);
+        add16(simd, x, values(p), (at.block, at.n_blocks), &mut acc);
     }
     for (i, acc) in acc.iter().enumerate() {
-        sums[i * n_blocks + block..][..N].copy_from_slice(acc);
+        sums[i * at.n_blocks + at.block..][..N].copy_from_slice(acc);
     }
 }

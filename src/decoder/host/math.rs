@@ -225,14 +225,17 @@ fn higher(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// Scores that come no closer to `cap` than it allows.
+#[inline(always)]
+pub(in crate::decoder) fn capped(scores: &mut [f32], cap: f32) {
+    for s in scores.iter_mut() {
+        *s = cap * tanh(*s / cap);
+    }
+}
+
 /// Replaces scores by the exponentials of their distance to the highest; returns their sum.
 #[inline(always)]
-pub(in crate::decoder) fn soften(scores: &mut [f32], cap: Option<f32>) -> f32 {
-    if let Some(cap) = cap {
-        for s in scores.iter_mut() {
-            *s = cap * tanh(*s / cap);
-        }
-    }
+pub(in crate::decoder) fn soften(scores: &mut [f32]) -> f32 {
     let highest = max(scores);
     for s in scores.iter_mut() {
         *s = exp(*s - highest);
@@ -426,7 +429,7 @@ mod tests {
     fn weights_sum_to_one() {
         for n in [1, 2, 15, 16, 17, 100] {
             let mut scores: Vec<_> = (0..n).map(|i| (i * 37 % 11) as f32 - 200.0).collect();
-            let total = soften(&mut scores, None);
+            let total = soften(&mut scores);
             let sum: f32 = scores.iter().sum();
             assert!((sum / total - 1.0).abs() < 1e-6);
             assert_eq!(scores.iter().copied().fold(0.0, f32::max), 1.0);

@@ -1,16 +1,18 @@
-//! The CPU's KV cache: pages of 16 positions that rows share until they write to them, layer by
+//! The CPU's KV cache: pages of 8 positions that rows share until they write to them, layer by
 //! layer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Positions in a page.
-pub(super) const PAGE: usize = 16;
+/// Positions in a page: half a cache line of one dimension's keys. Rows fork every chunk and copy what
+/// they share of a page, and what only they read comes from far away at every step: with pages of 16
+/// positions they had twice as much of their own.
+pub(super) const PAGE: usize = 8;
 
 /// Columns in a block of values.
 pub(super) const BLOCK: usize = 16;
 
-/// 16 floats in one cache line: the keys of 16 positions in one dimension, or a block of one
-/// position's values.
+/// 16 floats in one cache line: the keys of 8 positions in two dimensions, position by position, or a
+/// block of one position's values.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Line(pub [f32; 16]);
@@ -29,9 +31,14 @@ impl PageShape {
         self.head_dim.div_ceil(BLOCK)
     }
 
+    /// Lines of keys in a head: two dimensions each, the last one filled up with zeros.
+    fn n_twos(self) -> usize {
+        self.head_dim.div_ceil(2)
+    }
+
     /// Lines of one head in one layer: keys by dimension, then values by position and block.
     fn lines(self) -> usize {
-        self.head_dim + self.n_blocks() * PAGE
+        self.n_twos() + self.n_blocks() * PAGE
     }
 
     /// Lines of all heads in one layer.
@@ -43,17 +50,17 @@ impl PageShape {
     #[inline(always)]
     pub fn read(self, layer: &Layer, head: usize) -> (&[Line], &[Line]) {
         let start = head * self.lines();
-        layer.lines[start..start + self.lines()].split_at(self.head_dim)
+        layer.lines[start..start + self.lines()].split_at(self.n_twos())
     }
 
     /// Writes one position of all heads in a layer.
     fn write(self, layer: &mut [Line], slot: usize, key: &[f32], value: &[f32]) {
         let (d, n_blocks) = (self.head_dim, self.n_blocks());
         for (head, lines) in layer.chunks_exact_mut(self.lines()).enumerate() {
-            let (keys, values) = lines.split_at_mut(d);
-            let key = &key[head * d..][..d];
-            for i in 0..d {
-                keys[i].0[slot] = key[i];
+            let (keys, values) = lines.split_at_mut(self.n_twos());
+            for (line, two) in key[head * d..][..d].chunks(2).enumerate() {
+                keys[line].0[2 * slot] = two[0];
+                keys[line].0[2 * slot + 1] = if let [_, second] = two { *second } else { 0.0 };
             }
             let values = &mut values[slot * n_blocks..][..n_blocks];
             for (block, v) in value[head * d..][..d].chunks(BLOCK).enumerate() {

@@ -162,6 +162,7 @@ impl Panels {
             k: self.k,
             x,
             outs,
+            beside: [[0.0; WIDEST]; MOST],
         }
     }
 }
@@ -225,6 +226,8 @@ struct Strip<'a> {
     x: &'a Mat,
     /// One row's columns each.
     outs: Vec<&'a mut [f32]>,
+    /// Sums of a panel that has more columns than are wanted.
+    beside: [[f32; WIDEST]; MOST],
 }
 
 impl WithSimd for Strip<'_> {
@@ -241,11 +244,14 @@ impl WithSimd for Strip<'_> {
     }
 }
 
+/// The most rows that any machine multiplies at once.
+const MOST: usize = 8;
+
 /// Rows that are multiplied at once: the sums, a vector of weights for each column and one of
 /// a row's input have to fit in the registers, of which only machines with wide vectors have 32.
 const fn most_rows<S: Simd>() -> usize {
     match S::F32_LANES {
-        16 => 8,
+        16 => MOST,
         _ => 4,
     }
 }
@@ -347,7 +353,7 @@ impl Strip<'_> {
         let outs = &mut self.outs[row..row + M];
         // Of the last panel the outputs have a part: whole vectors of sums lie beside them.
         let n = outs[0].len() - first;
-        let mut beside = [[0.0; WIDEST]; M];
+        let beside = &mut self.beside[..M];
         let is_whole = n >= V * S::F32_LANES;
         if !is_whole {
             for i in 0..M {

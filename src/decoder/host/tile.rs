@@ -1,8 +1,8 @@
 //! The inner loop of every product on the CPU: a few rows times a few vectors of columns.
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
-use super::pages::Line;
+use super::pages::{Line, PAGE};
 
 /// Columns in the panels of the widest machines, two vectors.
 pub(super) const WIDEST: usize = 32;
@@ -84,31 +84,34 @@ pub(super) fn cut<T, const M: usize>(mut x: [&[T]; M], n: usize) -> [&[T]; M] {
     x
 }
 
-/// Rows times `N` blocks of 16 columns that lie apart: sum over k of `x[i][k] * w[n][k]`. More
-/// blocks keep the multipliers busy where rows are few.
+/// Two neighbouring inputs.
+pub(super) type Two = [f32; 2];
+
+/// The scores of `M` queries against `N` pages of keys: sums over k of `x[i][k] * w[n][k]`, inputs by
+/// twos, as pages hold them. More pages keep the multipliers busy where queries are few.
 ///
 /// # Panics
-/// When a row or a block is shorter than the first block.
+/// When a query or a page is shorter than the first page.
 #[inline(always)]
-pub(super) fn tile16<S: Simd, const M: usize, const N: usize>(
+pub(super) fn scores<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    x: [&[f32]; M],
+    x: [&[Two]; M],
     w: [&[Line]; N],
-) -> [[[f32; 16]; N]; M] {
+) -> [[[f32; PAGE]; N]; M] {
     match S::F32_LANES {
-        16 => tile16_by::<S, M, N, 1>(simd, x, w),
-        8 => tile16_by::<S, M, N, 2>(simd, x, w),
-        4 => tile16_by::<S, M, N, 4>(simd, x, w),
-        _ => tile16_by::<S, M, N, 16>(simd, x, w),
+        16 => scores_by::<S, M, N, 1>(simd, x, w),
+        8 => scores_by::<S, M, N, 2>(simd, x, w),
+        4 => scores_by::<S, M, N, 4>(simd, x, w),
+        _ => scores_by::<S, M, N, 16>(simd, x, w),
     }
 }
 
 #[inline(always)]
-fn tile16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
+fn scores_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     simd: S,
-    x: [&[f32]; M],
+    x: [&[Two]; M],
     w: [&[Line]; N],
-) -> [[[f32; 16]; N]; M] {
+) -> [[[f32; PAGE]; N]; M] {
     // Loops, not closures: those would not be compiled for the same vectors.
     let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
     let k = w[0].len();
@@ -119,19 +122,84 @@ fn tile16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
             wide[n] = vectors::<S, V>(simd, &w[n][t].0);
         }
         for i in 0..M {
-            let xi = simd.splat_f32s(x[i][t]);
+            let xi = alternating(simd, x[i][t]);
             for n in 0..N {
                 for v in 0..V {
-                    acc[i][n][v] = simd.mul_add_f32s(xi, wide[n][v], acc[i][n][v]);
+                    acc[i][n][v] = simd.mul_add_f32s(xi[v % 2], wide[n][v], acc[i][n][v]);
                 }
             }
         }
     }
-    let mut sums = [[[0.0; 16]; N]; M];
+    let mut sums = [[[0.0; PAGE]; N]; M];
     for i in 0..M {
         for n in 0..N {
-            put::<S, V>(&mut sums[i][n], &acc[i][n]);
+            sums[i][n] = joined::<S, V>(&acc[i][n]);
         }
+    }
+    sums
+}
+
+/// The scores of `M` queries against a page each.
+///
+/// # Panics
+/// When a query or a page is shorter than the first page.
+#[inline(always)]
+pub(super) fn scores_apart<S: Simd, const M: usize>(
+    simd: S,
+    x: [&[Two]; M],
+    w: [&[Line]; M],
+) -> [[f32; PAGE]; M] {
+    match S::F32_LANES {
+        16 => scores_apart_by::<S, M, 1>(simd, x, w),
+        8 => scores_apart_by::<S, M, 2>(simd, x, w),
+        4 => scores_apart_by::<S, M, 4>(simd, x, w),
+        _ => scores_apart_by::<S, M, 16>(simd, x, w),
+    }
+}
+
+#[inline(always)]
+fn scores_apart_by<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    x: [&[Two]; M],
+    w: [&[Line]; M],
+) -> [[f32; PAGE]; M] {
+    let mut acc = [[simd.splat_f32s(0.0); V]; M];
+    let k = w[0].len();
+    let (x, w) = (cut(x, k), cut(w, k));
+    for t in 0..k {
+        for i in 0..M {
+            let (xi, wi) = (
+                alternating(simd, x[i][t]),
+                vectors::<S, V>(simd, &w[i][t].0),
+            );
+            for v in 0..V {
+                acc[i][v] = simd.mul_add_f32s(xi[v % 2], wi[v], acc[i][v]);
+            }
+        }
+    }
+    let mut sums = [[0.0; PAGE]; M];
+    for i in 0..M {
+        sums[i] = joined::<S, V>(&acc[i]);
+    }
+    sums
+}
+
+/// Two numbers in turns, all along a vector; where it holds one, the two vectors in turns.
+#[inline(always)]
+fn alternating<S: Simd>(simd: S, two: Two) -> [S::f32s; 2] {
+    match S::F32_LANES {
+        1 => [simd.splat_f32s(two[0]), simd.splat_f32s(two[1])],
+        _ => [bytemuck::cast(simd.splat_f64s(bytemuck::cast(two))); 2],
+    }
+}
+
+/// The sums of neighbours.
+#[inline(always)]
+fn joined<S: Simd, const V: usize>(acc: &[S::f32s; V]) -> [f32; PAGE] {
+    let (mut whole, mut sums) = ([0.0; 2 * PAGE], [0.0; PAGE]);
+    put::<S, V>(&mut whole, acc);
+    for j in 0..PAGE {
+        sums[j] = whole[2 * j] + whole[2 * j + 1];
     }
     sums
 }
@@ -193,48 +261,6 @@ fn add16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
             put::<S, V>(&mut sums[i][n], &acc[i][n]);
         }
     }
-}
-
-/// Rows times a block of 16 columns each: sum over k of `x[i][k] * w[i][k]`.
-///
-/// # Panics
-/// When a row or a block is shorter than the first block.
-#[inline(always)]
-pub(super) fn pairs16<S: Simd, const M: usize>(
-    simd: S,
-    x: [&[f32]; M],
-    w: [&[Line]; M],
-) -> [[f32; 16]; M] {
-    match S::F32_LANES {
-        16 => pairs16_by::<S, M, 1>(simd, x, w),
-        8 => pairs16_by::<S, M, 2>(simd, x, w),
-        4 => pairs16_by::<S, M, 4>(simd, x, w),
-        _ => pairs16_by::<S, M, 16>(simd, x, w),
-    }
-}
-
-#[inline(always)]
-fn pairs16_by<S: Simd, const M: usize, const V: usize>(
-    simd: S,
-    x: [&[f32]; M],
-    w: [&[Line]; M],
-) -> [[f32; 16]; M] {
-    let mut acc = [[simd.splat_f32s(0.0); V]; M];
-    let k = w[0].len();
-    let (x, w) = (cut(x, k), cut(w, k));
-    for t in 0..k {
-        for i in 0..M {
-            let (xi, wi) = (simd.splat_f32s(x[i][t]), vectors::<S, V>(simd, &w[i][t].0));
-            for v in 0..V {
-                acc[i][v] = simd.mul_add_f32s(xi, wi[v], acc[i][v]);
-            }
-        }
-    }
-    let mut sums = [[0.0; 16]; M];
-    for i in 0..M {
-        put::<S, V>(&mut sums[i], &acc[i]);
-    }
-    sums
 }
 
 /// Writes the vectors that hold 16 numbers.

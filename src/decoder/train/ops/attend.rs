@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::attend_back::RowBack;
 use super::heads::{Heads, add, products, turned};
 use crate::decoder::composed as terms;
-use crate::decoder::host::math::soften;
+use crate::decoder::host::math::{capped, soften};
 use crate::decoder::train::tape::Tape;
 use crate::decoder::train::values::{fast, is_ours, read, values};
 
@@ -50,7 +50,10 @@ impl WithSimd for Row<'_> {
                     let first = h.first_seen(i);
                     let seen = &mut scores[first..=i];
                     products(&q[i * d..][..d], &k, n, first, h.scale as f32, seen);
-                    let total = soften(seen, h.cap.map(|c| c as f32));
+                    if let Some(cap) = h.cap {
+                        capped(seen, cap as f32);
+                    }
+                    let total = soften(seen);
                     let out = &mut self.out[i * h.out_width() + head * d..][..d];
                     for (p, v) in seen.iter().zip(v[first * d..].chunks_exact(d)) {
                         add(p / total, v, out);

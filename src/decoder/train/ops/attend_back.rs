@@ -70,7 +70,7 @@ impl RowBack<'_> {
             let (q, of_q) = (&q[i * d..][..d], &mut of_q[i * d..][..d]);
             products(q, &shared.k_columns, n, first, scale, seen);
             cap(h.cap, seen, slopes);
-            let total = soften(seen, None);
+            let total = soften(seen);
             let token = (self.row.start + i) * h.out_width() + head * d;
             let grad = &self.grad[token..][..d];
             let of_seen = &mut of_weights[first..=i];
