@@ -278,3 +278,84 @@ fn vectors<S: Simd, const V: usize>(simd: S, from: &[f32; 16]) -> [S::f32s; V] {
     // There are always as many.
     vectors.copied().unwrap_or([simd.splat_f32s(0.0); V])
 }
+
+#[cfg(test)]
+mod tests {
+    use pulp::WithSimd;
+
+    use super::*;
+    use crate::models::archs;
+
+    const K: usize = 5;
+
+    /// Two pages of keys and two rows of values, on one kind of machine.
+    struct Tiles<'a> {
+        x: [&'a [Two]; 2],
+        pages: [&'a [Line]; 2],
+        weights: [&'a [f32]; 2],
+    }
+
+    type Found = ([[[f32; PAGE]; 2]; 2], [[f32; PAGE]; 2], [[[f32; 16]; 2]; 2]);
+
+    impl WithSimd for Tiles<'_> {
+        type Output = Found;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Found {
+            let mut sums = [[[1.0; 16]; 2]; 2];
+            // The last two of three blocks.
+            add16(simd, self.weights, &self.pages[0][..3], (1, 3), &mut sums);
+            let together = scores(simd, self.x, self.pages);
+            (together, scores_apart(simd, self.x, self.pages), sums)
+        }
+    }
+
+    fn number(i: usize) -> f32 {
+        ((i * 7919) % 64) as f32 / 32.0 - 1.0
+    }
+
+    #[test]
+    fn every_kind_of_machine_scores_pages_and_adds_values() {
+        let line = |first: usize| Line(std::array::from_fn(|j| number(first + j)));
+        let pages: Vec<Vec<Line>> = [0, 1000]
+            .map(|page| (0..K).map(|t| line(page + 16 * t)).collect())
+            .to_vec();
+        let x: Vec<Vec<Two>> = [5000, 6000]
+            .map(|row| {
+                (0..K)
+                    .map(|t| [2 * t, 2 * t + 1].map(|i| number(row + i)))
+                    .collect()
+            })
+            .to_vec();
+        let score = |i: usize, n: usize, position: usize| -> f32 {
+            let terms = (0..K).map(|t| {
+                let (two, line) = (x[i][t], pages[n][t].0);
+                two[0] * line[2 * position] + two[1] * line[2 * position + 1]
+            });
+            terms.sum()
+        };
+        let weights = [[0.5], [-2.0]];
+        for arch in archs() {
+            let tiles = Tiles {
+                x: [&x[0], &x[1]],
+                pages: [&pages[0], &pages[1]],
+                weights: [&weights[0], &weights[1]],
+            };
+            let (together, apart, sums) = arch.dispatch(tiles);
+            for (i, position) in (0..2).flat_map(|i| (0..PAGE).map(move |p| (i, p))) {
+                for n in 0..2 {
+                    let (found, wanted) = (together[i][n][position], score(i, n, position));
+                    assert!(
+                        (found - wanted).abs() < 1e-5,
+                        "{arch:?}: {found} is not {wanted}"
+                    );
+                }
+                assert_eq!(apart[i][position], together[i][i][position]);
+            }
+            for (i, n, column) in [(0, 0, 0), (0, 1, 15), (1, 0, 7), (1, 1, 3)] {
+                let wanted = 1.0 + weights[i][0] * pages[0][1 + n].0[column];
+                assert_eq!(sums[i][n][column], wanted, "{arch:?}");
+            }
+        }
+    }
+}
