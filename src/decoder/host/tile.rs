@@ -343,8 +343,8 @@ mod tests {
             };
             let (together, apart, sums) = arch.dispatch(tiles);
             for (i, position) in (0..2).flat_map(|i| (0..PAGE).map(move |p| (i, p))) {
-                for n in 0..2 {
-                    let (found, wanted) = (together[i][n][position], score(i, n, position));
+                for (n, found) in together[i].iter().enumerate() {
+                    let (found, wanted) = (found[position], score(i, n, position));
                     assert!(
                         (found - wanted).abs() < 1e-5,
                         "{arch:?}: {found} is not {wanted}"
