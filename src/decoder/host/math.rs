@@ -148,7 +148,7 @@ impl Gain {
 
 /// `to += scale * from`
 #[inline(always)]
-fn add(to: &mut [f32], from: &[f32], scale: f32) {
+pub(in crate::decoder) fn add(to: &mut [f32], from: &[f32], scale: f32) {
     let n = to.len();
     let from = &from[..n];
     for i in 0..n {

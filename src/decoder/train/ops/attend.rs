@@ -7,9 +7,9 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attend_back::RowBack;
-use super::heads::{Heads, add, products, turned};
+use super::heads::{Heads, products, turned};
 use crate::decoder::composed as terms;
-use crate::decoder::host::math::{capped, soften};
+use crate::decoder::host::math::{add, capped, soften};
 use crate::decoder::train::tape::Tape;
 use crate::decoder::train::values::{fast, is_ours, read, values};
 
@@ -56,7 +56,7 @@ impl WithSimd for Row<'_> {
                     let total = soften(seen);
                     let out = &mut self.out[i * h.out_width() + head * d..][..d];
                     for (p, v) in seen.iter().zip(v[first * d..].chunks_exact(d)) {
-                        add(p / total, v, out);
+                        add(out, v, p / total);
                     }
                 }
             }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::heads::{Heads, add, products, turned};
-use crate::decoder::host::math::{rotate, soften, tanh};
+use super::heads::{Heads, products, turned};
+use crate::decoder::host::math::{add, rotate, soften, tanh};
 
 /// One row's gradients: `grad` is of the output (tokens, heads * dimensions), `to` of this row's
 /// queries, keys and values.
@@ -80,9 +80,9 @@ impl RowBack<'_> {
             for (j, p) in seen.iter().enumerate() {
                 let at = (first + j) * d;
                 let of_score = scale * slopes[j] * p * (of_seen[j] - mean);
-                add(*p, grad, &mut shared.of_v[at..][..d]);
-                add(of_score, q, &mut shared.of_k[at..][..d]);
-                add(of_score, &shared.k[at..][..d], of_q);
+                add(&mut shared.of_v[at..][..d], grad, *p);
+                add(&mut shared.of_k[at..][..d], q, of_score);
+                add(of_q, &shared.k[at..][..d], of_score);
             }
         }
         of_q

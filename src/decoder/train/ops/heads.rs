@@ -122,9 +122,3 @@ pub(super) fn products(
             .for_each(|(to, y)| *to += scale * x * y);
     }
 }
-
-/// `to += scale * x`
-#[inline(always)]
-pub(super) fn add(scale: f32, x: &[f32], to: &mut [f32]) {
-    to.iter_mut().zip(x).for_each(|(to, x)| *to += scale * x);
-}
