@@ -7,9 +7,9 @@ use pulp::{Arch, Simd, WithSimd};
 use super::Fed;
 use super::mat::Mat;
 use super::math::{capped, soften};
-use super::pages::{BLOCK, Line, PAGE, PageShape};
+use super::pages::{BLOCK, Line, PAGE, Page, PageShape};
 use super::plan::{Block, Segment};
-use super::tile::{Two, add16, scores as tile, scores_apart};
+use super::tile::{Two, add16, score as tile, score_apart};
 
 /// Scores are softened by so many, the same ones together whatever else is seen.
 const ROUND: usize = 16;
@@ -55,15 +55,13 @@ impl WithSimd for Attend<'_> {
     }
 }
 
-/// Where the weights and sums of a tile of values lie.
-#[derive(Clone, Copy)]
-struct At {
-    /// From one query's weights to the next one's.
+/// The weights of some queries.
+struct Weights<'a> {
+    of: &'a [f32],
+    /// From one query's to the next one's.
     stride: usize,
-    /// The first block of columns.
-    block: usize,
-    /// Of all columns.
-    n_blocks: usize,
+    /// The positions whose values are added.
+    seen: Range<usize>,
 }
 
 impl<'a> Attend<'a> {
@@ -160,14 +158,11 @@ impl<'a> Attend<'a> {
         let (fours, rest) = own.as_chunks::<4>();
         for four in fours {
             let [a, b, c, d] = four;
-            let sums = scores_apart(simd, [a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1]);
-            for i in 0..4 {
-                scores[four[i].2..][..PAGE].copy_from_slice(&sums[i]);
-            }
+            let (x, w) = ([a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1]);
+            score_apart(simd, x, w, scores, [a.2, b.2, c.2, d.2]);
         }
         for own in rest {
-            let [sums] = scores_apart(simd, [own.0], [own.1]);
-            scores[own.2..][..PAGE].copy_from_slice(&sums);
+            score_apart(simd, [own.0], [own.1], scores, [own.2]);
         }
     }
 
@@ -189,9 +184,10 @@ impl<'a> Attend<'a> {
             let pages = pages.clone();
             q += match (x.len(), S::F32_LANES) {
                 (8.., 16) => score_by::<S, 8, 2>(simd, x, keys, pages, to, stride),
+                (5.., 16) => score_by::<S, 5, 2>(simd, x, keys, pages, to, stride),
                 (4.., 16) => score_by::<S, 4, 4>(simd, x, keys, pages, to, stride),
                 (2.., 16) => score_by::<S, 2, 4>(simd, x, keys, pages, to, stride),
-                (1.., 16) => score_by::<S, 1, 8>(simd, x, keys, pages, to, stride),
+                (1.., 16) => score_by::<S, 1, 4>(simd, x, keys, pages, to, stride),
                 (4.., _) => score_by::<S, 4, 1>(simd, x, keys, pages, to, stride),
                 (2.., _) => score_by::<S, 2, 2>(simd, x, keys, pages, to, stride),
                 _ => score_by::<S, 1, 2>(simd, x, keys, pages, to, stride),
@@ -236,23 +232,26 @@ impl<'a> Attend<'a> {
         let start = self.block.tokens.start;
         let seen = &self.block.seen[segment.tokens.start - start..segment.tokens.end - start];
         let end = seen.iter().copied().max().unwrap_or(0);
-        let values = |p: usize| {
-            let lines = self.shape.read(&held[p][self.layer], self.head).1;
-            &lines[..PAGE.min(end - p * PAGE) * n_blocks]
-        };
+        let values = |page: &'a Page| self.shape.read(&page[self.layer], self.head).1;
+        let values: Vec<_> = held[pages.clone()].iter().map(values).collect();
+        let seen = pages.start * PAGE..end.min(pages.end * PAGE);
         let mut q = range.start;
         while q < range.end {
-            let w = &weights[q * stride..range.end * stride];
+            let w = Weights {
+                of: &weights[q * stride..range.end * stride],
+                stride,
+                seen: seen.clone(),
+            };
             let to = &mut sums[q * n_blocks..range.end * n_blocks];
-            let pages = pages.clone();
             q += match (range.end - q, S::F32_LANES) {
-                (8.., 16) => gather_by::<S, 8, 2>(simd, w, values, pages, to, stride),
-                (4.., 16) => gather_by::<S, 4, 4>(simd, w, values, pages, to, stride),
-                (2.., 16) => gather_by::<S, 2, 4>(simd, w, values, pages, to, stride),
-                (1.., 16) => gather_by::<S, 1, 4>(simd, w, values, pages, to, stride),
-                (4.., _) => gather_by::<S, 4, 1>(simd, w, values, pages, to, stride),
-                (2.., _) => gather_by::<S, 2, 2>(simd, w, values, pages, to, stride),
-                _ => gather_by::<S, 1, 2>(simd, w, values, pages, to, stride),
+                (8.., 16) => gather_by::<S, 8, 2>(simd, w, &values, to),
+                (5.., 16) => gather_by::<S, 5, 2>(simd, w, &values, to),
+                (4.., 16) => gather_by::<S, 4, 4>(simd, w, &values, to),
+                (2.., 16) => gather_by::<S, 2, 4>(simd, w, &values, to),
+                (1.., 16) => gather_by::<S, 1, 4>(simd, w, &values, to),
+                (4.., _) => gather_by::<S, 4, 1>(simd, w, &values, to),
+                (2.., _) => gather_by::<S, 2, 2>(simd, w, &values, to),
+                _ => gather_by::<S, 1, 2>(simd, w, &values, to),
             };
         }
     }
@@ -290,78 +289,53 @@ fn score_by<'k, S: Simd, const M: usize, const N: usize>(
         for (n, w) in w.iter_mut().enumerate() {
             *w = keys(pages.start + n);
         }
-        score_pages(simd, x, w, &mut scores[pages.start * PAGE..], stride);
+        tile(simd, x, w, &mut scores[pages.start * PAGE..], stride);
         pages.start += N;
     }
     for p in pages {
-        score_pages(simd, x, [keys(p)], &mut scores[p * PAGE..], stride);
+        tile(simd, x, [keys(p)], &mut scores[p * PAGE..], stride);
     }
     M
-}
-
-#[inline(always)]
-fn score_pages<S: Simd, const M: usize, const N: usize>(
-    simd: S,
-    x: [&[Two]; M],
-    keys: [&[Line]; N],
-    scores: &mut [f32],
-    stride: usize,
-) {
-    let acc = tile(simd, x, keys);
-    for (i, acc) in acc.iter().enumerate() {
-        scores[i * stride..][..N * PAGE].copy_from_slice(acc.as_flattened());
-    }
 }
 
 /// Adds weighted values to the sums of the first `M` queries, `N` blocks of columns at a time;
 /// returns `M`.
 #[inline(always)]
-fn gather_by<'v, S: Simd, const M: usize, const N: usize>(
+fn gather_by<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    weights: &[f32],
-    values: impl Fn(usize) -> &'v [Line],
-    pages: Range<usize>,
+    weights: Weights<'_>,
+    values: &[&[Line]],
     sums: &mut [[f32; BLOCK]],
-    stride: usize,
 ) -> usize {
-    let n_blocks = sums.len() / (weights.len() / stride);
-    let mut at = At {
-        stride,
-        block: 0,
-        n_blocks,
-    };
-    while at.block + N <= n_blocks {
-        gather_blocks::<S, M, N>(simd, weights, &values, pages.clone(), sums, at);
-        at.block += N;
+    let n_blocks = sums.len() / (weights.of.len() / weights.stride);
+    let mut block = 0;
+    while block + N <= n_blocks {
+        gather_blocks::<S, M, N>(simd, &weights, values, sums, (block, n_blocks));
+        block += N;
     }
-    while at.block < n_blocks {
-        gather_blocks::<S, M, 1>(simd, weights, &values, pages.clone(), sums, at);
-        at.block += 1;
+    while block < n_blocks {
+        gather_blocks::<S, M, 1>(simd, &weights, values, sums, (block, n_blocks));
+        block += 1;
     }
     M
 }
 
 #[inline(always)]
-fn gather_blocks<'v, S: Simd, const M: usize, const N: usize>(
+fn gather_blocks<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    weights: &[f32],
-    values: &impl Fn(usize) -> &'v [Line],
-    pages: Range<usize>,
+    weights: &Weights<'_>,
+    values: &[&[Line]],
     sums: &mut [[f32; BLOCK]],
-    at: At,
+    (block, n_blocks): (usize, usize),
 ) {
+    let mut x = [&[][..]; M];
     let mut acc = [[[0.0; BLOCK]; N]; M];
-    for (i, acc) in acc.iter_mut().enumerate() {
-        acc.copy_from_slice(&sums[i * at.n_blocks + at.block..][..N]);
+    for i in 0..M {
+        x[i] = &weights.of[i * weights.stride..][weights.seen.clone()];
+        acc[i].copy_from_slice(&sums[i * n_blocks + block..][..N]);
     }
-    for p in pages {
-        let mut x = [&[][..]; M];
-        for i in 0..M {
-            x[i] = &weights[i * at.stride + p * PAGE..][..PAGE];
-        }
-        add16(simd, x, values(p), (at.block, at.n_blocks), &mut acc);
-    }
+    add16(simd, x, values, (block, n_blocks), &mut acc);
     for (i, acc) in acc.iter().enumerate() {
-        sums[i * at.n_blocks + at.block..][..N].copy_from_slice(acc);
+        sums[i * n_blocks + block..][..N].copy_from_slice(acc);
     }
 }

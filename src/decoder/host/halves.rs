@@ -8,7 +8,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use pulp::Simd;
 
-use super::tile::{Form, WIDEST, Whole};
+use super::tile::{Form, WIDEST, cut};
 use crate::models::Half;
 
 impl Half {
@@ -59,6 +59,12 @@ fn v4<S: Simd>(simd: S) -> Option<pulp::x86::V4> {
     (&simd as &dyn std::any::Any).downcast_ref().copied()
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn v4<S: Simd>(_: S) -> Option<std::convert::Infallible> {
+    None
+}
+
 /// Weights in 16 bits, widened just before they are multiplied.
 #[derive(Clone, Copy)]
 pub(super) struct Halves {
@@ -96,10 +102,27 @@ impl Form for Halves {
     type Weight = u16;
 
     #[inline(always)]
-    fn widen<'s>(self, w: &'s [u16], scratch: &'s mut Vec<f32>) -> &'s [f32] {
+    fn widened<'s, S: Simd>(
+        self,
+        simd: S,
+        w: &[u16],
+        scratch: &'s mut Vec<f32>,
+    ) -> Option<&'s [f32]> {
+        // The widest vectors are widened on their way into registers, at no cost.
+        if v4(simd).is_some() {
+            return None;
+        }
         scratch.resize(w.len(), 0.0);
         self.widen_all(w, scratch);
-        scratch
+        Some(scratch)
+    }
+
+    #[inline(always)]
+    fn n_bytes<S: Simd>(self, simd: S) -> usize {
+        match v4(simd).is_some() {
+            true => size_of::<u16>(),
+            false => size_of::<f32>(),
+        }
     }
 
     #[inline(always)]
@@ -118,14 +141,23 @@ impl Form for Halves {
             };
         }
         let width = V * S::F32_LANES;
-        let mut wide = [0.0; STEPS * WIDEST];
-        let mut first = 0;
-        for w in w.chunks(STEPS * width) {
-            let wide = &mut wide[..w.len()];
-            self.widen_all(w, wide);
-            let x = x.map(|x| &x[first..]);
-            acc = Whole.tile::<S, M, V>(simd, x, wide, acc);
-            first += STEPS;
+        let k = w.len() / width;
+        let x = cut(x, k);
+        let mut some = [0.0; STEPS * WIDEST];
+        // One loop: around another one all sums would be kept in memory.
+        for t in 0..k {
+            let step = t % STEPS;
+            if step == 0 {
+                let w = &w[t * width..k.min(t + STEPS) * width];
+                self.widen_all(w, &mut some[..w.len()]);
+            }
+            let (wide, _) = S::as_simd_f32s(&some[step * width..][..width]);
+            for i in 0..M {
+                let xi = simd.splat_f32s(x[i][t]);
+                for j in 0..V {
+                    acc[i][j] = simd.mul_add_f32s(xi, wide[j], acc[i][j]);
+                }
+            }
         }
         acc
     }

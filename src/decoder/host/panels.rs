@@ -18,8 +18,8 @@ use crate::models::Half;
 /// Vectors of columns in a panel.
 const V: usize = 2;
 
-/// Inputs whose weights for a panel stay in the nearest cache, in f32.
-const NEAR: usize = 128;
+/// Bytes of a panel's weights that stay in the nearest cache beside what they are multiplied with.
+const NEAR: usize = 1 << 14;
 
 /// Multiplications that are worth a task of their own.
 const TASK: usize = 1 << 19;
@@ -301,13 +301,18 @@ impl Strip<'_> {
             let place = Place { first, from: 0 };
             return self.block(simd, form, panel, place, 0..n_rows);
         }
-        let near = NEAR * V * S::F32_LANES;
-        for (from, part) in (0..).step_by(NEAR).zip(panel.chunks(near)) {
-            let part = form.widen(part, scratch);
+        let steps = NEAR / (V * S::F32_LANES * form.n_bytes(simd));
+        let parts = panel.chunks(steps * V * S::F32_LANES);
+        for (from, part) in (0..).step_by(steps).zip(parts) {
+            let wide = form.widened(simd, part, scratch);
             for block in 0..n_blocks {
                 let cut = |block| block * n_rows / n_blocks;
+                let rows = cut(block)..cut(block + 1);
                 let place = Place { first, from };
-                self.block(simd, Whole, part, place, cut(block)..cut(block + 1));
+                match wide {
+                    Some(part) => self.block(simd, Whole, part, place, rows),
+                    None => self.block(simd, form, part, place, rows),
+                }
             }
         }
     }
@@ -323,15 +328,16 @@ impl Strip<'_> {
         rows: Range<usize>,
     ) {
         let row = rows.start;
+        let is_widest = most_rows::<S>() == MOST;
         match rows.len() {
             1 => self.rows::<S, F, 1>(simd, form, part, place, row),
             2 => self.rows::<S, F, 2>(simd, form, part, place, row),
             3 => self.rows::<S, F, 3>(simd, form, part, place, row),
-            4 => self.rows::<S, F, 4>(simd, form, part, place, row),
-            5 => self.rows::<S, F, 5>(simd, form, part, place, row),
-            6 => self.rows::<S, F, 6>(simd, form, part, place, row),
-            7 => self.rows::<S, F, 7>(simd, form, part, place, row),
-            _ => self.rows::<S, F, 8>(simd, form, part, place, row),
+            5 if is_widest => self.rows::<S, F, 5>(simd, form, part, place, row),
+            6 if is_widest => self.rows::<S, F, 6>(simd, form, part, place, row),
+            7 if is_widest => self.rows::<S, F, 7>(simd, form, part, place, row),
+            8 if is_widest => self.rows::<S, F, 8>(simd, form, part, place, row),
+            _ => self.rows::<S, F, 4>(simd, form, part, place, row),
         }
     }
 

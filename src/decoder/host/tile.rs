@@ -11,8 +11,16 @@ pub(super) const WIDEST: usize = 32;
 pub(super) trait Form: Copy {
     type Weight;
 
-    /// The weights in f32; `scratch` holds them where they are not.
-    fn widen<'s>(self, w: &'s [Self::Weight], scratch: &'s mut Vec<f32>) -> &'s [f32];
+    /// Weights in f32, in `scratch`, where several tiles with them take longer than that.
+    fn widened<'s, S: Simd>(
+        self,
+        simd: S,
+        w: &[Self::Weight],
+        scratch: &'s mut Vec<f32>,
+    ) -> Option<&'s [f32]>;
+
+    /// What a weight takes while it is multiplied.
+    fn n_bytes<S: Simd>(self, simd: S) -> usize;
 
     /// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
     ///
@@ -38,8 +46,13 @@ impl Form for Whole {
     type Weight = f32;
 
     #[inline(always)]
-    fn widen<'s>(self, w: &'s [f32], _: &'s mut Vec<f32>) -> &'s [f32] {
-        w
+    fn widened<'s, S: Simd>(self, _: S, _: &[f32], _: &'s mut Vec<f32>) -> Option<&'s [f32]> {
+        None
+    }
+
+    #[inline(always)]
+    fn n_bytes<S: Simd>(self, _: S) -> usize {
+        size_of::<f32>()
     }
 
     #[inline(always)]
@@ -88,30 +101,35 @@ pub(super) fn cut<T, const M: usize>(mut x: [&[T]; M], n: usize) -> [&[T]; M] {
 pub(super) type Two = [f32; 2];
 
 /// The scores of `M` queries against `N` pages of keys: sums over k of `x[i][k] * w[n][k]`, inputs by
-/// twos, as pages hold them. More pages keep the multipliers busy where queries are few.
+/// twos, as pages hold them. More pages keep the multipliers busy where queries are few. Each query's
+/// are written side by side, `stride` after those of the one before.
 ///
 /// # Panics
-/// When a query or a page is shorter than the first page.
+/// When a query or a page is shorter than the first page, or there is no room for the scores.
 #[inline(always)]
-pub(super) fn scores<S: Simd, const M: usize, const N: usize>(
+pub(super) fn score<S: Simd, const M: usize, const N: usize>(
     simd: S,
     x: [&[Two]; M],
     w: [&[Line]; N],
-) -> [[[f32; PAGE]; N]; M] {
+    to: &mut [f32],
+    stride: usize,
+) {
     match S::F32_LANES {
-        16 => scores_by::<S, M, N, 1>(simd, x, w),
-        8 => scores_by::<S, M, N, 2>(simd, x, w),
-        4 => scores_by::<S, M, N, 4>(simd, x, w),
-        _ => scores_by::<S, M, N, 16>(simd, x, w),
+        16 => score_by::<S, M, N, 1>(simd, x, w, to, stride),
+        8 => score_by::<S, M, N, 2>(simd, x, w, to, stride),
+        4 => score_by::<S, M, N, 4>(simd, x, w, to, stride),
+        _ => score_by::<S, M, N, 16>(simd, x, w, to, stride),
     }
 }
 
 #[inline(always)]
-fn scores_by<S: Simd, const M: usize, const N: usize, const V: usize>(
+fn score_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     simd: S,
     x: [&[Two]; M],
     w: [&[Line]; N],
-) -> [[[f32; PAGE]; N]; M] {
+    to: &mut [f32],
+    stride: usize,
+) {
     // Loops, not closures: those would not be compiled for the same vectors.
     let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
     let k = w[0].len();
@@ -130,39 +148,46 @@ fn scores_by<S: Simd, const M: usize, const N: usize, const V: usize>(
             }
         }
     }
-    let mut sums = [[[0.0; PAGE]; N]; M];
+    // Short loops again: sums that are not told apart while these are compiled stay in memory above.
+    let mut whole = [[[0.0; 2 * PAGE]; N]; M];
     for i in 0..M {
         for n in 0..N {
-            sums[i][n] = joined::<S, V>(&acc[i][n]);
+            put::<S, V>(&mut whole[i][n], &acc[i][n]);
         }
     }
-    sums
+    for (i, whole) in whole.iter().enumerate() {
+        join(whole.as_flattened(), &mut to[i * stride..][..N * PAGE]);
+    }
 }
 
-/// The scores of `M` queries against a page each.
+/// The scores of `M` queries against a page each, written where `at` says.
 ///
 /// # Panics
-/// When a query or a page is shorter than the first page.
+/// When a query or a page is shorter than the first page, or there is no room for the scores.
 #[inline(always)]
-pub(super) fn scores_apart<S: Simd, const M: usize>(
+pub(super) fn score_apart<S: Simd, const M: usize>(
     simd: S,
     x: [&[Two]; M],
     w: [&[Line]; M],
-) -> [[f32; PAGE]; M] {
+    to: &mut [f32],
+    at: [usize; M],
+) {
     match S::F32_LANES {
-        16 => scores_apart_by::<S, M, 1>(simd, x, w),
-        8 => scores_apart_by::<S, M, 2>(simd, x, w),
-        4 => scores_apart_by::<S, M, 4>(simd, x, w),
-        _ => scores_apart_by::<S, M, 16>(simd, x, w),
+        16 => score_apart_by::<S, M, 1>(simd, x, w, to, at),
+        8 => score_apart_by::<S, M, 2>(simd, x, w, to, at),
+        4 => score_apart_by::<S, M, 4>(simd, x, w, to, at),
+        _ => score_apart_by::<S, M, 16>(simd, x, w, to, at),
     }
 }
 
 #[inline(always)]
-fn scores_apart_by<S: Simd, const M: usize, const V: usize>(
+fn score_apart_by<S: Simd, const M: usize, const V: usize>(
     simd: S,
     x: [&[Two]; M],
     w: [&[Line]; M],
-) -> [[f32; PAGE]; M] {
+    to: &mut [f32],
+    at: [usize; M],
+) {
     let mut acc = [[simd.splat_f32s(0.0); V]; M];
     let k = w[0].len();
     let (x, w) = (cut(x, k), cut(w, k));
@@ -177,11 +202,13 @@ fn scores_apart_by<S: Simd, const M: usize, const V: usize>(
             }
         }
     }
-    let mut sums = [[0.0; PAGE]; M];
+    let mut whole = [[0.0; 2 * PAGE]; M];
     for i in 0..M {
-        sums[i] = joined::<S, V>(&acc[i]);
+        put::<S, V>(&mut whole[i], &acc[i]);
     }
-    sums
+    for (whole, at) in whole.iter().zip(at) {
+        join(whole, &mut to[at..][..PAGE]);
+    }
 }
 
 /// Two numbers in turns, all along a vector; where it holds one, the two vectors in turns.
@@ -195,33 +222,33 @@ fn alternating<S: Simd>(simd: S, two: Two) -> [S::f32s; 2] {
 
 /// The sums of neighbours.
 #[inline(always)]
-fn joined<S: Simd, const V: usize>(acc: &[S::f32s; V]) -> [f32; PAGE] {
-    let (mut whole, mut sums) = ([0.0; 2 * PAGE], [0.0; PAGE]);
-    put::<S, V>(&mut whole, acc);
-    for j in 0..PAGE {
-        sums[j] = whole[2 * j] + whole[2 * j + 1];
+fn join(whole: &[f32], sums: &mut [f32]) {
+    let (pairs, _) = whole.as_chunks::<2>();
+    let pairs = &pairs[..sums.len()];
+    for j in 0..sums.len() {
+        sums[j] = pairs[j][0] + pairs[j][1];
     }
-    sums
 }
 
-/// Adds rows times `N` neighbouring ones of `n_blocks` blocks of 16 columns, `block` the first of
-/// them: `sums[i][n] += sum over k of x[i][k] * w[k][block + n]`.
+/// Adds rows times `N` neighbouring blocks of 16 columns, `block` the first of them, of the values in
+/// some pages, of which each position has `n_blocks`:
+/// `sums[i][n] += sum over k of x[i][k] * values[k][block + n]`.
 ///
 /// # Panics
-/// When a row is shorter than `w`, or there are no such blocks.
+/// When there are fewer pages, or blocks, than that.
 #[inline(always)]
 pub(super) fn add16<S: Simd, const M: usize, const N: usize>(
     simd: S,
     x: [&[f32]; M],
-    w: &[Line],
+    pages: &[&[Line]],
     at: (usize, usize),
     sums: &mut [[[f32; 16]; N]; M],
 ) {
     match S::F32_LANES {
-        16 => add16_by::<S, M, N, 1>(simd, x, w, at, sums),
-        8 => add16_by::<S, M, N, 2>(simd, x, w, at, sums),
-        4 => add16_by::<S, M, N, 4>(simd, x, w, at, sums),
-        _ => add16_by::<S, M, N, 16>(simd, x, w, at, sums),
+        16 => add16_by::<S, M, N, 1>(simd, x, pages, at, sums),
+        8 => add16_by::<S, M, N, 2>(simd, x, pages, at, sums),
+        4 => add16_by::<S, M, N, 4>(simd, x, pages, at, sums),
+        _ => add16_by::<S, M, N, 16>(simd, x, pages, at, sums),
     }
 }
 
@@ -229,16 +256,20 @@ pub(super) fn add16<S: Simd, const M: usize, const N: usize>(
 fn add16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     simd: S,
     x: [&[f32]; M],
-    w: &[Line],
+    pages: &[&[Line]],
     (block, n_blocks): (usize, usize),
     sums: &mut [[[f32; 16]; N]; M],
 ) {
-    // From zero, and added at the end: what begins as a sum in memory is kept there.
     let mut acc = [[[simd.splat_f32s(0.0); V]; N]; M];
-    let k = w.len() / n_blocks;
+    for i in 0..M {
+        for n in 0..N {
+            acc[i][n] = vectors::<S, V>(simd, &sums[i][n]);
+        }
+    }
+    let k = x[0].len();
     let x = cut(x, k);
     for t in 0..k {
-        let w = &w[t * n_blocks + block..][..N];
+        let w = &pages[t / PAGE][t % PAGE * n_blocks + block..][..N];
         let mut wide = [[simd.splat_f32s(0.0); V]; N];
         for n in 0..N {
             wide[n] = vectors::<S, V>(simd, &w[n].0);
@@ -254,10 +285,6 @@ fn add16_by<S: Simd, const M: usize, const N: usize, const V: usize>(
     }
     for i in 0..M {
         for n in 0..N {
-            let before = vectors::<S, V>(simd, &sums[i][n]);
-            for v in 0..V {
-                acc[i][n][v] = simd.add_f32s(before[v], acc[i][n][v]);
-            }
             put::<S, V>(&mut sums[i][n], &acc[i][n]);
         }
     }
@@ -295,18 +322,22 @@ mod tests {
         weights: [&'a [f32]; 2],
     }
 
-    type Found = ([[[f32; PAGE]; 2]; 2], [[f32; PAGE]; 2], [[[f32; 16]; 2]; 2]);
+    /// Scores together and apart, sums.
+    type Found = ([[f32; 2 * PAGE]; 2], [[f32; PAGE]; 2], [[[f32; 16]; 2]; 2]);
 
     impl WithSimd for Tiles<'_> {
         type Output = Found;
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> Found {
+            let (x, pages) = (self.x, self.pages);
             let mut sums = [[[1.0; 16]; 2]; 2];
             // The last two of three blocks.
-            add16(simd, self.weights, &self.pages[0][..3], (1, 3), &mut sums);
-            let together = scores(simd, self.x, self.pages);
-            (together, scores_apart(simd, self.x, self.pages), sums)
+            add16(simd, self.weights, &[&pages[0][..3]], (1, 3), &mut sums);
+            let (mut together, mut apart) = ([[0.0; 2 * PAGE]; 2], [[0.0; PAGE]; 2]);
+            score(simd, x, pages, together.as_flattened_mut(), 2 * PAGE);
+            score_apart(simd, x, pages, apart.as_flattened_mut(), [0, PAGE]);
+            (together, apart, sums)
         }
     }
 
@@ -327,7 +358,7 @@ mod tests {
                     .collect()
             })
             .to_vec();
-        let score = |i: usize, n: usize, position: usize| -> f32 {
+        let score_of = |i: usize, n: usize, position: usize| -> f32 {
             let terms = (0..K).map(|t| {
                 let (two, line) = (x[i][t], pages[n][t].0);
                 two[0] * line[2 * position] + two[1] * line[2 * position + 1]
@@ -343,14 +374,15 @@ mod tests {
             };
             let (together, apart, sums) = arch.dispatch(tiles);
             for (i, position) in (0..2).flat_map(|i| (0..PAGE).map(move |p| (i, p))) {
-                for (n, found) in together[i].iter().enumerate() {
-                    let (found, wanted) = (found[position], score(i, n, position));
+                for n in 0..2 {
+                    let found = together[i][n * PAGE + position];
+                    let wanted = score_of(i, n, position);
                     assert!(
                         (found - wanted).abs() < 1e-5,
                         "{arch:?}: {found} is not {wanted}"
                     );
                 }
-                assert_eq!(apart[i][position], together[i][i][position]);
+                assert_eq!(apart[i][position], together[i][i * PAGE + position]);
             }
             for (i, n, column) in [(0, 0, 0), (0, 1, 15), (1, 0, 7), (1, 1, 3)] {
                 let wanted = 1.0 + weights[i][0] * pages[0][1 + n].0[column];

@@ -6,6 +6,8 @@ use core::arch::x86_64::{
     _mm512_slli_epi32,
 };
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use fearless_simd::{f32x8, f32x16, prelude::*, u16x8, u16x16};
 
 use pulp::Simd;
@@ -41,15 +43,15 @@ pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
     let (w, _) = w.as_chunks().0.as_chunks::<V>();
     let x = cut(x, w.len());
     for t in 0..w.len() {
-        let mut wide = [simd.splat_f32s(0.0); V];
         for j in 0..V {
-            wide[j] = pulp::bytemuck::cast(widen(&w[t][j]));
-        }
-        for i in 0..M {
-            let xi = simd.splat_f32s(x[i][t]);
-            for j in 0..V {
-                acc[i][j] = simd.mul_add_f32s(xi, wide[j], acc[i][j]);
+            let wide = pulp::bytemuck::cast(widen(&w[t][j]));
+            for i in 0..M {
+                let xi = simd.splat_f32s(x[i][t]);
+                acc[i][j] = simd.mul_add_f32s(xi, wide, acc[i][j]);
             }
+            // Inputs are read anew for every vector of columns, as part of the multiplication: read
+            // once into a register, they and the widening get into each other's way.
+            compiler_fence(Ordering::AcqRel);
         }
     }
     acc
