@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use w2s::app::{App, Keymap, Options};
 use w2s::cli::{Cli, Command, PlaygroundArgs};
 use w2s::config::{Config, ConfigError, Device, Ground};
-use w2s::decoder::{Placement, Sums, pool, start_threads};
+use w2s::decoder::{Placement, Sums, pool, start_threads, use_vectors};
 use w2s::judge::{JudgeError, JudgeSpec};
 use w2s::library::Library;
 use w2s::message::{MOST_BESIDE, Way};
@@ -52,6 +52,9 @@ fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
     if let Some(code) = keeper::keep(leave) {
         return code;
     }
+    if let Some(error) = vectors() {
+        return report::fail(&error);
+    }
     if let Err(error) = start_threads() {
         return report::fail(&format!(
             "the system gives no threads ({error}): end some programs"
@@ -64,6 +67,14 @@ fn work(mut cli: Cli, config: Config, keymap: Keymap) -> ExitCode {
             Err(error) => report::fail(&error),
         },
     }
+}
+
+/// Why arithmetic cannot use the vectors that the environment names.
+fn vectors() -> Option<String> {
+    let name = std::env::var("W2S_VECTORS").ok();
+    let name = name.filter(|name| !name.is_empty())?;
+    let error = use_vectors(&name).err()?;
+    Some(format!("W2S_VECTORS: {error}"))
 }
 
 fn headless(command: &Command) -> ExitCode {

@@ -26,6 +26,7 @@ mod said;
 mod step;
 mod tensors;
 pub mod train;
+mod vectors;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use outline::{Outline, outlines, table};
 use pass::Keep;
 use plain::{OnDevice, Plain};
 use probe::Probe;
+use vectors::arch;
 
 pub use cache::KvCache;
 pub use error::ForwardError;
@@ -47,6 +49,7 @@ pub use feed::{Feed, Logits, Want};
 pub use placement::{DeviceChoice, Kernels, Placement, Sums};
 pub use pool::{pool, start as start_threads};
 pub use said::{BLOCK, Mass, Place, Said};
+pub use vectors::use_vectors;
 
 pub(crate) use factors::Factors;
 pub(crate) use host::{log_sum_exp, max};
@@ -134,7 +137,7 @@ impl Decoder {
             meter: &Meter::start(watch, Doing::Loading, name, config.n_params()),
         };
         let body = match place.kernels {
-            Kernels::Fast => host(&parts, Arch::new(), place.sums)?,
+            Kernels::Fast => host(&parts, arch(), place.sums)?,
             Kernels::Plain => plain(&parts, place)?,
         };
         Ok(Self { config, body })
@@ -188,7 +191,7 @@ impl Decoder {
         let Ok(source) = Source::open(weights) else {
             return config.n_params() * 4;
         };
-        let how = How::new(Arch::new(), config.n_params(), sums);
+        let how = How::new(arch(), config.n_params(), sums);
         let outlines = outlines(config, &source);
         let kept = outlines
             .iter()

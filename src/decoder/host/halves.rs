@@ -6,9 +6,13 @@ mod x86;
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
+#[cfg(not(target_arch = "x86_64"))]
 use pulp::Simd;
 
-use super::tile::{Form, WIDEST, cut};
+#[cfg(not(target_arch = "x86_64"))]
+use super::tile::Form;
+#[cfg(target_arch = "x86_64")]
+use crate::decoder::vectors::level;
 use crate::models::Half;
 
 impl Half {
@@ -40,7 +44,7 @@ impl Half {
         let (mut bits, mut back) = ([0; SOME], [0.0; SOME]);
         let (bits, back) = (&mut bits[..weights.len()], &mut back[..weights.len()]);
         self.narrow(weights, bits);
-        Halves::new(self).widen_all(bits, back);
+        Halves::new(self).widen(bits, back);
         let both = back.iter().zip(weights);
         both.fold(true, |same, (a, b)| same & (a.to_bits() == b.to_bits()))
     }
@@ -49,23 +53,39 @@ impl Half {
 /// Weights that are looked at together.
 pub(super) const SOME: usize = 256;
 
-/// Steps whose weights are widened at once where that takes more than a register.
-const STEPS: usize = 16;
-
-/// The machine's AVX-512, if that is what `simd` stands for.
+/// Weights in 16 bits that are widened on their way into registers, at no cost, where the machine has
+/// AVX-512.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn v4<S: Simd>(simd: S) -> Option<pulp::x86::V4> {
-    (&simd as &dyn std::any::Any).downcast_ref().copied()
+pub(super) use x86::InRegisters;
+
+/// Weights in 16 bits that are widened on their way into registers: by no machine of this kind.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Clone, Copy)]
+pub(super) enum InRegisters {}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl InRegisters {
+    pub fn new<S: Simd>(_: S, _: Half) -> Option<Self> {
+        None
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn v4<S: Simd>(_: S) -> Option<std::convert::Infallible> {
-    None
+impl Form for InRegisters {
+    type Weight = u16;
+
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        self,
+        _: S,
+        _: [&[f32]; M],
+        _: &[u16],
+        _: [[S::f32s; V]; M],
+    ) -> [[S::f32s; V]; M] {
+        match self {}
+    }
 }
 
-/// Weights in 16 bits, widened just before they are multiplied.
+/// What widens weights in 16 bits.
 #[derive(Clone, Copy)]
 pub(super) struct Halves {
     half: Half,
@@ -78,13 +98,13 @@ impl Halves {
         Self {
             half,
             #[cfg(target_arch = "x86_64")]
-            level: fearless_simd::Level::new(),
+            level: level(),
         }
     }
 
-    /// Widens numbers with what the machine has for it.
+    /// Widens numbers, of which `out` holds as many, with what the machine has for it.
     #[inline(always)]
-    fn widen_all(self, bits: &[u16], out: &mut [f32]) {
+    pub fn widen(self, bits: &[u16], out: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx512) = self.level.as_avx512() {
             return x86::widen_by_16(avx512, self.half, bits, out);
@@ -95,71 +115,6 @@ impl Halves {
             Half::Bf16 => bits.reinterpret_cast::<bf16>().convert_to_f32_slice(out),
             Half::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(out),
         }
-    }
-}
-
-impl Form for Halves {
-    type Weight = u16;
-
-    #[inline(always)]
-    fn widened<'s, S: Simd>(
-        self,
-        simd: S,
-        w: &[u16],
-        scratch: &'s mut Vec<f32>,
-    ) -> Option<&'s [f32]> {
-        // The widest vectors are widened on their way into registers, at no cost.
-        if v4(simd).is_some() {
-            return None;
-        }
-        scratch.resize(w.len(), 0.0);
-        self.widen_all(w, scratch);
-        Some(scratch)
-    }
-
-    #[inline(always)]
-    fn n_bytes<S: Simd>(self, simd: S) -> usize {
-        match v4(simd).is_some() {
-            true => size_of::<u16>(),
-            false => size_of::<f32>(),
-        }
-    }
-
-    #[inline(always)]
-    fn tile<S: Simd, const M: usize, const V: usize>(
-        self,
-        simd: S,
-        x: [&[f32]; M],
-        w: &[u16],
-        mut acc: [[S::f32s; V]; M],
-    ) -> [[S::f32s; V]; M] {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(v4) = v4(simd) {
-            return match self.half {
-                Half::Bf16 => x86::tile::<S, M, V>(simd, |w| x86::bf16(v4, w), x, w, acc),
-                Half::F16 => x86::tile::<S, M, V>(simd, |w| x86::f16(v4, w), x, w, acc),
-            };
-        }
-        let width = V * S::F32_LANES;
-        let k = w.len() / width;
-        let x = cut(x, k);
-        let mut some = [0.0; STEPS * WIDEST];
-        // One loop: around another one all sums would be kept in memory.
-        for t in 0..k {
-            let step = t % STEPS;
-            if step == 0 {
-                let w = &w[t * width..k.min(t + STEPS) * width];
-                self.widen_all(w, &mut some[..w.len()]);
-            }
-            let (wide, _) = S::as_simd_f32s(&some[step * width..][..width]);
-            for i in 0..M {
-                let xi = simd.splat_f32s(x[i][t]);
-                for j in 0..V {
-                    acc[i][j] = simd.mul_add_f32s(xi, wide[j], acc[i][j]);
-                }
-            }
-        }
-        acc
     }
 }
 
@@ -174,7 +129,7 @@ mod tests {
         let all: Vec<u16> = (0..=u16::MAX).collect();
         for half in BOTH {
             let mut wide = vec![0.0; all.len()];
-            Halves::new(half).widen_all(&all, &mut wide);
+            Halves::new(half).widen(&all, &mut wide);
             for (bits, found) in all.iter().zip(wide) {
                 let wanted = half.widen(*bits);
                 assert!(found.to_bits() == wanted.to_bits() || wanted.is_nan());
@@ -189,7 +144,7 @@ mod tests {
                 let numbers: Vec<_> = (0..n).map(|i| i as f32).collect();
                 let (mut bits, mut wide) = (vec![0; n], vec![-1.0; n]);
                 half.narrow(&numbers, &mut bits);
-                Halves::new(half).widen_all(&bits, &mut wide);
+                Halves::new(half).widen(&bits, &mut wide);
                 assert_eq!(wide, numbers);
             }
         }

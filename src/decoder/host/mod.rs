@@ -30,6 +30,7 @@ use crate::decoder::feed::{Feed, Want};
 use crate::decoder::net::{Net, Tuned};
 use crate::decoder::pass::Kinds;
 use crate::decoder::rope::RopeTable;
+use crate::decoder::vectors::arch;
 use crate::models::{DecoderConfig, LoadError};
 pub(super) use linear::Linear;
 use math::Gain;
@@ -54,7 +55,7 @@ fn keeps_halves(arch: Arch, n_weights: u64) -> bool {
 
 /// log Σ exp(logits), in nats.
 pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
-    Arch::new().dispatch(math::LogSumExp(logits))
+    arch().dispatch(math::LogSumExp(logits))
 }
 
 /// The highest logit; −∞ of none.

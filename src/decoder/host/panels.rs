@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::floats::Floats;
-use super::halves::Halves;
+use super::halves::{Halves, InRegisters};
 use super::mat::{Mat, strips};
 use super::store::{Room, Store, taken};
 use super::tile::{Form, WIDEST, Whole};
@@ -237,9 +237,7 @@ impl WithSimd for Strip<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         match self.weights {
             Weights::Whole(all) => self.panels(simd, Whole, &all.all()[self.from..]),
-            Weights::Halves(half, all) => {
-                self.panels(simd, Halves::new(*half), &all.all()[self.from..]);
-            }
+            Weights::Halves(half, all) => self.halves(simd, *half, &all.all()[self.from..]),
         }
     }
 }
@@ -273,47 +271,68 @@ impl Strip<'_> {
     }
 
     #[inline(always)]
-    fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
-        let width = V * S::F32_LANES;
-        let n = self.outs.first().map_or(0, |row| row.len());
-        let panels = weights.chunks_exact(width * self.k);
-        let mut scratch = Vec::new();
-        for (first, panel) in (0..n).step_by(width).zip(panels) {
-            self.panel(simd, form, panel, first, &mut scratch);
+    fn halves<S: Simd>(&mut self, simd: S, half: Half, weights: &[u16]) {
+        match InRegisters::new(simd, half) {
+            Some(form) => self.panels(simd, form, weights),
+            None => self.widened(simd, half, weights),
         }
     }
 
-    /// The products of all rows and a panel. Where several blocks of rows are multiplied, they take
-    /// turns with a part of the panel that the nearest cache holds.
+    /// Where several blocks of rows are multiplied, they take turns with a part of a panel that the
+    /// nearest cache holds.
     #[inline(always)]
-    fn panel<S: Simd, F: Form>(
-        &mut self,
-        simd: S,
-        form: F,
-        panel: &[F::Weight],
-        first: usize,
-        scratch: &mut Vec<f32>,
-    ) {
-        // As even as can be: a block of fewer than four rows takes as long as one of four.
-        let n_rows = self.outs.len();
-        let n_blocks = n_rows.div_ceil(most_rows::<S>());
-        if n_blocks == 1 {
-            let place = Place { first, from: 0 };
-            return self.block(simd, form, panel, place, 0..n_rows);
-        }
-        let steps = NEAR / (V * S::F32_LANES * form.n_bytes(simd));
-        let parts = panel.chunks(steps * V * S::F32_LANES);
-        for (from, part) in (0..).step_by(steps).zip(parts) {
-            let wide = form.widened(simd, part, scratch);
-            for block in 0..n_blocks {
-                let cut = |block| block * n_rows / n_blocks;
-                let rows = cut(block)..cut(block + 1);
-                let place = Place { first, from };
-                match wide {
-                    Some(part) => self.block(simd, Whole, part, place, rows),
-                    None => self.block(simd, form, part, place, rows),
-                }
+    fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
+        let width = V * S::F32_LANES;
+        let steps = match self.n_blocks::<S>() {
+            1 => self.k,
+            _ => NEAR / (width * size_of::<F::Weight>()),
+        };
+        for (first, panel) in self.numbered(width, weights) {
+            for (from, part) in (0..).step_by(steps).zip(panel.chunks(steps * width)) {
+                self.blocks(simd, form, part, Place { first, from });
             }
+        }
+    }
+
+    /// The same with weights that are widened before they are multiplied.
+    #[inline(always)]
+    fn widened<S: Simd>(&mut self, simd: S, half: Half, weights: &[u16]) {
+        let (width, halves) = (V * S::F32_LANES, Halves::new(half));
+        let steps = NEAR / (width * size_of::<f32>());
+        let mut wide = vec![0.0; steps * width];
+        for (first, panel) in self.numbered(width, weights) {
+            for (from, part) in (0..).step_by(steps).zip(panel.chunks(steps * width)) {
+                let wide = &mut wide[..part.len()];
+                halves.widen(part, wide);
+                self.blocks(simd, Whole, wide, Place { first, from });
+            }
+        }
+    }
+
+    /// Panels that outputs are wanted of, each with the number of its first one.
+    fn numbered<'w, T>(
+        &self,
+        width: usize,
+        weights: &'w [T],
+    ) -> impl Iterator<Item = (usize, &'w [T])> + use<'w, T> {
+        let n = self.outs.first().map_or(0, |row| row.len());
+        let panels = weights.chunks_exact(width * self.k);
+        (0..n).step_by(width).zip(panels)
+    }
+
+    /// Into how many blocks rows are cut.
+    fn n_blocks<S: Simd>(&self) -> usize {
+        self.outs.len().div_ceil(most_rows::<S>())
+    }
+
+    /// Adds the products of all rows and a part of a panel.
+    #[inline(always)]
+    fn blocks<S: Simd, F: Form>(&mut self, simd: S, form: F, part: &[F::Weight], place: Place) {
+        // As even as can be: a block of fewer than four rows takes as long as one of four.
+        let (n_rows, n_blocks) = (self.outs.len(), self.n_blocks::<S>());
+        let cut = |block| block * n_rows / n_blocks;
+        for block in 0..n_blocks {
+            self.block(simd, form, part, place, cut(block)..cut(block + 1));
         }
     }
 

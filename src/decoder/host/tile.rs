@@ -11,17 +11,6 @@ pub(super) const WIDEST: usize = 32;
 pub(super) trait Form: Copy {
     type Weight;
 
-    /// Weights in f32, in `scratch`, where several tiles with them take longer than that.
-    fn widened<'s, S: Simd>(
-        self,
-        simd: S,
-        w: &[Self::Weight],
-        scratch: &'s mut Vec<f32>,
-    ) -> Option<&'s [f32]>;
-
-    /// What a weight takes while it is multiplied.
-    fn n_bytes<S: Simd>(self, simd: S) -> usize;
-
     /// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
     ///
     /// Rows are read where they lie, each element broadcast; all accumulators stay in registers,
@@ -44,16 +33,6 @@ pub(super) struct Whole;
 
 impl Form for Whole {
     type Weight = f32;
-
-    #[inline(always)]
-    fn widened<'s, S: Simd>(self, _: S, _: &[f32], _: &'s mut Vec<f32>) -> Option<&'s [f32]> {
-        None
-    }
-
-    #[inline(always)]
-    fn n_bytes<S: Simd>(self, _: S) -> usize {
-        size_of::<f32>()
-    }
 
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const V: usize>(

@@ -2,11 +2,12 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::sum::squares;
+use crate::decoder::vectors::arch;
 
 /// How weights follow their gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -152,7 +153,7 @@ impl InplaceOp2 for Blend {
         let y = super::values::values(y, layout)?;
         let x = values_mut(x, x_layout)?;
         let pieces = x.par_chunks_mut(TASK).zip(y.par_chunks(TASK));
-        pieces.for_each(|(x, y)| Arch::new().dispatch(Blending { blend: self, x, y }));
+        pieces.for_each(|(x, y)| arch().dispatch(Blending { blend: self, x, y }));
         Ok(())
     }
 }
@@ -202,7 +203,7 @@ impl InplaceOp3 for Update {
         let pieces = x.par_chunks_mut(TASK);
         let pieces = pieces.zip(first.par_chunks(TASK).zip(second.par_chunks(TASK)));
         pieces.for_each(|(x, (first, second))| {
-            Arch::new().dispatch(Moving {
+            arch().dispatch(Moving {
                 keep: (1.0 - self.rate * self.settings.decay) as f32,
                 eps: self.settings.eps as f32,
                 root,

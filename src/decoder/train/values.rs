@@ -1,7 +1,9 @@
 //! Tensors' values as slices, and jobs on them.
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
-use pulp::{Arch, WithSimd};
+use pulp::WithSimd;
+
+use crate::decoder::vectors::arch;
 
 /// Whether a tensor is one that the hand-written operations take.
 pub(in crate::decoder::train) fn is_ours(x: &Tensor) -> bool {
@@ -34,7 +36,7 @@ pub(in crate::decoder::train) fn read<T>(
 
 /// Runs `job`, compiled for the machine that it runs on.
 pub(in crate::decoder::train) fn fast<J: WithSimd>(job: J) -> J::Output {
-    Arch::new().dispatch(job)
+    arch().dispatch(job)
 }
 
 /// How many rows of `width` values are worth a task of their own.

@@ -13,19 +13,53 @@ use fearless_simd::{f32x8, f32x16, prelude::*, u16x8, u16x16};
 use pulp::Simd;
 use pulp::x86::V4;
 
-use crate::decoder::host::tile::cut;
+use crate::decoder::host::tile::{Form, cut};
 use crate::models::Half;
 
 /// What a vector of AVX-512 holds.
 type Wide = [u16; 16];
 
+/// Weights in 16 bits that are widened on their way into registers, at no cost.
+#[derive(Clone, Copy)]
+pub(in crate::decoder::host) struct InRegisters {
+    half: Half,
+    v4: V4,
+}
+
+impl InRegisters {
+    /// Where `simd` stands for AVX-512.
+    #[inline(always)]
+    pub fn new<S: Simd>(simd: S, half: Half) -> Option<Self> {
+        let v4 = (&simd as &dyn std::any::Any).downcast_ref().copied();
+        v4.map(|v4| Self { half, v4 })
+    }
+}
+
+impl Form for InRegisters {
+    type Weight = u16;
+
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        self,
+        simd: S,
+        x: [&[f32]; M],
+        w: &[u16],
+        acc: [[S::f32s; V]; M],
+    ) -> [[S::f32s; V]; M] {
+        match self.half {
+            Half::Bf16 => tile::<S, M, V>(simd, |w| bf16(self.v4, w), x, w, acc),
+            Half::F16 => tile::<S, M, V>(simd, |w| f16(self.v4, w), x, w, acc),
+        }
+    }
+}
+
 #[inline(always)]
-pub(super) fn f16(v4: V4, bits: &Wide) -> __m512 {
+fn f16(v4: V4, bits: &Wide) -> __m512 {
     v4.avx512f._mm512_cvtph_ps(pulp::cast(*bits))
 }
 
 #[inline(always)]
-pub(super) fn bf16(v4: V4, bits: &Wide) -> __m512 {
+fn bf16(v4: V4, bits: &Wide) -> __m512 {
     let bits = v4.avx512f._mm512_cvtepu16_epi32(pulp::cast(*bits));
     pulp::cast(v4.avx512f._mm512_slli_epi32::<16>(bits))
 }
@@ -33,7 +67,7 @@ pub(super) fn bf16(v4: V4, bits: &Wide) -> __m512 {
 /// The product of a panel whose vectors are widened on their way into registers, where `simd` is
 /// AVX-512.
 #[inline(always)]
-pub(super) fn tile<S: Simd, const M: usize, const V: usize>(
+fn tile<S: Simd, const M: usize, const V: usize>(
     simd: S,
     widen: impl Fn(&Wide) -> __m512,
     x: [&[f32]; M],

@@ -31,13 +31,15 @@ mod tests;
 
 use candle_core::Result;
 #[cfg(target_arch = "x86_64")]
-use fearless_simd::{Avx2, Avx512, Level};
+use fearless_simd::{Avx2, Avx512};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::mat::{Mat, columns};
 use super::quant::Quant;
 use super::store::Room;
+#[cfg(target_arch = "x86_64")]
+use crate::decoder::vectors::level;
 use crate::models::QuantRows;
 use acts::Acts;
 pub(super) use pack::n_bytes;
@@ -58,7 +60,7 @@ impl Unit {
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let units = {
-            let level = Level::new();
+            let level = level();
             let wide = level.as_avx512().map(Self::Avx512);
             [wide, level.as_avx2().map(Self::Avx2)]
         };
