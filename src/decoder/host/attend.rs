@@ -230,8 +230,8 @@ impl<'a> Attend<'a> {
         let n_blocks = self.shape.n_blocks();
         // What nobody sees yet is not read.
         let start = self.block.tokens.start;
-        let seen = &self.block.seen[segment.tokens.start - start..segment.tokens.end - start];
-        let end = seen.iter().copied().max().unwrap_or(0);
+        let ends = &self.block.seen[segment.tokens.start - start..segment.tokens.end - start];
+        let end = ends.iter().copied().max().unwrap_or(0);
         let values = |page: &'a Page| self.shape.read(&page[self.layer], self.head).1;
         let values: Vec<_> = held[pages.clone()].iter().map(values).collect();
         let seen = pages.start * PAGE..end.min(pages.end * PAGE);

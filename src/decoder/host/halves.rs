@@ -53,8 +53,6 @@ impl Half {
 /// Weights that are looked at together.
 pub(super) const SOME: usize = 256;
 
-/// Weights in 16 bits that are widened on their way into registers, at no cost, where the machine has
-/// AVX-512.
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::InRegisters;
 

@@ -47,7 +47,7 @@ const IN_CACHE: usize = 32 << 20;
 
 /// Whether weights that were stored in 16 bits stay so, in a model of so many. Where they stream from
 /// memory, one row is done 1.7 times as fast in f16, sixteen 1.2 (SmolLM2 of 135 M on two cores with
-/// AVX-512; with the kernels for AVX2 1.2 and 1.1). Where they stay in caches, only the widest
+/// AVX-512; with the kernels for AVX2 about as fast, in half the memory). Where they stay in caches, only the widest
 /// vectors are faster than what brings weights in f32 (1.3 times).
 fn keeps_halves(arch: Arch, n_weights: u64) -> bool {
     panels::lanes(arch) == 16 || n_weights.saturating_mul(4) > IN_CACHE as u64
