@@ -227,6 +227,9 @@ fn kernels_agree_on_prompts_that_rows_share() {
             feed(&mut cache, &[(0, 1), (1, 1), (2, 1)]);
             let mut alone = cache.copy_of(1).unwrap();
             feed(&mut alone, &[(0, 4)]);
+            // Until what they share lies before every window.
+            feed(&mut cache, &[(0, 40), (1, 30), (2, 50)]);
+            feed(&mut cache, &[(0, 1), (1, 3), (2, 1)]);
             said
         });
         let apart = distance(&said[0], &said[1]);

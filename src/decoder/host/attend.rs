@@ -117,14 +117,16 @@ impl<'a> Attend<'a> {
         self.window.map_or(0, |w| seen.saturating_sub(w))..seen
     }
 
-    /// The pages of a segment that some token in it sees, and its queries.
+    /// The pages of a segment that some token in it sees, none where all lie before every window, and
+    /// its queries.
     fn extent(&self, segment: &Segment) -> (Range<usize>, Range<usize>) {
         let start = self.block.tokens.start;
         let tokens = segment.tokens.start - start..segment.tokens.end - start;
         let starts = tokens.clone().map(|t| self.sight(t).start / PAGE);
         let first = self.window.and_then(|_| starts.min()).unwrap_or(0);
         let n = self.per_token();
-        let pages = segment.pages.start.max(first)..segment.pages.end;
+        let end = segment.pages.end;
+        let pages = segment.pages.start.max(first).min(end)..end;
         (pages, tokens.start * n..tokens.end * n)
     }
 
