@@ -1,19 +1,19 @@
-//! Products on machines with AVX2, whose products of bytes are summed by twos in 16 bits: more are
-//! summed there as long as none can overflow. A panel is taken in two halves of eight rows, since
-//! there are eight lanes, and few rows of activations at once, since there are few registers.
+//! Products on machines with AVX2: of 16 bits, which are summed by twos in 32, so that activations
+//! keep their 16 bits and nothing overflows. Products of bytes would take two for every one here,
+//! and with weights of 8 bits as many changes of signs. A panel's sixteen rows are in two vectors;
+//! few rows of activations are multiplied at once, since there are few registers.
 
 use core::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_cvtsi32_si128, _mm256_abs_epi8, _mm256_add_epi16,
-    _mm256_add_epi32, _mm256_and_si256, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu8_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8,
-    _mm256_sll_epi16, _mm256_sll_epi32, _mm256_srl_epi16, _mm256_sub_ps, _mm256_xor_si256,
+    __m128i, __m256, __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_and_si256,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtph_ps,
+    _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_setzero_si256, _mm256_sll_epi16, _mm256_sll_epi32, _mm256_srl_epi16, _mm256_sub_ps,
 };
 
 use fearless_simd::{Avx2, f32x8, prelude::*, u8x16, u8x32, u16x8};
 
-use super::acts::{Acts, Bytes, FINE, QUAD, Rounded};
+use super::acts::{Acts, QUAD, Rounded, Words};
 use super::pack::{Line, Panel, ROWS};
 use super::strip::Strip;
 use crate::models::Scheme;
@@ -27,7 +27,7 @@ const HALVED: u8 = Scheme::Halved as u8;
 
 fearless_simd::kernel!(
     /// The products of a strip.
-    pub(super) fn multiply(avx2: Avx2, strip: &mut Strip<'_>) {
+    pub(super) fn multiply(avx2: Avx2, strip: &mut Strip<'_, Words>) {
         let form = strip.part.form;
         match (form.scheme, form.bits) {
             (Scheme::Centred, 4) => panels::<4, CENTRED>(avx2, strip),
@@ -44,70 +44,72 @@ fearless_simd::kernel!(
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn panels<const B: usize, const S: u8>(t: Avx2, strip: &mut Strip<'_>) {
+fn panels<const B: usize, const S: u8>(t: Avx2, strip: &mut Strip<'_, Words>) {
     for j in 0..strip.n_panels() {
-        for half in 0..2 {
-            let row = down::<B, S, 4>(t, strip, (j, half), 0);
-            let row = down::<B, S, 2>(t, strip, (j, half), row);
-            down::<B, S, 1>(t, strip, (j, half), row);
-        }
+        let row = down::<B, S, 4>(t, strip, j, 0);
+        let row = down::<B, S, 2>(t, strip, j, row);
+        down::<B, S, 1>(t, strip, j, row);
     }
 }
 
-/// Multiplies as many groups of `M` rows of activations as there are from `row` on with half a
-/// panel.
+/// Multiplies as many groups of `M` rows of activations as there are from `row` on with a panel.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn down<const B: usize, const S: u8, const M: usize>(
     t: Avx2,
-    strip: &mut Strip<'_>,
-    (j, half): (usize, usize),
+    strip: &mut Strip<'_, Words>,
+    j: usize,
     mut row: usize,
 ) -> usize {
-    let (panel, column) = (strip.panel(j), j * ROWS + half * LANES);
+    let panel = strip.panel(j);
     while row + M <= strip.x.n_rows {
-        let sums = tile::<B, S, M>(t, (panel, half), strip.x, row);
+        let sums = tile::<B, S, M>(t, panel, strip.x, row);
         for (i, sums) in sums.into_iter().enumerate() {
-            let sums: f32x8<_> = sums.simd_into(t);
-            strip.put(row + i, column, &<[f32; LANES]>::from(sums));
+            for (half, sums) in sums.into_iter().enumerate() {
+                let sums: f32x8<_> = sums.simd_into(t);
+                let column = j * ROWS + half * LANES;
+                strip.put(row + i, column, &<[f32; LANES]>::from(sums));
+            }
         }
         row += M;
     }
     row
 }
 
-/// The products of `M` rows of activations and half a panel; each is summed in the same order
-/// whatever `M` is.
+/// The products of `M` rows of activations and the two halves of a panel; each is summed in the same
+/// order whatever `M` is.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tile<const B: usize, const S: u8, const M: usize>(
     t: Avx2,
-    (panel, half): (Panel<'_>, usize),
-    x: &Acts,
+    panel: Panel<'_>,
+    x: &Acts<Words>,
     row: usize,
-) -> [__m256; M] {
-    let mut sums = [_mm256_setzero_ps(); M];
+) -> [[__m256; 2]; M] {
+    let mut sums = [[_mm256_setzero_ps(); 2]; M];
     let (groups, _) = panel.lines.as_chunks::<B>();
     for (g, lines) in groups.iter().enumerate() {
-        let (a, b) = scales::<S>(t, (panel, half), g);
         let x = x.rows::<M>(g, row);
-        let lines = (lines, half);
+        let (a, b) = scales::<S>(t, (panel, 0), g);
+        let (c, d) = scales::<S>(t, (panel, 1), g);
+        let (first, second) = ([a, c], [b, d]);
         match S {
             HALVED => {
                 let left = dots::<B, S, M, 0, 4>(t, lines, x);
+                sums = add(&left, first, x, sums);
                 let right = dots::<B, S, M, 4, 8>(t, lines, x);
-                for i in 0..M {
-                    sums[i] = scaled(left[i], a, x[i].d, sums[i]);
-                    sums[i] = scaled(right[i], b, x[i].d, sums[i]);
-                }
+                sums = add(&right, second, x, sums);
             }
             _ => {
                 let dots = dots::<B, S, M, 0, 8>(t, lines, x);
-                for i in 0..M {
-                    sums[i] = scaled(dots[i], a, x[i].d, sums[i]);
-                    if S != CENTRED {
-                        sums[i] = _mm256_fmadd_ps(b, _mm256_set1_ps(x[i].total), sums[i]);
-                    }
+                sums = add(&dots, first, x, sums);
+            }
+        }
+        if S == SHIFTED || S == NESTED {
+            for i in 0..M {
+                for half in 0..2 {
+                    let (b, total) = (second[half], _mm256_set1_ps(x[i].total));
+                    sums[i][half] = _mm256_fmadd_ps(b, total, sums[i][half]);
                 }
             }
         }
@@ -115,102 +117,96 @@ fn tile<const B: usize, const S: u8, const M: usize>(
     sums
 }
 
-/// `sum + (254 coarse + fine) * (a * d)`
+/// Adds `dots * (a * d)`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn scaled([coarse, fine]: [__m256i; 2], a: __m256, d: f32, sum: __m256) -> __m256 {
-    let a = _mm256_mul_ps(a, _mm256_set1_ps(d));
-    let (coarse, fine) = (_mm256_cvtepi32_ps(coarse), _mm256_cvtepi32_ps(fine));
-    let dot = _mm256_fmadd_ps(coarse, _mm256_set1_ps(FINE), fine);
-    _mm256_fmadd_ps(dot, a, sum)
-}
-
-/// Quads whose sums of two products of bytes fit in 16 bits together: `2 · 127 · 15 · 8 < 2^15`,
-/// `2 · 127 · 31 · 4`, `2 · 127 · 63 · 2`, `2 · 127 · 128`.
-const fn together(bits: usize) -> usize {
-    match bits {
-        4 => 8,
-        5 => 4,
-        6 => 2,
-        _ => 1,
+fn add<const M: usize>(
+    dots: &[[__m256i; 2]; M],
+    a: [__m256; 2],
+    x: &[Rounded<Words>; M],
+    mut sums: [[__m256; 2]; M],
+) -> [[__m256; 2]; M] {
+    for i in 0..M {
+        for half in 0..2 {
+            let scale = _mm256_mul_ps(a[half], _mm256_set1_ps(x[i].d));
+            let dot = _mm256_cvtepi32_ps(dots[i][half]);
+            sums[i][half] = _mm256_fmadd_ps(dot, scale, sums[i][half]);
+        }
     }
+    sums
 }
 
-/// The coarse and fine products of some quads of a group, for each row of activations.
+/// The products of some quads of a group, for each row of activations and each half of a panel: at
+/// most `255 · 32385 · 32`, which 32 bits hold.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dots<const B: usize, const S: u8, const M: usize, const FROM: usize, const TO: usize>(
     t: Avx2,
-    lines: (&[Line; B], usize),
-    x: &[Rounded; M],
+    lines: &[Line; B],
+    x: &[Rounded<Words>; M],
 ) -> [[__m256i; 2]; M] {
     let mut acc = [[_mm256_setzero_si256(); 2]; M];
     for i in 0..M {
-        acc[i] = [
-            start::<B, S, FROM>(&x[i].coarse),
-            start::<B, S, FROM>(&x[i].fine),
-        ];
+        acc[i] = [start::<B, S, FROM>(&x[i].numbers); 2];
     }
-    for first in (FROM..TO).step_by(together(B)) {
-        let mut twos = [[_mm256_setzero_si256(); 2]; M];
-        for q in first..TO.min(first + together(B)) {
-            let w = weights::<B>(t, lines, q);
-            for i in 0..M {
-                let coarse = product::<B>(w, x[i].coarse.quads[q]);
-                let fine = product::<B>(w, x[i].fine.quads[q]);
-                twos[i][0] = _mm256_add_epi16(twos[i][0], coarse);
-                twos[i][1] = _mm256_add_epi16(twos[i][1], fine);
-            }
-        }
+    for q in FROM..TO {
+        let w = [
+            weights::<B>(t, (lines, 0), q),
+            weights::<B>(t, (lines, 1), q),
+        ];
         for i in 0..M {
             for p in 0..2 {
-                let fours = _mm256_madd_epi16(twos[i][p], _mm256_set1_epi16(1));
-                acc[i][p] = _mm256_add_epi32(acc[i][p], fours);
+                let pair = _mm256_set1_epi32(x[i].numbers.pairs[2 * q + p]);
+                for half in 0..2 {
+                    let product = _mm256_madd_epi16(w[half][p], pair);
+                    acc[i][half] = _mm256_add_epi32(acc[i][half], product);
+                }
             }
         }
     }
     acc
 }
 
-/// What the products of weights that have a centre begin with. With 8 bits weights have their signs.
+/// What the products of weights that have a centre begin with.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn start<const B: usize, const S: u8, const FROM: usize>(x: &Bytes) -> __m256i {
+fn start<const B: usize, const S: u8, const FROM: usize>(x: &Words) -> __m256i {
     let less = match (S, FROM) {
         (CENTRED, _) => x.less[2],
-        (_, 0) => x.less[0],
-        _ => x.less[1],
+        (HALVED, 0) => x.less[0],
+        (HALVED, _) => x.less[1],
+        _ => 0,
     };
-    match B < 8 && (S == CENTRED || S == HALVED) {
-        true => _mm256_sll_epi32(_mm256_set1_epi32(less), shift(B - 1)),
-        false => _mm256_setzero_si256(),
-    }
+    _mm256_sll_epi32(_mm256_set1_epi32(less), shift(B - 1))
 }
 
-/// The products of a quad, summed by twos.
+/// One quad of a group in half a panel, as pairs of 16 bits: first and third weights, then second and
+/// fourth ones.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn product<const B: usize>(w: __m256i, x: i32) -> __m256i {
-    let x = _mm256_set1_epi32(x);
-    match B {
-        8 => _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)),
-        _ => _mm256_maddubs_epi16(w, x),
+fn weights<const B: usize>(t: Avx2, at: (&[Line; B], usize), q: usize) -> [__m256i; 2] {
+    let (lines, half) = at;
+    if B == 4 {
+        let line = load(t, &lines[q % 4], half);
+        let (shifted, ones) = (q / 4 * 4, _mm256_set1_epi16(15));
+        let first = _mm256_and_si256(_mm256_srl_epi16(line, shift(shifted)), ones);
+        let second = _mm256_srl_epi16(line, shift(shifted + 8));
+        return [first, _mm256_and_si256(second, ones)];
     }
+    let quad = quad::<B>(t, at, q);
+    let first = _mm256_and_si256(quad, _mm256_set1_epi16(255));
+    [first, _mm256_srl_epi16(quad, shift(8))]
 }
 
-/// One quad of a group, in bytes.
+/// One quad of a group in half a panel, in bytes.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn weights<const B: usize>(t: Avx2, (lines, half): (&[Line; B], usize), q: usize) -> __m256i {
+fn quad<const B: usize>(t: Avx2, (lines, half): (&[Line; B], usize), q: usize) -> __m256i {
     if B == 8 {
-        let line = load(t, &lines[q], half);
-        return _mm256_xor_si256(line, _mm256_set1_epi8(-128));
+        return load(t, &lines[q], half);
     }
     let low = _mm256_srl_epi16(load(t, &lines[q % 4], half), shift(q / 4 * 4));
     let low = _mm256_and_si256(low, _mm256_set1_epi8(15));
-    if B == 4 {
-        return low;
-    }
     // Where the upper bits are, and from where they go to bit 4.
     let (line, mask, at) = match B {
         5 => (4, 16, q),

@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 
 use fearless_simd::{Avx512, f32x16, prelude::*, u8x16, u8x64, u16x16};
 
-use super::acts::{Acts, Bytes, FINE, QUAD, Rounded};
+use super::acts::{Acts, Bytes, FINE, QUAD, Quads, Rounded};
 use super::pack::{Line, Panel, ROWS};
 use super::strip::Strip;
 use crate::models::{GROUP, Scheme};
@@ -25,7 +25,7 @@ const HALVED: u8 = Scheme::Halved as u8;
 
 fearless_simd::kernel!(
     /// The products of a strip.
-    pub(super) fn multiply(avx512: Avx512, strip: &mut Strip<'_>) {
+    pub(super) fn multiply(avx512: Avx512, strip: &mut Strip<'_, Bytes>) {
         let form = strip.part.form;
         match (form.scheme, form.bits) {
             (Scheme::Centred, 4) => panels::<4, CENTRED>(avx512, strip),
@@ -42,7 +42,7 @@ fearless_simd::kernel!(
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn panels<const B: usize, const S: u8>(t: Avx512, strip: &mut Strip<'_>) {
+fn panels<const B: usize, const S: u8>(t: Avx512, strip: &mut Strip<'_, Bytes>) {
     for j in 0..strip.n_panels() {
         if strip.x.n_rows >= MANY {
             fetch(t, strip.panel(j).lines);
@@ -75,7 +75,7 @@ fn fetch(t: Avx512, lines: &[Line]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn down<const B: usize, const S: u8, const M: usize>(
     t: Avx512,
-    strip: &mut Strip<'_>,
+    strip: &mut Strip<'_, Bytes>,
     j: usize,
     mut row: usize,
 ) -> usize {
@@ -98,7 +98,7 @@ fn down<const B: usize, const S: u8, const M: usize>(
 fn tile<const B: usize, const S: u8, const M: usize>(
     t: Avx512,
     panel: Panel<'_>,
-    x: &Acts,
+    x: &Acts<Bytes>,
     row: usize,
 ) -> [__m512; M] {
     let mut sums = [_mm512_setzero_ps(); M];
@@ -120,23 +120,23 @@ fn tile<const B: usize, const S: u8, const M: usize>(
 fn step<const B: usize, const S: u8>(
     w: &[__m512i; QUADS],
     (a, b): (__m512, __m512),
-    x: &Rounded,
+    x: &Rounded<Bytes>,
     sum: __m512,
 ) -> __m512 {
-    let d = _mm512_set1_ps(x.d);
+    let (numbers, d) = (&x.numbers, _mm512_set1_ps(x.d));
     match S {
         HALVED => {
-            let left = dot::<B, 0, 4>(w, x, Some(0));
-            let right = dot::<B, 4, 8>(w, x, Some(1));
+            let left = dot::<B, 0, 4>(w, numbers, Some(0));
+            let right = dot::<B, 4, 8>(w, numbers, Some(1));
             let sum = _mm512_fmadd_ps(left, _mm512_mul_ps(a, d), sum);
             _mm512_fmadd_ps(right, _mm512_mul_ps(b, d), sum)
         }
         CENTRED => {
-            let dot = dot::<B, 0, 8>(w, x, Some(2));
+            let dot = dot::<B, 0, 8>(w, numbers, Some(2));
             _mm512_fmadd_ps(dot, _mm512_mul_ps(a, d), sum)
         }
         _ => {
-            let dot = dot::<B, 0, 8>(w, x, None);
+            let dot = dot::<B, 0, 8>(w, numbers, None);
             let sum = _mm512_fmadd_ps(dot, _mm512_mul_ps(a, d), sum);
             _mm512_fmadd_ps(b, _mm512_set1_ps(x.total), sum)
         }
@@ -153,10 +153,10 @@ fn step<const B: usize, const S: u8>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn dot<const B: usize, const FROM: usize, const TO: usize>(
     w: &[__m512i; QUADS],
-    x: &Rounded,
+    x: &Bytes,
     less: Option<usize>,
 ) -> __m512 {
-    let start = |x: &Bytes| match less {
+    let start = |x: &Quads| match less {
         Some(i) => _mm512_sll_epi32(_mm512_set1_epi32(x.less[i]), shift(B - 1)),
         None => _mm512_setzero_si512(),
     };

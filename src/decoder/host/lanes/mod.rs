@@ -41,7 +41,7 @@ use super::store::Room;
 #[cfg(target_arch = "x86_64")]
 use crate::decoder::vectors::level;
 use crate::models::QuantRows;
-use acts::Acts;
+use acts::{Acts, Numbers};
 pub(super) use pack::n_bytes;
 use pack::{Part, ROWS};
 use strip::Strip;
@@ -67,15 +67,6 @@ impl Unit {
         #[cfg(not(target_arch = "x86_64"))]
         let units: [Option<Self>; 0] = [];
         units.into_iter().flatten()
-    }
-
-    fn multiply(self, mut strip: Strip<'_>) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => avx512::multiply(token, &mut strip),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => avx2::multiply(token, &mut strip),
-        }
     }
 }
 
@@ -133,13 +124,32 @@ impl Lanes {
 
     /// `x W^T + b` on up to `team` threads of the current pool.
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
-        let x = &Acts::new(arch, team, x);
+        match self.unit {
+            #[cfg(target_arch = "x86_64")]
+            Unit::Avx512(token) => {
+                self.multiply(team, &Acts::new(arch, team, x), |mut strip| {
+                    avx512::multiply(token, &mut strip);
+                })
+            }
+            #[cfg(target_arch = "x86_64")]
+            Unit::Avx2(token) => self.multiply(team, &Acts::new(arch, team, x), |mut strip| {
+                avx2::multiply(token, &mut strip);
+            }),
+        }
+    }
+
+    fn multiply<N: Numbers>(
+        &self,
+        team: usize,
+        x: &Acts<N>,
+        multiply: impl Fn(Strip<'_, N>) + Sync,
+    ) -> Mat {
         let mut out = Mat::unwritten(x.n_rows, self.stored.n);
         let cuts = self.cuts(team, x.n_rows);
         let widths: Vec<_> = cuts.iter().map(|cut| cut.width).collect();
         let outs = columns(&mut out, &widths);
         let multiply = |(cut, outs): (&Cut<'_>, _)| {
-            self.unit.multiply(Strip {
+            multiply(Strip {
                 part: cut.part,
                 first: cut.first,
                 bias: self.bias.get(cut.column..).unwrap_or_default(),

@@ -1,21 +1,21 @@
 //! A task of a product: some panels of weights, times all rows of activations.
 
-use super::acts::Acts;
+use super::acts::{Acts, Numbers};
 use super::pack::{Panel, Part, ROWS};
 
 /// Some panels of one part, and the columns that they give.
-pub(super) struct Strip<'a> {
+pub(super) struct Strip<'a, N> {
     pub part: &'a Part,
     /// The number of its first panel.
     pub first: usize,
     /// Of its columns; empty for none.
     pub bias: &'a [f32],
-    pub x: &'a Acts,
+    pub x: &'a Acts<N>,
     /// One row's columns each.
     pub outs: Vec<&'a mut [f32]>,
 }
 
-impl<'a> Strip<'a> {
+impl<'a, N: Numbers> Strip<'a, N> {
     pub fn n_panels(&self) -> usize {
         let width = self.outs.first().map_or(0, |row| row.len());
         width.div_ceil(ROWS)

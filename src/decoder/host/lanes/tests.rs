@@ -2,7 +2,7 @@ use candle_core::quantized::GgmlDType;
 use half::f16;
 use pulp::Arch;
 
-use super::acts::{Acts, Bytes, Rounded};
+use super::acts::{Acts, Bytes, Quads, Rounded, Words};
 use super::*;
 use crate::decoder::host::store::in_large_pages;
 use crate::models::{Codes, Form, GROUP, Scheme, archs};
@@ -27,7 +27,7 @@ fn activations(n_rows: usize, width: usize) -> Mat {
 }
 
 /// The sum over some weights of a group of whole products, in steps of the fine part.
-fn dot(q: &[u8], x: &Rounded, range: std::ops::Range<usize>, centre: u8) -> f32 {
+fn dot(q: &[u8], x: &Bytes, range: std::ops::Range<usize>, centre: u8) -> f32 {
     let (coarse, fine) = (spread(&x.coarse), spread(&x.fine));
     let sum = |x: &[i32]| -> i32 {
         let product = |j| (i32::from(q[j]) - i32::from(centre)) * x[j];
@@ -36,19 +36,19 @@ fn dot(q: &[u8], x: &Rounded, range: std::ops::Range<usize>, centre: u8) -> f32 
     (254 * sum(&coarse) + sum(&fine)) as f32
 }
 
-fn spread(x: &Bytes) -> Vec<i32> {
+fn spread(x: &Quads) -> Vec<i32> {
     let bytes = x.quads.iter().flat_map(|quad| quad.to_le_bytes());
     bytes.map(|byte| i32::from(byte as i8)).collect()
 }
 
 /// One row of weights times one row of activations, written out.
-fn product(codes: &Codes, form: Form, x: &[Rounded]) -> f32 {
+fn product(codes: &Codes, form: Form, x: &[Rounded<Bytes>]) -> f32 {
     let float = |bits| f16::from_bits(bits).to_f32();
     let mut sum = 0.0f32;
     for (g, (q, x)) in codes.q.chunks_exact(GROUP).zip(x).enumerate() {
         let [d, m] = codes.floats[g / form.scheme.per_block()].map(float);
         let [s, t] = *codes.small.get(g).unwrap_or(&[0, 0]);
-        let all = |centre| dot(q, x, 0..GROUP, centre);
+        let all = |centre| dot(q, &x.numbers, 0..GROUP, centre);
         sum = match form.scheme {
             Scheme::Centred => all(form.centre()).mul_add(d * x.d, sum),
             Scheme::Shifted => m.mul_add(x.total, all(0).mul_add(d * x.d, sum)),
@@ -58,7 +58,7 @@ fn product(codes: &Codes, form: Form, x: &[Rounded]) -> f32 {
             }
             Scheme::Halved => {
                 let (first, second) = (d * f32::from(s as i8), d * f32::from(t as i8));
-                let part = |range| dot(q, x, range, form.centre());
+                let part = |range| dot(q, &x.numbers, range, form.centre());
                 let sum = part(0..16).mul_add(first * x.d, sum);
                 part(16..GROUP).mul_add(second * x.d, sum)
             }
@@ -147,7 +147,7 @@ fn a_row_is_the_same_in_any_company_and_on_any_number_of_threads() {
 #[test]
 fn rounding_is_the_same_on_every_machine() {
     let x = activations(3, 640);
-    let all = |acts: &Acts| -> Vec<Rounded> {
+    let all = |acts: &Acts<Bytes>| -> Vec<Rounded<Bytes>> {
         let groups = (0..20).flat_map(|g| (0..3).map(move |row| (g, row)));
         groups.map(|(g, row)| acts.rows::<1>(g, row)[0]).collect()
     };
@@ -157,7 +157,8 @@ fn rounding_is_the_same_on_every_machine() {
     }
     for (i, group) in usual.iter().enumerate() {
         let (g, row) = (i / 3, i % 3);
-        let both = spread(&group.coarse).into_iter().zip(spread(&group.fine));
+        let Bytes { coarse, fine } = &group.numbers;
+        let both = spread(coarse).into_iter().zip(spread(fine));
         let mut total = 0;
         for ((coarse, fine), x) in both.zip(&x.row(row)[g * GROUP..]) {
             let steps = 254 * coarse + fine;
@@ -181,8 +182,8 @@ fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
         },
     );
     assert_eq!(acts.rows::<2>(0, 0)[0], Rounded::default());
-    assert_eq!(acts.rows::<2>(0, 0)[1].coarse.quads, [0x7F7F_7F7F; 8]);
-    assert_eq!(acts.rows::<2>(0, 0)[1].fine.quads, [0; 8]);
+    assert_eq!(acts.rows::<2>(0, 0)[1].numbers.coarse.quads, [0x7F7F_7F7F; 8]);
+    assert_eq!(acts.rows::<2>(0, 0)[1].numbers.fine.quads, [0; 8]);
 }
 
 #[test]
