@@ -4,13 +4,14 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
-#[cfg(not(target_arch = "x86_64"))]
 use pulp::Simd;
+use pulp::bytemuck::{self, Pod};
 
-#[cfg(not(target_arch = "x86_64"))]
-use super::tile::Form;
+use super::tile::{Form, cut};
 #[cfg(target_arch = "x86_64")]
 use crate::decoder::vectors::level;
 use crate::models::Half;
@@ -54,32 +55,42 @@ impl Half {
 pub(super) const SOME: usize = 256;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::InRegisters;
+pub(super) use x86::{bf16_8, bf16_16, f16_8, f16_16};
 
-/// Weights in 16 bits that are widened on their way into registers: by no machine of this kind.
-#[cfg(not(target_arch = "x86_64"))]
+/// Weights in 16 bits that something widens by vectors of `L`, on their way into registers: products
+/// of eight rows are as fast as with f32.
 #[derive(Clone, Copy)]
-pub(super) enum InRegisters {}
+pub(super) struct EachWidened<const L: usize, F>(pub F);
 
-#[cfg(not(target_arch = "x86_64"))]
-impl InRegisters {
-    pub fn new<S: Simd>(_: S, _: Half) -> Option<Self> {
-        None
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-impl Form for InRegisters {
+impl<const L: usize, W: Pod, F: Fn(&[u16; L]) -> W + Copy> Form for EachWidened<L, F> {
     type Weight = u16;
 
+    #[inline(always)]
     fn tile<S: Simd, const M: usize, const V: usize>(
         self,
-        _: S,
-        _: [&[f32]; M],
-        _: &[u16],
-        _: [[S::f32s; V]; M],
+        simd: S,
+        x: [&[f32]; M],
+        w: &[u16],
+        mut acc: [[S::f32s; V]; M],
     ) -> [[S::f32s; V]; M] {
-        match self {}
+        let (w, _) = w.as_chunks().0.as_chunks::<V>();
+        let x = cut(x, w.len());
+        for t in 0..w.len() {
+            for j in 0..V {
+                let wide = bytemuck::cast(self.0(&w[t][j]));
+                for i in 0..M {
+                    let xi = simd.splat_f32s(x[i][t]);
+                    acc[i][j] = simd.mul_add_f32s(xi, wide, acc[i][j]);
+                }
+                // AVX-512 reads inputs anew for every vector of columns, as part of the
+                // multiplication: read once into a register, they and the widening get into each
+                // other's way.
+                if S::F32_LANES == 16 {
+                    compiler_fence(Ordering::AcqRel);
+                }
+            }
+        }
+        acc
     }
 }
 

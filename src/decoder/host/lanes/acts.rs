@@ -167,10 +167,10 @@ impl Numbers for Words {
     #[inline(always)]
     fn of(coarse: &[i8; GROUP], fine: &[i8; GROUP]) -> Self {
         let mut pairs = [0; GROUP / 2];
-        for t in 0..GROUP / 2 {
+        let word = |j| FINE as i32 * i32::from(coarse[j]) + i32::from(fine[j]);
+        for (t, pair) in pairs.iter_mut().enumerate() {
             let first = t / 2 * QUAD + t % 2;
-            let word = |j| FINE as i32 * i32::from(coarse[j]) + i32::from(fine[j]);
-            pairs[t] = word(first) & 0xFFFF | word(first + 2) << 16;
+            *pair = word(first) & 0xFFFF | word(first + 2) << 16;
         }
         let (coarse, fine) = (less(coarse), less(fine));
         let less = [0, 1, 2].map(|i| FINE as i32 * coarse[i] + fine[i]);

@@ -7,8 +7,8 @@ use core::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_and_si256,
     _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtph_ps,
     _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_setzero_si256, _mm256_sll_epi16, _mm256_sll_epi32, _mm256_srl_epi16, _mm256_sub_ps,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_sll_epi16, _mm256_sll_epi32, _mm256_srl_epi16, _mm256_sub_ps,
 };
 
 use fearless_simd::{Avx2, f32x8, prelude::*, u8x16, u8x32, u16x8};
@@ -150,15 +150,13 @@ fn dots<const B: usize, const S: u8, const M: usize, const FROM: usize, const TO
         acc[i] = [start::<B, S, FROM>(&x[i].numbers); 2];
     }
     for q in FROM..TO {
-        let w = [
-            weights::<B>(t, (lines, 0), q),
-            weights::<B>(t, (lines, 1), q),
-        ];
-        for i in 0..M {
-            for p in 0..2 {
+        let [a, b] = weights::<B>(t, (lines, 0), q);
+        let [c, d] = weights::<B>(t, (lines, 1), q);
+        for (p, w) in [[a, c], [b, d]].iter().enumerate() {
+            for i in 0..M {
                 let pair = _mm256_set1_epi32(x[i].numbers.pairs[2 * q + p]);
                 for half in 0..2 {
-                    let product = _mm256_madd_epi16(w[half][p], pair);
+                    let product = _mm256_madd_epi16(w[half], pair);
                     acc[i][half] = _mm256_add_epi32(acc[i][half], product);
                 }
             }

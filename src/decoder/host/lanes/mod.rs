@@ -126,11 +126,9 @@ impl Lanes {
     pub fn apply(&self, arch: Arch, team: usize, x: &Mat) -> Mat {
         match self.unit {
             #[cfg(target_arch = "x86_64")]
-            Unit::Avx512(token) => {
-                self.multiply(team, &Acts::new(arch, team, x), |mut strip| {
-                    avx512::multiply(token, &mut strip);
-                })
-            }
+            Unit::Avx512(token) => self.multiply(team, &Acts::new(arch, team, x), |mut strip| {
+                avx512::multiply(token, &mut strip);
+            }),
             #[cfg(target_arch = "x86_64")]
             Unit::Avx2(token) => self.multiply(team, &Acts::new(arch, team, x), |mut strip| {
                 avx2::multiply(token, &mut strip);

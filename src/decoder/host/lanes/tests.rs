@@ -171,9 +171,35 @@ fn rounding_is_the_same_on_every_machine() {
 }
 
 #[test]
+fn words_are_coarse_and_fine_together() {
+    let x = activations(2, 96);
+    let (bytes, words) = (
+        Acts::<Bytes>::new(Arch::new(), 1, &x),
+        Acts::<Words>::new(Arch::new(), 1, &x),
+    );
+    for g in 0..3 {
+        let (bytes, words) = (&bytes.rows::<2>(g, 0)[1], &words.rows::<2>(g, 0)[1]);
+        assert_eq!((bytes.d, bytes.total), (words.d, words.total));
+        let Bytes { coarse, fine } = &bytes.numbers;
+        let both = spread(coarse).into_iter().zip(spread(fine));
+        let steps: Vec<_> = both.map(|(coarse, fine)| 254 * coarse + fine).collect();
+        for (t, pair) in words.numbers.pairs.iter().enumerate() {
+            let at = t / 2 * 4 + t % 2;
+            let wanted = [steps[at], steps[at + 2]];
+            assert_eq!([i32::from(*pair as i16), pair >> 16], wanted);
+        }
+        let halves = [&steps[..16], &steps[16..], &steps[..]];
+        assert_eq!(
+            words.numbers.less,
+            halves.map(|half| -half.iter().sum::<i32>())
+        );
+    }
+}
+
+#[test]
 fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
     let data = [[0.0; GROUP], [1e38; GROUP]].concat();
-    let acts = Acts::new(
+    let acts: Acts<Bytes> = Acts::new(
         Arch::new(),
         1,
         &Mat {
@@ -182,7 +208,10 @@ fn rows_of_zeros_and_of_huge_numbers_are_rounded() {
         },
     );
     assert_eq!(acts.rows::<2>(0, 0)[0], Rounded::default());
-    assert_eq!(acts.rows::<2>(0, 0)[1].numbers.coarse.quads, [0x7F7F_7F7F; 8]);
+    assert_eq!(
+        acts.rows::<2>(0, 0)[1].numbers.coarse.quads,
+        [0x7F7F_7F7F; 8]
+    );
     assert_eq!(acts.rows::<2>(0, 0)[1].numbers.fine.quads, [0; 8]);
 }
 

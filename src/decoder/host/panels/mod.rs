@@ -1,6 +1,10 @@
 //! Linear layers on the CPU: weights in panels of columns, so that every product reads memory
 //! in one direction.
 
+mod strip;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 use std::ops::Range;
 
 use candle_core::Result;
@@ -9,17 +13,11 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::floats::Floats;
-use super::halves::{Halves, InRegisters};
 use super::mat::{Mat, strips};
 use super::store::{Room, Store, taken};
-use super::tile::{Form, WIDEST, Whole};
+use super::tile::WIDEST;
 use crate::models::Half;
-
-/// Vectors of columns in a panel.
-const V: usize = 2;
-
-/// Bytes of a panel's weights that stay in the nearest cache beside what they are multiplied with.
-const NEAR: usize = 1 << 14;
+use strip::{MOST, Strip, V, Weights};
 
 /// Multiplications that are worth a task of their own.
 const TASK: usize = 1 << 19;
@@ -34,13 +32,6 @@ pub(crate) struct Panels {
     width: usize,
     pub n: usize,
     pub k: usize,
-}
-
-/// Packed weights: in f32, or in the 16 bits that they were stored in.
-#[derive(Debug)]
-enum Weights {
-    Whole(Store<f32>),
-    Halves(Half, Store<u16>),
 }
 
 impl Panels {
@@ -129,7 +120,7 @@ impl Panels {
         let n_panels = self.n.div_ceil(self.width);
         let per_strip = n_panels.div_ceil(self.n_strips(team, x.n_rows()));
         let outs = strips(&mut out, per_strip * self.width);
-        let product = |(s, outs)| self.strip(s * per_strip, x, outs).multiply(arch);
+        let product = |(s, outs)| multiply(arch, self.strip(s * per_strip, x, outs));
         if team == 1 || outs.len() == 1 {
             outs.into_iter().enumerate().for_each(product);
         } else {
@@ -165,6 +156,17 @@ impl Panels {
             beside: [[0.0; WIDEST]; MOST],
         }
     }
+}
+
+/// Once in the program, however it is called.
+#[inline(never)]
+fn multiply(arch: Arch, strip: Strip<'_>) {
+    #[cfg(target_arch = "x86_64")]
+    let strip = match x86::multiply(arch, strip) {
+        Some(strip) => strip,
+        None => return,
+    };
+    arch.dispatch(strip);
 }
 
 /// Outputs in a panel.
@@ -214,205 +216,6 @@ impl WithSimd for Lanes {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
         S::F32_LANES
-    }
-}
-
-struct Strip<'a> {
-    weights: &'a Weights,
-    /// Where its first panel begins.
-    from: usize,
-    bias: &'a [f32],
-    k: usize,
-    x: &'a Mat,
-    /// One row's columns each.
-    outs: Vec<&'a mut [f32]>,
-    /// Sums of a panel that has more columns than are wanted.
-    beside: [[f32; WIDEST]; MOST],
-}
-
-impl WithSimd for Strip<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        match self.weights {
-            Weights::Whole(all) => self.panels(simd, Whole, &all.all()[self.from..]),
-            Weights::Halves(half, all) => self.halves(simd, *half, &all.all()[self.from..]),
-        }
-    }
-}
-
-/// The most rows that any machine multiplies at once.
-const MOST: usize = 8;
-
-/// Rows that are multiplied at once: the sums, a vector of weights for each column and one of
-/// a row's input have to fit in the registers, of which only machines with wide vectors have 32.
-const fn most_rows<S: Simd>() -> usize {
-    match S::F32_LANES {
-        16 => MOST,
-        _ => 4,
-    }
-}
-
-/// A part of a panel.
-#[derive(Clone, Copy)]
-struct Place {
-    /// The panel's first output.
-    first: usize,
-    /// The part's first input.
-    from: usize,
-}
-
-impl Strip<'_> {
-    /// Once in the program, however it is called.
-    #[inline(never)]
-    fn multiply(self, arch: Arch) {
-        arch.dispatch(self);
-    }
-
-    #[inline(always)]
-    fn halves<S: Simd>(&mut self, simd: S, half: Half, weights: &[u16]) {
-        match InRegisters::new(simd, half) {
-            Some(form) => self.panels(simd, form, weights),
-            None => self.widened(simd, half, weights),
-        }
-    }
-
-    /// Where several blocks of rows are multiplied, they take turns with a part of a panel that the
-    /// nearest cache holds.
-    #[inline(always)]
-    fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
-        let width = V * S::F32_LANES;
-        let steps = match self.n_blocks::<S>() {
-            1 => self.k,
-            _ => NEAR / (width * size_of::<F::Weight>()),
-        };
-        for (first, panel) in self.numbered(width, weights) {
-            for (from, part) in (0..).step_by(steps).zip(panel.chunks(steps * width)) {
-                self.blocks(simd, form, part, Place { first, from });
-            }
-        }
-    }
-
-    /// The same with weights that are widened before they are multiplied.
-    #[inline(always)]
-    fn widened<S: Simd>(&mut self, simd: S, half: Half, weights: &[u16]) {
-        let (width, halves) = (V * S::F32_LANES, Halves::new(half));
-        let steps = NEAR / (width * size_of::<f32>());
-        let mut wide = vec![0.0; steps * width];
-        for (first, panel) in self.numbered(width, weights) {
-            for (from, part) in (0..).step_by(steps).zip(panel.chunks(steps * width)) {
-                let wide = &mut wide[..part.len()];
-                halves.widen(part, wide);
-                self.blocks(simd, Whole, wide, Place { first, from });
-            }
-        }
-    }
-
-    /// Panels that outputs are wanted of, each with the number of its first one.
-    fn numbered<'w, T>(
-        &self,
-        width: usize,
-        weights: &'w [T],
-    ) -> impl Iterator<Item = (usize, &'w [T])> + use<'w, T> {
-        let n = self.outs.first().map_or(0, |row| row.len());
-        let panels = weights.chunks_exact(width * self.k);
-        (0..n).step_by(width).zip(panels)
-    }
-
-    /// Into how many blocks rows are cut.
-    fn n_blocks<S: Simd>(&self) -> usize {
-        self.outs.len().div_ceil(most_rows::<S>())
-    }
-
-    /// Adds the products of all rows and a part of a panel.
-    #[inline(always)]
-    fn blocks<S: Simd, F: Form>(&mut self, simd: S, form: F, part: &[F::Weight], place: Place) {
-        // As even as can be: a block of fewer than four rows takes as long as one of four.
-        let (n_rows, n_blocks) = (self.outs.len(), self.n_blocks::<S>());
-        let cut = |block| block * n_rows / n_blocks;
-        for block in 0..n_blocks {
-            self.block(simd, form, part, place, cut(block)..cut(block + 1));
-        }
-    }
-
-    /// Adds the products of some rows and a part of a panel.
-    #[inline(always)]
-    fn block<S: Simd, F: Form>(
-        &mut self,
-        simd: S,
-        form: F,
-        part: &[F::Weight],
-        place: Place,
-        rows: Range<usize>,
-    ) {
-        let row = rows.start;
-        let is_widest = most_rows::<S>() == MOST;
-        match rows.len() {
-            1 => self.rows::<S, F, 1>(simd, form, part, place, row),
-            2 => self.rows::<S, F, 2>(simd, form, part, place, row),
-            3 => self.rows::<S, F, 3>(simd, form, part, place, row),
-            5 if is_widest => self.rows::<S, F, 5>(simd, form, part, place, row),
-            6 if is_widest => self.rows::<S, F, 6>(simd, form, part, place, row),
-            7 if is_widest => self.rows::<S, F, 7>(simd, form, part, place, row),
-            8 if is_widest => self.rows::<S, F, 8>(simd, form, part, place, row),
-            _ => self.rows::<S, F, 4>(simd, form, part, place, row),
-        }
-    }
-
-    /// Adds the products of the `M` rows from `row` on to what the parts before have given, or to
-    /// the bias.
-    ///
-    /// Loops, not closures: those would not be compiled for the same vectors. Short ones: what is
-    /// too long to be unrolled keeps all sums in memory, which took as long as thirty steps.
-    #[inline(always)]
-    fn rows<S: Simd, F: Form, const M: usize>(
-        &mut self,
-        simd: S,
-        form: F,
-        part: &[F::Weight],
-        place: Place,
-        row: usize,
-    ) {
-        let Place { first, from } = place;
-        let outs = &mut self.outs[row..row + M];
-        // Of the last panel the outputs have a part: whole vectors of sums lie beside them.
-        let n = outs[0].len() - first;
-        let beside = &mut self.beside[..M];
-        let is_whole = n >= V * S::F32_LANES;
-        if !is_whole {
-            for i in 0..M {
-                beside[i][..n].copy_from_slice(&outs[i][first..]);
-            }
-        }
-        let mut x = [&[][..]; M];
-        let mut acc = [[simd.splat_f32s(0.0); V]; M];
-        for i in 0..M {
-            x[i] = &self.x.row(row + i)[from..];
-            let sums = match (from, is_whole) {
-                (0, _) => self.bias.get(first..).unwrap_or_default(),
-                (_, true) => &outs[i][first..],
-                (_, false) => &beside[i],
-            };
-            if let Some(sums) = S::as_simd_f32s(sums).0.first_chunk::<V>() {
-                acc[i] = *sums;
-            }
-        }
-        let acc = form.tile::<S, M, V>(simd, x, part, acc);
-        for i in 0..M {
-            let sums = match is_whole {
-                true => &mut outs[i][first..],
-                false => &mut beside[i],
-            };
-            if let Some(sums) = S::as_mut_simd_f32s(sums).0.first_chunk_mut::<V>() {
-                *sums = acc[i];
-            }
-        }
-        if !is_whole {
-            for i in 0..M {
-                outs[i][first..].copy_from_slice(&beside[i][..n]);
-            }
-        }
     }
 }
 
