@@ -1,7 +1,8 @@
 //! Products on machines with AVX2: of 16 bits, which are summed by twos in 32, so that activations
 //! keep their 16 bits and nothing overflows. Products of bytes would take two for every one here,
 //! and with weights of 8 bits as many changes of signs. A panel's sixteen rows are in two vectors;
-//! few rows of activations are multiplied at once, since there are few registers.
+//! few rows of activations are multiplied at once, since there are few registers. Where there are
+//! many rows, weights of few bits are spread to 16 once for all of them.
 
 use core::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_and_si256,
@@ -13,7 +14,7 @@ use core::arch::x86_64::{
 
 use fearless_simd::{Avx2, f32x8, prelude::*, u8x16, u8x32, u16x8};
 
-use super::acts::{Acts, QUAD, Rounded, Words};
+use super::acts::{QUAD, Rounded, Words};
 use super::pack::{Line, Panel, ROWS};
 use super::strip::Strip;
 use crate::models::Scheme;
@@ -42,17 +43,34 @@ fearless_simd::kernel!(
     }
 );
 
+/// Rows of activations for which a panel's weights are spread to 16 bits first, once for all.
+const MANY: usize = 8;
+
+/// The most rows whose sums are kept meanwhile.
+const MOST: usize = 16;
+
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn panels<const B: usize, const S: u8>(t: Avx2, strip: &mut Strip<'_, Words>) {
     for j in 0..strip.n_panels() {
-        let row = down::<B, S, 4>(t, strip, j, 0);
+        let mut row = 0;
+        while row + MANY <= strip.x.n_rows {
+            row = many::<B, S>(t, strip, j, row);
+        }
+        let row = down::<B, S, 4>(t, strip, j, row);
         let row = down::<B, S, 2>(t, strip, j, row);
         down::<B, S, 1>(t, strip, j, row);
     }
 }
 
-/// Multiplies as many groups of `M` rows of activations as there are from `row` on with a panel.
+/// Sums of a row of activations and the two halves of a panel.
+type Sums = [__m256; 2];
+
+/// What multiplies a group's sums in either half of a panel: see [`scales`].
+type Scales = [[__m256; 2]; 2];
+
+/// Multiplies as many groups of `M` rows of activations as there are from `row` on with a panel;
+/// each row is summed in the same order whatever `M` is.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn down<const B: usize, const S: u8, const M: usize>(
@@ -62,55 +80,103 @@ fn down<const B: usize, const S: u8, const M: usize>(
     mut row: usize,
 ) -> usize {
     let panel = strip.panel(j);
+    let (groups, _) = panel.lines.as_chunks::<B>();
     while row + M <= strip.x.n_rows {
-        let sums = tile::<B, S, M>(t, panel, strip.x, row);
-        for (i, sums) in sums.into_iter().enumerate() {
-            for (half, sums) in sums.into_iter().enumerate() {
-                let sums: f32x8<_> = sums.simd_into(t);
-                let column = j * ROWS + half * LANES;
-                strip.put(row + i, column, &<[f32; LANES]>::from(sums));
-            }
+        let mut sums = [[_mm256_setzero_ps(); 2]; M];
+        for (g, lines) in groups.iter().enumerate() {
+            let (x, scales) = (strip.x.rows::<M>(g, row), both::<S>(t, panel, g));
+            sums = step::<B, B, S, M>(t, lines, scales, x, sums);
         }
+        put(t, strip, j, row, &sums);
         row += M;
     }
     row
 }
 
-/// The products of `M` rows of activations and the two halves of a panel; each is summed in the same
-/// order whatever `M` is.
+/// Multiplies as many fours of rows of activations as there are from `row` on, at most [`MOST`] rows,
+/// with a panel.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn tile<const B: usize, const S: u8, const M: usize>(
+fn many<const B: usize, const S: u8>(
     t: Avx2,
-    panel: Panel<'_>,
-    x: &Acts<Words>,
+    strip: &mut Strip<'_, Words>,
+    j: usize,
     row: usize,
-) -> [[__m256; 2]; M] {
-    let mut sums = [[_mm256_setzero_ps(); 2]; M];
+) -> usize {
+    let (panel, n_fours) = (strip.panel(j), (strip.x.n_rows - row).min(MOST) / 4);
+    let mut sums = [[[_mm256_setzero_ps(); 2]; 4]; MOST / 4];
     let (groups, _) = panel.lines.as_chunks::<B>();
     for (g, lines) in groups.iter().enumerate() {
-        let x = x.rows::<M>(g, row);
-        let (a, b) = scales::<S>(t, (panel, 0), g);
-        let (c, d) = scales::<S>(t, (panel, 1), g);
-        let (first, second) = ([a, c], [b, d]);
-        match S {
-            HALVED => {
-                let left = dots::<B, S, M, 0, 4>(t, lines, x);
-                sums = add(&left, first, x, sums);
-                let right = dots::<B, S, M, 4, 8>(t, lines, x);
-                sums = add(&right, second, x, sums);
-            }
-            _ => {
-                let dots = dots::<B, S, M, 0, 8>(t, lines, x);
-                sums = add(&dots, first, x, sums);
+        let (lines, scales) = (spread::<B>(t, lines), both::<S>(t, panel, g));
+        for (i, sums) in sums[..n_fours].iter_mut().enumerate() {
+            let x = strip.x.rows::<4>(g, row + 4 * i);
+            *sums = step::<B, 16, S, 4>(t, &lines, scales, x, *sums);
+        }
+    }
+    for (i, sums) in sums[..n_fours].iter().enumerate() {
+        put(t, strip, j, row + 4 * i, sums);
+    }
+    row + 4 * n_fours
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn put(t: Avx2, strip: &mut Strip<'_, Words>, j: usize, row: usize, sums: &[Sums]) {
+    for (i, sums) in sums.iter().enumerate() {
+        for (half, sums) in sums.iter().enumerate() {
+            let sums: f32x8<_> = (*sums).simd_into(t);
+            let column = j * ROWS + half * LANES;
+            strip.put(row + i, column, &<[f32; LANES]>::from(sums));
+        }
+    }
+}
+
+/// A group's lines with 16 bits for each weight.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn spread<const B: usize>(t: Avx2, lines: &[Line; B]) -> [Line; 16] {
+    let mut words = [[0; QUAD * ROWS]; 16];
+    for q in 0..8 {
+        for half in 0..2 {
+            for (p, pair) in weights::<B>(t, (lines, half), q).into_iter().enumerate() {
+                let pair: u8x32<_> = pair.simd_into(t);
+                words[2 * q + p].as_chunks_mut().0[half] = pair.into();
             }
         }
-        if S == SHIFTED || S == NESTED {
-            for i in 0..M {
-                for half in 0..2 {
-                    let (b, total) = (second[half], _mm256_set1_ps(x[i].total));
-                    sums[i][half] = _mm256_fmadd_ps(b, total, sums[i][half]);
-                }
+    }
+    words
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn both<const S: u8>(t: Avx2, panel: Panel<'_>, g: usize) -> Scales {
+    let (a, b) = scales::<S>(t, (panel, 0), g);
+    let (c, d) = scales::<S>(t, (panel, 1), g);
+    [[a, c], [b, d]]
+}
+
+/// Adds the products of a group of `B` bits, which lies in `L` lines.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn step<const B: usize, const L: usize, const S: u8, const M: usize>(
+    t: Avx2,
+    lines: &[Line; L],
+    [a, b]: Scales,
+    x: &[Rounded<Words>; M],
+    mut sums: [Sums; M],
+) -> [Sums; M] {
+    if S == HALVED {
+        let left = dots::<B, L, S, M, 0, 4>(t, lines, x);
+        let right = dots::<B, L, S, M, 4, 8>(t, lines, x);
+        return add(&right, b, x, add(&left, a, x, sums));
+    }
+    let dots = dots::<B, L, S, M, 0, 8>(t, lines, x);
+    sums = add(&dots, a, x, sums);
+    if S != CENTRED {
+        for i in 0..M {
+            for half in 0..2 {
+                let total = _mm256_set1_ps(x[i].total);
+                sums[i][half] = _mm256_fmadd_ps(b[half], total, sums[i][half]);
             }
         }
     }
@@ -124,8 +190,8 @@ fn add<const M: usize>(
     dots: &[[__m256i; 2]; M],
     a: [__m256; 2],
     x: &[Rounded<Words>; M],
-    mut sums: [[__m256; 2]; M],
-) -> [[__m256; 2]; M] {
+    mut sums: [Sums; M],
+) -> [Sums; M] {
     for i in 0..M {
         for half in 0..2 {
             let scale = _mm256_mul_ps(a[half], _mm256_set1_ps(x[i].d));
@@ -140,9 +206,16 @@ fn add<const M: usize>(
 /// most `255 · 32385 · 32`, which 32 bits hold.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn dots<const B: usize, const S: u8, const M: usize, const FROM: usize, const TO: usize>(
+fn dots<
+    const B: usize,
+    const L: usize,
+    const S: u8,
+    const M: usize,
+    const FROM: usize,
+    const TO: usize,
+>(
     t: Avx2,
-    lines: &[Line; B],
+    lines: &[Line; L],
     x: &[Rounded<Words>; M],
 ) -> [[__m256i; 2]; M] {
     let mut acc = [[_mm256_setzero_si256(); 2]; M];
@@ -150,8 +223,8 @@ fn dots<const B: usize, const S: u8, const M: usize, const FROM: usize, const TO
         acc[i] = [start::<B, S, FROM>(&x[i].numbers); 2];
     }
     for q in FROM..TO {
-        let [a, b] = weights::<B>(t, (lines, 0), q);
-        let [c, d] = weights::<B>(t, (lines, 1), q);
+        let [a, b] = weights::<L>(t, (lines, 0), q);
+        let [c, d] = weights::<L>(t, (lines, 1), q);
         for (p, w) in [[a, c], [b, d]].iter().enumerate() {
             for i in 0..M {
                 let pair = _mm256_set1_epi32(x[i].numbers.pairs[2 * q + p]);
@@ -179,11 +252,17 @@ fn start<const B: usize, const S: u8, const FROM: usize>(x: &Words) -> __m256i {
 }
 
 /// One quad of a group in half a panel, as pairs of 16 bits: first and third weights, then second and
-/// fourth ones.
+/// fourth ones. With 16 bits a line is such a pair.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn weights<const B: usize>(t: Avx2, at: (&[Line; B], usize), q: usize) -> [__m256i; 2] {
     let (lines, half) = at;
+    if B == 16 {
+        return [
+            load(t, &lines[2 * q], half),
+            load(t, &lines[2 * q + 1], half),
+        ];
+    }
     if B == 4 {
         let line = load(t, &lines[q % 4], half);
         let (shifted, ones) = (q / 4 * 4, _mm256_set1_epi16(15));
