@@ -76,6 +76,27 @@ fn run_prints_text_json_or_events() {
 }
 
 #[test]
+fn vectors_are_chosen_by_name() {
+    let home = TempDir::new().unwrap();
+    let with = |name| {
+        let mut command = command(&HI, &home);
+        command.env("W2S_VECTORS", name).output().unwrap()
+    };
+    let refused = with("avx1024");
+    assert_eq!(refused.status.code(), Some(2));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(
+        stderr,
+        "W2S_VECTORS: there are no vectors called \"avx1024\", only avx2\n"
+    );
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        let text = String::from_utf8(with("avx2").stdout).unwrap();
+        assert_eq!(text, stdout(&HI));
+    }
+}
+
+#[test]
 fn score_prints_a_table_that_ends_with_the_sum() {
     let args = [
         "score",

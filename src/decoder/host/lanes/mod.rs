@@ -15,7 +15,8 @@
 //! candle's packed products ask for inputs by multiples of 256, which neither SmolLM2's 576 nor
 //! Gemma 3's 640 are, and round to 8 bits. NEON has whole products of bytes only by the extension
 //! `dotprod`, which Rust does not offer yet (1.95); without it they take as many instructions as
-//! products in f32, and these are kept there.
+//! products in f32, and these are kept there. AVX-VNNI, which some machines without AVX-512 have, is
+//! offered by neither pulp nor fearless_simd (1.2).
 //!
 //! What a row gives does not depend on its company, on the number of threads, nor on the kernel.
 
