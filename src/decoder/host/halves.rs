@@ -66,27 +66,33 @@ impl<const L: usize, W: Pod, F: Fn(&[u16; L]) -> W + Copy> Form for EachWidened<
     type Weight = u16;
 
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const V: usize>(
+    fn tile<S: Simd, const M: usize, const P: usize, const V: usize>(
         self,
         simd: S,
         x: [&[f32]; M],
-        w: &[u16],
-        mut acc: [[S::f32s; V]; M],
-    ) -> [[S::f32s; V]; M] {
-        let (w, _) = w.as_chunks().0.as_chunks::<V>();
-        let x = cut(x, w.len());
-        for t in 0..w.len() {
-            for j in 0..V {
-                let wide = bytemuck::cast(self.0(&w[t][j]));
-                for i in 0..M {
-                    let xi = simd.splat_f32s(x[i][t]);
-                    acc[i][j] = simd.mul_add_f32s(xi, wide, acc[i][j]);
-                }
-                // AVX-512 reads inputs anew for every vector of columns, as part of the
-                // multiplication: read once into a register, they and the widening get into each
-                // other's way.
-                if S::F32_LANES == 16 {
-                    compiler_fence(Ordering::AcqRel);
+        panels: [&[u16]; P],
+        mut acc: [[[S::f32s; V]; P]; M],
+    ) -> [[[S::f32s; V]; P]; M] {
+        let mut w = [&[][..]; P];
+        for p in 0..P {
+            w[p] = panels[p].as_chunks().0.as_chunks::<V>().0;
+        }
+        let n = w[0].len();
+        let (x, w) = (cut(x, n), cut(w, n));
+        for t in 0..n {
+            for p in 0..P {
+                for j in 0..V {
+                    let wide = bytemuck::cast(self.0(&w[p][t][j]));
+                    for i in 0..M {
+                        let xi = simd.splat_f32s(x[i][t]);
+                        acc[i][p][j] = simd.mul_add_f32s(xi, wide, acc[i][p][j]);
+                    }
+                    // AVX-512 reads inputs anew for every vector of columns, as part of the
+                    // multiplication: read once into a register, they and the widening get into
+                    // each other's way.
+                    if S::F32_LANES == 16 {
+                        compiler_fence(Ordering::AcqRel);
+                    }
                 }
             }
         }

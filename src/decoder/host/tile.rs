@@ -11,20 +11,20 @@ pub(super) const WIDEST: usize = 32;
 pub(super) trait Form: Copy {
     type Weight;
 
-    /// `acc[i] += sum over k of x[i][k] * w[k]`, where `w` holds `V` vectors for each k.
+    /// `acc[i][p] += sum over k of x[i][k] * w[p][k]`, where `w[p]` holds `V` vectors for each k.
     ///
     /// Rows are read where they lie, each element broadcast; all accumulators stay in registers,
-    /// so `M * V + V + 1` should not exceed the number of vector registers.
+    /// so `M * P * V + V + 1` should not exceed the number of vector registers.
     ///
     /// # Panics
-    /// When a row is shorter than the panel.
-    fn tile<S: Simd, const M: usize, const V: usize>(
+    /// When a row, or a panel, is shorter than the first panel.
+    fn tile<S: Simd, const M: usize, const P: usize, const V: usize>(
         self,
         simd: S,
         x: [&[f32]; M],
-        w: &[Self::Weight],
-        acc: [[S::f32s; V]; M],
-    ) -> [[S::f32s; V]; M];
+        w: [&[Self::Weight]; P],
+        acc: [[[S::f32s; V]; P]; M],
+    ) -> [[[S::f32s; V]; P]; M];
 }
 
 /// Weights in f32.
@@ -35,32 +35,37 @@ impl Form for Whole {
     type Weight = f32;
 
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const V: usize>(
+    fn tile<S: Simd, const M: usize, const P: usize, const V: usize>(
         self,
         simd: S,
         x: [&[f32]; M],
-        w: &[f32],
-        acc: [[S::f32s; V]; M],
-    ) -> [[S::f32s; V]; M] {
-        let (w, _) = S::as_simd_f32s(w);
-        tile::<S, M, V>(simd, x, w, acc)
+        panels: [&[f32]; P],
+        acc: [[[S::f32s; V]; P]; M],
+    ) -> [[[S::f32s; V]; P]; M] {
+        let mut w = [&[][..]; P];
+        for p in 0..P {
+            w[p] = S::as_simd_f32s(panels[p]).0.as_chunks::<V>().0;
+        }
+        products::<S, M, P, V>(simd, x, w, acc)
     }
 }
 
 #[inline(always)]
-fn tile<S: Simd, const M: usize, const V: usize>(
+fn products<S: Simd, const M: usize, const P: usize, const V: usize>(
     simd: S,
     x: [&[f32]; M],
-    w: &[S::f32s],
-    mut acc: [[S::f32s; V]; M],
-) -> [[S::f32s; V]; M] {
-    let (w, _) = w.as_chunks::<V>();
-    let x = cut(x, w.len());
-    for t in 0..w.len() {
+    w: [&[[S::f32s; V]]; P],
+    mut acc: [[[S::f32s; V]; P]; M],
+) -> [[[S::f32s; V]; P]; M] {
+    let n = w[0].len();
+    let (x, w) = (cut(x, n), cut(w, n));
+    for t in 0..n {
         for i in 0..M {
             let xi = simd.splat_f32s(x[i][t]);
-            for j in 0..V {
-                acc[i][j] = simd.mul_add_f32s(xi, w[t][j], acc[i][j]);
+            for p in 0..P {
+                for j in 0..V {
+                    acc[i][p][j] = simd.mul_add_f32s(xi, w[p][t][j], acc[i][p][j]);
+                }
             }
         }
     }

@@ -52,6 +52,9 @@ impl WithSimd for Strip<'_> {
 /// The most rows that any machine multiplies at once.
 pub(super) const MOST: usize = 8;
 
+/// Rows that wait for memory.
+const FEW: usize = 2;
+
 /// Rows that are multiplied at once: the sums, a vector of weights for each column and one of
 /// a row's input have to fit in the registers, of which only machines with wide vectors have 32.
 const fn most_rows<S: Simd>() -> usize {
@@ -76,6 +79,9 @@ impl Strip<'_> {
     #[inline(always)]
     pub fn panels<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
         let width = V * S::F32_LANES;
+        if self.outs.len() <= FEW {
+            return self.abreast(simd, form, weights);
+        }
         let steps = match self.n_blocks::<S>() {
             1 => self.k,
             _ => NEAR / (width * size_of::<F::Weight>()),
@@ -85,6 +91,39 @@ impl Strip<'_> {
                 self.blocks(simd, form, part, Place { first, from });
             }
         }
+    }
+
+    /// Few rows wait for memory, which brings two panels at once faster than one after the other: with
+    /// one row f32 are multiplied 1.1 times as fast, f16 1.2 to 1.35 times.
+    #[inline(always)]
+    fn abreast<S: Simd, F: Form>(&mut self, simd: S, form: F, weights: &[F::Weight]) {
+        let n = match self.outs.len() {
+            1 => self.twos::<S, F, 1>(simd, form, weights),
+            _ => self.twos::<S, F, 2>(simd, form, weights),
+        };
+        let panels = self.numbered(V * S::F32_LANES, weights);
+        for (first, panel) in panels.skip(n) {
+            self.blocks(simd, form, panel, Place { first, from: 0 });
+        }
+    }
+
+    /// The products of `M` rows, all there are, and as many times two panels as outputs are wanted of;
+    /// returns how many panels that are.
+    #[inline(always)]
+    fn twos<S: Simd, F: Form, const M: usize>(
+        &mut self,
+        simd: S,
+        form: F,
+        weights: &[F::Weight],
+    ) -> usize {
+        let width = V * S::F32_LANES;
+        let n_twos = self.n_columns() / (2 * width);
+        let twos = weights.chunks_exact(2 * width * self.k).take(n_twos);
+        for (first, two) in (0..).step_by(2 * width).zip(twos) {
+            let (a, b) = two.split_at(width * self.k);
+            self.rows::<S, F, M, 2>(simd, form, [a, b], Place { first, from: 0 }, 0);
+        }
+        2 * n_twos
     }
 
     /// The same with weights that are widened before they are multiplied, part by part.
@@ -108,9 +147,12 @@ impl Strip<'_> {
         width: usize,
         weights: &'w [T],
     ) -> impl Iterator<Item = (usize, &'w [T])> + use<'w, T> {
-        let n = self.outs.first().map_or(0, |row| row.len());
         let panels = weights.chunks_exact(width * self.k);
-        (0..n).step_by(width).zip(panels)
+        (0..self.n_columns()).step_by(width).zip(panels)
+    }
+
+    fn n_columns(&self) -> usize {
+        self.outs.first().map_or(0, |row| row.len())
     }
 
     /// Into how many blocks rows are cut.
@@ -142,28 +184,29 @@ impl Strip<'_> {
         let row = rows.start;
         let is_widest = most_rows::<S>() == MOST;
         match rows.len() {
-            1 => self.rows::<S, F, 1>(simd, form, part, place, row),
-            2 => self.rows::<S, F, 2>(simd, form, part, place, row),
-            3 => self.rows::<S, F, 3>(simd, form, part, place, row),
-            5 if is_widest => self.rows::<S, F, 5>(simd, form, part, place, row),
-            6 if is_widest => self.rows::<S, F, 6>(simd, form, part, place, row),
-            7 if is_widest => self.rows::<S, F, 7>(simd, form, part, place, row),
-            8 if is_widest => self.rows::<S, F, 8>(simd, form, part, place, row),
-            _ => self.rows::<S, F, 4>(simd, form, part, place, row),
+            1 => self.rows::<S, F, 1, 1>(simd, form, [part], place, row),
+            2 => self.rows::<S, F, 2, 1>(simd, form, [part], place, row),
+            3 => self.rows::<S, F, 3, 1>(simd, form, [part], place, row),
+            5 if is_widest => self.rows::<S, F, 5, 1>(simd, form, [part], place, row),
+            6 if is_widest => self.rows::<S, F, 6, 1>(simd, form, [part], place, row),
+            7 if is_widest => self.rows::<S, F, 7, 1>(simd, form, [part], place, row),
+            8 if is_widest => self.rows::<S, F, 8, 1>(simd, form, [part], place, row),
+            _ => self.rows::<S, F, 4, 1>(simd, form, [part], place, row),
         }
     }
 
-    /// Adds the products of the `M` rows from `row` on to what the parts before have given, or to
-    /// the bias.
+    /// Adds the products of the `M` rows from `row` on and parts of `P` neighbouring panels to what
+    /// the parts before have given, or to the bias. Only one panel may have more columns than are
+    /// wanted.
     ///
     /// Loops, not closures: those would not be compiled for the same vectors. Short ones: what is
     /// too long to be unrolled keeps all sums in memory, which took as long as thirty steps.
     #[inline(always)]
-    fn rows<S: Simd, F: Form, const M: usize>(
+    fn rows<S: Simd, F: Form, const M: usize, const P: usize>(
         &mut self,
         simd: S,
         form: F,
-        part: &[F::Weight],
+        parts: [&[F::Weight]; P],
         place: Place,
         row: usize,
     ) {
@@ -172,14 +215,14 @@ impl Strip<'_> {
         // Of the last panel the outputs have a part: whole vectors of sums lie beside them.
         let n = outs[0].len() - first;
         let beside = &mut self.beside[..M];
-        let is_whole = n >= V * S::F32_LANES;
+        let is_whole = n >= P * V * S::F32_LANES;
         if !is_whole {
             for i in 0..M {
                 beside[i][..n].copy_from_slice(&outs[i][first..]);
             }
         }
         let mut x = [&[][..]; M];
-        let mut acc = [[simd.splat_f32s(0.0); V]; M];
+        let mut acc = [[[simd.splat_f32s(0.0); V]; P]; M];
         for i in 0..M {
             x[i] = &self.x.row(row + i)[from..];
             let sums = match (from, is_whole) {
@@ -187,17 +230,18 @@ impl Strip<'_> {
                 (_, true) => &outs[i][first..],
                 (_, false) => &beside[i],
             };
-            if let Some(sums) = S::as_simd_f32s(sums).0.first_chunk::<V>() {
+            if let Some(sums) = S::as_simd_f32s(sums).0.as_chunks().0.first_chunk() {
                 acc[i] = *sums;
             }
         }
-        let acc = form.tile::<S, M, V>(simd, x, part, acc);
+        let acc = form.tile::<S, M, P, V>(simd, x, parts, acc);
         for i in 0..M {
             let sums = match is_whole {
                 true => &mut outs[i][first..],
                 false => &mut beside[i],
             };
-            if let Some(sums) = S::as_mut_simd_f32s(sums).0.first_chunk_mut::<V>() {
+            let (sums, _) = S::as_mut_simd_f32s(sums).0.as_chunks_mut();
+            if let Some(sums) = sums.first_chunk_mut() {
                 *sums = acc[i];
             }
         }
