@@ -87,7 +87,7 @@ fn vectors_are_chosen_by_name() {
     let stderr = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(
         stderr,
-        "W2S_VECTORS: there are no vectors called \"avx1024\", only avx2\n"
+        "error: W2S_VECTORS: there are no vectors called \"avx1024\", only avx2\n"
     );
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
