@@ -57,8 +57,8 @@ pub(super) const SOME: usize = 256;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{bf16_8, bf16_16, f16_8, f16_16};
 
-/// Weights in 16 bits that something widens by vectors of `L`, on their way into registers: products
-/// of eight rows are as fast as with f32.
+/// Weights in 16 bits that something widens by vectors of `L`, on their way into registers: with
+/// AVX-512 products of eight rows are as fast as with f32.
 #[derive(Clone, Copy)]
 pub(super) struct EachWidened<const L: usize, F>(pub F);
 

@@ -7,7 +7,6 @@ use core::arch::x86_64::{
 };
 
 use fearless_simd::{Avx2, f32x8, f32x16, prelude::*, u16x8, u16x16};
-
 use pulp::x86::V4;
 
 use crate::models::Half;

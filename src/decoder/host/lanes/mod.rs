@@ -5,12 +5,12 @@
 //! and sixteen. That copy is as large as what the file holds (K-quants of 4 bits: 3 % larger); the
 //! file's own pages are read once and may leave memory.
 //!
-//! Activations are rounded by groups of 32 to 16 bits, kept as two bytes, coarse and fine, which
-//! are multiplied with the same weights in turn. llama.cpp and candle round to 8 bits, whose one
+//! Activations are rounded by groups of 32 to 16 bits. AVX-512 keeps them as two bytes, coarse and
+//! fine, which are multiplied with the same weights in turn, AVX2 as the one number that they are. llama.cpp and candle round to 8 bits, whose one
 //! byte costs SmolLM2 0.34 nats of log-probability in a response of 16 tokens (0.7 of the log-ratio
 //! of a pair), where two bytes cost 0.002 (0.003, at worst 0.008): a score is a difference, and one
 //! that may be wrong by more than 0.05 is of no use to a search. Weights come from memory so slowly
-//! that the second product takes next to no time.
+//! that a second product of bytes takes next to no time where rows are few.
 //!
 //! candle's packed products ask for inputs by multiples of 256, which neither SmolLM2's 576 nor
 //! Gemma 3's 640 are, and round to 8 bits. NEON has whole products of bytes only by the extension
@@ -137,6 +137,7 @@ impl Lanes {
         }
     }
 
+    /// Has a kernel multiply `x` with all parts.
     fn multiply<N: Numbers>(
         &self,
         team: usize,

@@ -1,6 +1,6 @@
 //! Products with weights of 16 bits that are widened on their way into registers: on machines with
-//! AVX-512 always, on those with AVX2 where rows are few. With a buffer in between, memory would rest
-//! while they are multiplied; where rows are many, it is the other way round.
+//! AVX-512 always, on those with AVX2 where all rows are one block: with a buffer in between memory
+//! would rest while they are multiplied. Of several blocks each would widen the same weights again.
 
 use core::arch::x86_64::__m256;
 
